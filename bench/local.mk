@@ -1,0 +1,1 @@
+# The benchmark is run from the tree: bench/bench.

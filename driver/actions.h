@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The hypervisor's actions. Each takes the VM's lock, looks at what is there, does its work and
+ * takes everything back when a step fails; each can be repeated. None prints.
+ *
+ * Contract: OpenNebula's VMM actions deploy, shutdown, cancel, reboot and reset (4.14 to 7.4) by
+ * their meaning; argv, stdin and stdout belong to the shim.
+ */
+#pragma once
+
+#include "host.h"
+
+/* Called with a container's last output when it died in its first moments, and for pulls. */
+typedef struct {
+    EnginePullFunc pull; /* progress of a fetch; NULL */
+    /* The last step of a deploy: tells the caller that the VM is up. If it fails (a closed pipe),
+     * the deploy is taken back. NULL = nothing to tell. */
+    gboolean (*report)(const char *deploy_id, gpointer data, GError **error);
+    gpointer data;
+} DeployHooks;
+
+/*
+ * The VM runs as SPEC says when this returns TRUE: network up before the first instruction, alive
+ * after [vm] boot_watch_ms. A VM that was stopped keeps its writable layer; what only creation can
+ * set and has changed is logged. One that runs is brought to the spec without a restart.
+ * Errors: any but NO_VM; DEAD with the exit status and the last lines of output.
+ */
+gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error);
+
+/*
+ * The container's stop signal, then SIGKILL after TIMEOUT_S (-1: the VM's own, else the host's); its
+ * NICs and sandbox are released, its writable layer is kept. Fine if it is stopped.
+ */
+gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error);
+/* SIGKILL, the rest as shutdown. Fine if there is no such VM: what it left is cleared. */
+gboolean vm_cancel(Host *host, const char *deploy_id, GError **error);
+/* Stop and start; sandbox, NICs and layer stay. A stopped VM is started. */
+gboolean vm_reboot(Host *host, const char *deploy_id, GError **error);
+/* Kill and start. */
+gboolean vm_reset(Host *host, const char *deploy_id, GError **error);
+/* Freezes a running VM, and thaws it; fine if it is so already. STATE if it is stopped. */
+gboolean vm_pause(Host *host, const char *deploy_id, GError **error);
+gboolean vm_resume(Host *host, const char *deploy_id, GError **error);
+/* Cancel, and everything of the VM goes: container, layer, image name, state. Fine if none. */
+gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
+
+/*
+ * Finds what killed actions and removed containers left (host ends, sandboxes, map and state files,
+ * containers that never started) and removes it unless DRY_RUN. Returns a sentence for each, gchar*.
+ * VMs that another action holds are left alone; image names are left too, because a transfer may
+ * hold one for a VM that is not deployed yet.
+ */
+GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error);
+
+/* What a deploy of SPEC would do, without doing it or asking anyone: request, links, addresses. */
+json_t *vm_explain(const Config *config, const VmSpec *spec);

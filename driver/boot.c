@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "boot.h"
+
+#include "error.h"
+#include "interrupt.h"
+#include "network.h"
+
+#include <string.h>
+
+enum { MAX_OUTPUT = 2000 };
+
+static gboolean keep_output(int stream G_GNUC_UNUSED, const char *bytes, gsize length,
+                            gpointer data, GError **error G_GNUC_UNUSED)
+{
+    GString *output = data;
+    g_string_append_len(output, bytes, (gssize)length);
+    if (output->len > MAX_OUTPUT)
+        g_string_erase(output, 0, (gssize)(output->len - MAX_OUTPUT));
+    return TRUE;
+}
+
+/* The last lines of output on one line, "" when there are none or they cannot be had. */
+static gchar *last_output(Host *host, const VmSpec *spec, const char *container_id)
+{
+    g_autoptr(GString) output = g_string_new(NULL);
+    if (host->config->boot_output_lines > 0)
+        engine_logs(host->engine, container_id, spec->process.terminal,
+                    (guint)host->config->boot_output_lines, FALSE, keep_output, output, NULL);
+    g_autofree gchar *line = vmdock_one_line(output->str, MAX_OUTPUT);
+    return *line ? g_strdup_printf("; its last output: %s", line) : g_strdup("");
+}
+
+static gboolean watch(Host *host, const VmSpec *spec, const char *container_id, GError **error)
+{
+    gboolean ended = FALSE;
+    gint status = 0;
+    if (!engine_watch(host->engine, container_id, (guint)host->config->boot_watch_ms, &ended,
+                      &status, error))
+        return FALSE;
+    if (!ended)
+        return TRUE;
+    g_autofree gchar *output = last_output(host, spec, container_id);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_DEAD,
+                "the container ended at once with status %d%s", status, output);
+    return FALSE;
+}
+
+gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id,
+                        Sandbox *sandbox, GError **error)
+{
+    if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, error) ||
+        !interrupt_check(error) || !engine_start(host->engine, container_id, error))
+        return FALSE;
+    network_announce(sandbox, spec);
+    return host->config->boot_watch_ms == 0 || watch(host, spec, container_id, error);
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starting a container into its sandbox: the part that deploy, reboot and reset share. */
+#pragma once
+
+#include "host.h"
+#include "sandbox.h"
+
+/*
+ * Writes the runtime's map, starts the container, tells the neighbours, and watches its first
+ * moments. Errors: DEAD with exit status and last output; ENGINE_*; SANDBOX; IO.
+ */
+gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id,
+                        Sandbox *sandbox, GError **error);

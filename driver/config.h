@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The host's configuration: one key file (vmdock.conf(5)) over built-in defaults. Every path, size
+ * and time-out of vmdock stands here and nowhere else in the code.
+ */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * The one table of settings: type, field, group, key, default, smallest, largest.
+ * config.c reads it; the tests of the manual page and of the example file walk it.
+ * A STR whose default is a path takes absolute paths only; vm.cgroup_parent has a rule of its own.
+ */
+#define CONFIG_TABLE(STR, NUM, BOOL, LIST)                                                         \
+    STR(engine_socket, "engine", "socket", "/run/docker.sock")                                     \
+    STR(engine_kind, "engine", "kind", "docker")                                                   \
+    STR(engine_credentials, "engine", "credentials", VMDOCK_SYSCONFDIR "/registry.json")           \
+    NUM(engine_connect_ms, "engine", "connect_timeout_ms", 2000, 10, 600000)                       \
+    NUM(engine_request_ms, "engine", "request_timeout_ms", 30000, 100, 3600000)                    \
+    NUM(engine_create_ms, "engine", "create_timeout_ms", 120000, 100, 3600000)                     \
+    NUM(engine_pull_ms, "engine", "pull_timeout_ms", 1800000, 1000, 86400000)                      \
+    NUM(engine_pull_stall_ms, "engine", "pull_stall_timeout_ms", 120000, 100, 3600000)             \
+    NUM(engine_poll_ms, "engine", "poll_timeout_ms", 5000, 100, 600000)                            \
+    NUM(engine_max_answer, "engine", "max_answer_bytes", 67108864, 65536, 1073741824)              \
+    STR(runtime_name, "runtime", "name", "vmdock")                                                 \
+    STR(runtime_real, "runtime", "real", "/usr/sbin/runc")                                         \
+    STR(state_dir, "paths", "state", VMDOCK_STATEDIR)                                              \
+    STR(run_dir, "paths", "run", VMDOCK_RUNDIR)                                                    \
+    STR(netns_dir, "paths", "netns", "/run/netns")                                                 \
+    STR(cgroup_root, "paths", "cgroup", "/sys/fs/cgroup")                                          \
+    STR(cgroup_parent, "vm", "cgroup_parent", "/vmdock")                                           \
+    NUM(boot_watch_ms, "vm", "boot_watch_ms", 50, 0, 60000)                                        \
+    NUM(boot_output_lines, "vm", "boot_output_lines", 5, 0, 100)                                   \
+    NUM(stop_timeout_s, "vm", "stop_timeout_s", 10, 0, 3600)                                       \
+    NUM(pids_limit, "vm", "pids_limit", 4096, 0, 4194304)                                          \
+    NUM(lock_wait_ms, "vm", "lock_wait_ms", 120000, 0, 3600000)                                    \
+    BOOL(hard_cpu, "vm", "hard_cpu", FALSE)                                                        \
+    BOOL(terminal, "vm", "terminal", TRUE)                                                         \
+    NUM(log_max_bytes, "vm", "log_max_bytes", 10485760, 0, 1073741824)                             \
+    NUM(log_files, "vm", "log_files", 2, 1, 100)                                                   \
+    NUM(sample_window_ms, "poll", "sample_window_ms", 5000, 100, 600000)                           \
+    NUM(xml_max_bytes, "limits", "xml_max_bytes", 4194304, 1024, 1073741824)                       \
+    LIST(allow_capabilities, "policy", "capabilities")                                             \
+    LIST(allow_devices, "policy", "devices")                                                       \
+    BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
+    STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
+    STR(opennebula_user, "opennebula", "user", "oneadmin")
+
+typedef struct {
+    gchar *path; /* the file it came from */
+#define STR(field, group, key, value)                    gchar *field;
+#define NUM(field, group, key, value, smallest, largest) guint64 field;
+#define BOOL(field, group, key, value)                   gboolean field;
+#define LIST(field, group, key)                          GStrv field;
+    CONFIG_TABLE(STR, NUM, BOOL, LIST)
+#undef STR
+#undef NUM
+#undef BOOL
+#undef LIST
+} Config;
+
+/*
+ * Reads PATH, or the built-in place when NULL. A file that is not there gives the defaults when
+ * PATH is NULL and is an error when it was named. An unknown group or key, a number out of its
+ * range or a relative path is an error (CONFIG) that names group, key and file; so is, for root, a
+ * file that somebody else may write. Every STR is set and not empty.
+ */
+Config *config_load(const char *path, GError **error);
+/* The built-in defaults alone, whatever stands in the file. */
+Config *config_defaults(void);
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* The built-in place of the file. */
+const char *config_default_path(void);

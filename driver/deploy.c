@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actions.h"
+
+#include "autoptr.h"
+#include "boot.h"
+#include "disk.h"
+#include "engine_body.h"
+#include "error.h"
+#include "interrupt.h"
+#include "log.h"
+#include "network.h"
+#include "policy.h"
+#include "state.h"
+
+/* One deploy on its way; everything it points to outlives its undo list. */
+typedef struct {
+    Host *host;
+    const VmSpec *spec;
+    VmSpec *last;   /* the last applied spec, NULL when there is none */
+    gchar *id;      /* the container's */
+    gchar *held;    /* the image name that this deploy gave */
+    gboolean fresh; /* the container was made by this deploy */
+} Deploy;
+
+static void deploy_clear(Deploy *deploy)
+{
+    g_clear_pointer(&deploy->last, vm_spec_free);
+    g_free(deploy->id);
+    g_free(deploy->held);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Deploy, deploy_clear)
+
+static gboolean undo_hold(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return disk_root_release(deploy->host, deploy->spec->deploy_id, error);
+}
+
+static gboolean undo_create(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return engine_remove(deploy->host->engine, deploy->id, error) &&
+           sandbox_map_remove(deploy->host->config, deploy->id, error);
+}
+
+static gboolean undo_start(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return engine_kill(deploy->host->engine, deploy->id, error);
+}
+
+static gboolean undo_update(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    g_autoptr(json_t) body = engine_update_body(deploy->last, deploy->host->config);
+    return engine_update(deploy->host->engine, deploy->id, body, error);
+}
+
+static gboolean undo_network(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    g_autoptr(Undo) undo = undo_new();
+    g_autoptr(Sandbox) sandbox = network_up(deploy->host, deploy->last, undo, error);
+    undo_commit(undo);
+    return sandbox != NULL;
+}
+
+static gboolean undo_save(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    if (deploy->last)
+        return state_save(deploy->host->config, deploy->last, error);
+    return state_remove(deploy->host->config, deploy->spec->deploy_id, error);
+}
+
+static gboolean save_spec(Deploy *deploy, Undo *undo, GError **error)
+{
+    /* Pushed first: a save that breaks off may have made the folder. */
+    undo_push(undo, "the saved spec", undo_save, deploy);
+    return state_save(deploy->host->config, deploy->spec, error);
+}
+
+/*
+ * Says once what the XML asks for and this deploy does not give, and what a container that is kept
+ * cannot take over.
+ */
+static void tell_not_honoured(const Deploy *deploy)
+{
+    const VmSpec *spec = deploy->spec;
+    for (guint i = 0; i < spec->not_honoured->len; i++)
+        log_warn("VM %s: %s", spec->deploy_id,
+                 (const char *)g_ptr_array_index(spec->not_honoured, i));
+    if (deploy->fresh || !deploy->last)
+        return;
+    g_auto(GStrv) changed = engine_body_changed(deploy->last, spec);
+    if (!changed[0])
+        return;
+    g_autofree gchar *list = g_strjoinv(", ", changed);
+    log_warn("VM %s: its container is kept and goes on with its old %s; only a new one can take "
+             "the change",
+             spec->deploy_id, list);
+}
+
+/* The engine makes the container in a thread, while this one builds the network. */
+typedef struct {
+    const Config *config;
+    const char *name;
+    json_t *body;
+    gchar *id;
+    GError *error;
+} Creation;
+
+static gpointer create_thread(gpointer data)
+{
+    Creation *creation = data;
+    g_autoptr(Engine) engine = engine_open(creation->config, &creation->error);
+    if (engine)
+        creation->id = engine_create(engine, creation->name, creation->body, &creation->error);
+    return NULL;
+}
+
+/*
+ * A create that was cut off (time-out, interrupt, a broken connection) may still have happened: the
+ * engine is asked by name, so that undo finds the container.
+ */
+static void find_cut_off(Deploy *deploy, Creation *creation)
+{
+    if (creation->id || vmdock_error_is(creation->error, VMDOCK_ERROR_NO_IMAGE) ||
+        vmdock_error_is(creation->error, VMDOCK_ERROR_ENGINE_DOWN))
+        return;
+    interrupt_hold();
+    g_autoptr(EngineContainer) left =
+        host_container(deploy->host, deploy->spec->deploy_id, NULL);
+    interrupt_allow();
+    if (left)
+        creation->id = g_strdup(left->id);
+}
+
+static Sandbox *create_beside_network(Deploy *deploy, Undo *undo, GError **error)
+{
+    Host *host = deploy->host;
+    g_autofree gchar *image = disk_root_name(deploy->spec->deploy_id);
+    g_autoptr(json_t) body = engine_body(deploy->spec, host->config, image);
+    Creation creation = {.config = host->config, .name = deploy->spec->deploy_id, .body = body};
+    GThread *thread = g_thread_new("create", create_thread, &creation);
+
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, &failure);
+    if (sandbox && !save_spec(deploy, undo, &failure))
+        g_clear_pointer(&sandbox, sandbox_free);
+
+    g_thread_join(thread);
+    find_cut_off(deploy, &creation);
+    deploy->id = creation.id;
+    if (deploy->id)
+        undo_push(undo, "the container", undo_create, deploy);
+    if (failure) {
+        g_clear_error(&creation.error);
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    if (creation.error) {
+        g_propagate_prefixed_error(error, creation.error, "cannot create the container: ");
+        return NULL;
+    }
+    return g_steal_pointer(&sandbox);
+}
+
+static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo, GError **error)
+{
+    Host *host = deploy->host;
+    deploy->fresh = TRUE;
+    gboolean held = FALSE;
+    if (!disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &held, error))
+        return FALSE;
+    if (held)
+        undo_push(undo, "the image's name", undo_hold, deploy);
+    tell_not_honoured(deploy);
+    g_autoptr(Sandbox) sandbox = create_beside_network(deploy, undo, error);
+    return sandbox && boot_container(host, deploy->spec, deploy->id, sandbox, error);
+}
+
+static gboolean update_limits(Deploy *deploy, Undo *undo, GError **error)
+{
+    g_autoptr(json_t) new = engine_update_body(deploy->spec, deploy->host->config);
+    if (deploy->last) {
+        g_autoptr(json_t) old = engine_update_body(deploy->last, deploy->host->config);
+        if (json_equal(old, new))
+            return TRUE;
+        undo_push(undo, "the limits", undo_update, deploy);
+    }
+    if (engine_update(deploy->host->engine, deploy->id, new, error))
+        return TRUE;
+    g_prefix_error(error, "cannot change the limits: ");
+    return FALSE;
+}
+
+/* A network that is there, of a VM that runs or died by itself, is brought back by an undo. */
+static gboolean keep_network(Deploy *deploy, Undo *undo, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(Sandbox) sandbox =
+        sandbox_open(deploy->host->config, deploy->spec->deploy_id, &failure);
+    if (sandbox && deploy->last)
+        undo_push(undo, "the change of the network", undo_network, deploy);
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, Undo *undo,
+                             GError **error)
+{
+    Host *host = deploy->host;
+    deploy->id = g_strdup(container->id);
+    tell_not_honoured(deploy);
+    if (!update_limits(deploy, undo, error) || !keep_network(deploy, undo, error))
+        return FALSE;
+    g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
+    if (!sandbox || !save_spec(deploy, undo, error))
+        return FALSE;
+    if (container->state == ENGINE_PAUSED && !engine_unpause(host->engine, deploy->id, error))
+        return FALSE;
+    if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED) {
+        network_announce(sandbox, deploy->spec);
+        return TRUE;
+    }
+    undo_push(undo, "the start", undo_start, deploy);
+    return boot_container(host, deploy->spec, deploy->id, sandbox, error);
+}
+
+/* A container that never ran is what a killed deploy left; one that is dead is half removed. */
+static gboolean is_leftover(const EngineContainer *container)
+{
+    return container->state == ENGINE_DEAD ||
+           (container->state == ENGINE_CREATED && container->started == 0);
+}
+
+static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks *hooks,
+                              GError **error)
+{
+    g_auto(Deploy) deploy = {.host = host, .spec = spec};
+    g_autoptr(Undo) undo = undo_new();
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = host_container(host, spec->deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    if (container && is_leftover(container)) {
+        log_info("VM %s: removing the container that an unfinished action left", spec->deploy_id);
+        if (!engine_remove(host->engine, container->id, error) ||
+            !sandbox_map_remove(host->config, container->id, error))
+            return FALSE;
+        g_clear_pointer(&container, engine_container_free);
+    }
+    g_autoptr(GError) unreadable = NULL;
+    deploy.last = state_load(host->config, spec->deploy_id, &unreadable);
+    if (unreadable)
+        log_warn("VM %s: %s", spec->deploy_id, unreadable->message);
+    if (container ? !deploy_again(&deploy, container, undo, error)
+                  : !deploy_new(&deploy, hooks, undo, error))
+        return FALSE;
+    if (!interrupt_check(error) ||
+        (hooks->report && !hooks->report(spec->deploy_id, hooks->data, error)))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
+}
+
+gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error)
+{
+    static const DeployHooks none = {0};
+    if (!policy_check(host->config, spec, error))
+        return FALSE;
+    autofd int lock = host_lock(host, spec->deploy_id, error);
+    if (lock < 0)
+        return FALSE;
+    if (deploy_locked(host, spec, hooks ? hooks : &none, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", spec->deploy_id);
+    return FALSE;
+}

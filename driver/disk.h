@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Disk 0: the image that is the container's root, held on this host by a name of its own,
+ * vmdock/<deploy-id>:disk.0, so that nobody's clean-up takes it from under the VM.
+ */
+#pragma once
+
+#include "host.h"
+
+/* The name that holds disk 0: "vmdock/one-42:disk.0". */
+gchar *disk_root_name(const char *deploy_id);
+/* What every such name begins with. */
+#define DISK_NAME_PREFIX "vmdock/"
+
+/*
+ * Makes sure that disk 0's image is held: under its name already, else the spec's reference, fetched
+ * when the engine does not have it. *held tells whether this call gave the name. Errors: NO_IMAGE
+ * when the spec names no reference and nothing is held, those of engine_pull().
+ */
+gboolean disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
+                        gboolean *held, GError **error);
+/* Gives the name up; fine if it is not held. The image stays while anything else names it. */
+gboolean disk_root_release(Host *host, const char *deploy_id, GError **error);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine_backend.h"
+#include "error.h"
+
+#include <string.h>
+
+static const EngineBackend *const backends[] = {&engine_docker};
+
+void engine_container_free(EngineContainer *container)
+{
+    if (!container)
+        return;
+    g_free(container->id);
+    g_free(container->name);
+    g_clear_pointer(&container->labels, g_hash_table_unref);
+    g_free(container->runtime);
+    g_free(container->cgroup_parent);
+    g_free(container->image);
+    g_free(container->image_id);
+    g_free(container->start_error);
+    g_free(container);
+}
+
+void engine_version_free(EngineVersion *version)
+{
+    if (!version)
+        return;
+    g_free(version->version);
+    g_free(version->api_version);
+    g_free(version->kind);
+    g_free(version);
+}
+
+Engine *engine_open(const Config *config, GError **error)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(backends); i++)
+        if (strcmp(config->engine_kind, backends[i]->kind) == 0)
+            return backends[i]->open(config, error);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG,
+                "[engine] kind is \"%s\", which this version of vmdock does not know",
+                config->engine_kind);
+    return NULL;
+}
+
+void engine_free(Engine *engine)
+{
+    if (engine)
+        engine->backend->free(engine);
+}
+
+/* Puts the verb in front of what went wrong with it. */
+static gboolean told(gboolean done, const char *verb, GError **error)
+{
+    if (!done)
+        g_prefix_error(error, "cannot %s the container: ", verb);
+    return done;
+}
+
+EngineVersion *engine_version(Engine *engine, GError **error)
+{
+    return engine->backend->version(engine, error);
+}
+
+json_t *engine_info(Engine *engine, GError **error)
+{
+    return engine->backend->info(engine, error);
+}
+
+gchar *engine_create(Engine *engine, const char *name, const json_t *body, GError **error)
+{
+    gchar *id = engine->backend->create(engine, name, body, error);
+    told(id != NULL, "create", error);
+    return id;
+}
+
+gboolean engine_start(Engine *engine, const char *id, GError **error)
+{
+    return told(engine->backend->start(engine, id, error), "start", error);
+}
+
+gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **error)
+{
+    return told(engine->backend->stop(engine, id, timeout_s, error), "stop", error);
+}
+
+gboolean engine_kill(Engine *engine, const char *id, GError **error)
+{
+    return told(engine->backend->kill(engine, id, error), "kill", error);
+}
+
+gboolean engine_pause(Engine *engine, const char *id, GError **error)
+{
+    return told(engine->backend->pause(engine, id, error), "pause", error);
+}
+
+gboolean engine_unpause(Engine *engine, const char *id, GError **error)
+{
+    return told(engine->backend->unpause(engine, id, error), "resume", error);
+}
+
+gboolean engine_remove(Engine *engine, const char *id, GError **error)
+{
+    return told(engine->backend->remove(engine, id, error), "remove", error);
+}
+
+gboolean engine_watch(Engine *engine, const char *id, guint ms, gboolean *ended, gint *exit_code,
+                      GError **error)
+{
+    return told(engine->backend->watch(engine, id, ms, ended, exit_code, error), "watch", error);
+}
+
+EngineContainer *engine_inspect(Engine *engine, const char *name_or_id, GError **error)
+{
+    return engine->backend->inspect(engine, name_or_id, error);
+}
+
+GPtrArray *engine_list(Engine *engine, const char *label, GError **error)
+{
+    return engine->backend->list(engine, label, error);
+}
+
+gboolean engine_update(Engine *engine, const char *id, const json_t *body, GError **error)
+{
+    return engine->backend->update(engine, id, body, error);
+}
+
+gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
+                     EngineOutputFunc output, gpointer data, GError **error)
+{
+    return engine->backend->logs(engine, id, terminal, tail, follow, output, data, error);
+}
+
+gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
+                     EngineOutputFunc output, gpointer data, gint *exit_code, GError **error)
+{
+    return engine->backend->exec(engine, id, argv, output, data, exit_code, error);
+}
+
+gchar *engine_image_id(Engine *engine, const char *reference, GError **error)
+{
+    return engine->backend->image_id(engine, reference, error);
+}
+
+gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     GError **error)
+{
+    return engine->backend->pull(engine, reference, progress, data, error);
+}
+
+gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,
+                    GError **error)
+{
+    return engine->backend->tag(engine, image, repository, tag, error);
+}
+
+gboolean engine_untag(Engine *engine, const char *reference, GError **error)
+{
+    return engine->backend->untag(engine, reference, error);
+}
+
+GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error)
+{
+    return engine->backend->image_names(engine, prefix, error);
+}

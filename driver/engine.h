@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The container engine, by its verbs. Callers see neither HTTP nor which engine it is: a back end
+ * is a vtable (engine_docker.c for the Docker Engine API 1.41 … 1.51).
+ *
+ * Errors: ENGINE_DOWN (no socket, refused), ENGINE_TIMEOUT, ENGINE_GARBLED (closed early, not HTTP,
+ * not JSON, larger than the cap), ENGINE_REFUSED (its own message, verbatim on one line), NO_IMAGE,
+ * REGISTRY, NO_SPACE (the engine's message says so), UNSUPPORTED (its API is too old or too new),
+ * INTERRUPTED; CONFIG for the engine's settings and the registry credentials, SPEC for a reference
+ * that is none. A conflict (a name that is taken, a container in the wrong state) is
+ * ENGINE_REFUSED: what it means for the VM is the caller's to find out. An Engine serves one
+ * thread; a second thread opens its own.
+ */
+#pragma once
+
+#include "config.h"
+
+#include <jansson.h>
+
+typedef struct Engine Engine;
+
+typedef enum {
+    ENGINE_CREATED,
+    ENGINE_RUNNING,
+    ENGINE_PAUSED,
+    ENGINE_RESTARTING,
+    ENGINE_EXITED,
+    ENGINE_DEAD, /* removal began and did not end */
+} EngineState;
+
+typedef struct {
+    gchar *id;   /* 64 hex digits */
+    gchar *name; /* without the leading slash */
+    EngineState state;
+    GHashTable *labels; /* gchar* -> gchar* */
+    gint64 created;     /* seconds since the epoch */
+    /* The rest comes from engine_inspect() only; a listing leaves it unset. */
+    gchar *runtime;       /* HostConfig.Runtime */
+    gchar *cgroup_parent; /* HostConfig.CgroupParent */
+    gchar *image;         /* the reference it was created from */
+    gchar *image_id;
+    gint64 started;  /* microseconds since the epoch, 0 = never */
+    gint64 finished; /* microseconds since the epoch, 0 = not yet */
+    gint exit_code;
+    gboolean oom_killed;
+    gchar *start_error; /* the engine's word on why the last start failed; NULL if none */
+    gint pid;
+    gboolean terminal;
+    guint restarts;
+} EngineContainer;
+
+void engine_container_free(EngineContainer *container);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineContainer, engine_container_free)
+
+typedef struct {
+    gchar *version;     /* "20.10.24+dfsg1" */
+    gchar *api_version; /* negotiated: "1.41" */
+    gchar *kind;        /* "docker" */
+} EngineVersion;
+void engine_version_free(EngineVersion *version);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineVersion, engine_version_free)
+
+/* How far a pull is; called at most some times a second, from the thread that pulls. */
+typedef struct {
+    guint64 current; /* bytes fetched of the layers seen so far */
+    guint64 total;
+    guint layers_done, layers;
+    double seconds; /* since the pull began */
+} EnginePullProgress;
+typedef void (*EnginePullFunc)(const EnginePullProgress *progress, gpointer data);
+
+/* One chunk of a container's output; STREAM is 1 (stdout, or the terminal) or 2 (stderr). */
+typedef gboolean (*EngineOutputFunc)(int stream, const char *bytes, gsize length, gpointer data,
+                                     GError **error);
+
+/* No I/O yet: the first verb connects and negotiates the API version. CONFIG must outlive the
+ * engine. Errors: CONFIG, INTERNAL. */
+Engine *engine_open(const Config *config, GError **error);
+void engine_free(Engine *engine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
+
+EngineVersion *engine_version(Engine *engine, GError **error);
+
+/* The engine's own settings as it tells them (/info); slow, for `vmdock doctor` only. */
+json_t *engine_info(Engine *engine, GError **error);
+
+/* BODY as engine_body() made it. Returns the container's id. */
+gchar *engine_create(Engine *engine, const char *name, const json_t *body, GError **error);
+gboolean engine_start(Engine *engine, const char *id, GError **error);
+
+/* Sends the container's own stop signal, waits TIMEOUT_S, then kills; fine if it is not running. */
+gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **error);
+/* SIGKILL and wait until it is gone; fine if it is not running. */
+gboolean engine_kill(Engine *engine, const char *id, GError **error);
+gboolean engine_pause(Engine *engine, const char *id, GError **error);
+gboolean engine_unpause(Engine *engine, const char *id, GError **error);
+/* Removes a container that may run, and its writable layer; fine if it is not there. */
+gboolean engine_remove(Engine *engine, const char *id, GError **error);
+
+/*
+ * Waits until the container ends or MS have passed. *ended tells which; *exit_code is set when it
+ * ended. A time-out of the watch is no error.
+ */
+gboolean engine_watch(Engine *engine, const char *id, guint ms, gboolean *ended, gint *exit_code,
+                      GError **error);
+
+/* NULL without error when there is no such container. */
+EngineContainer *engine_inspect(Engine *engine, const char *name_or_id, GError **error);
+
+/* All containers (running or not) that carry LABEL; EngineContainer*. */
+GPtrArray *engine_list(Engine *engine, const char *label, GError **error);
+
+/* Changes a container's limits; BODY as engine_update_body() made it. */
+gboolean engine_update(Engine *engine, const char *id, const json_t *body, GError **error);
+
+/*
+ * The output so far, the last TAIL lines (0 = all), then what follows until the container ends when
+ * FOLLOW. Both framings (terminal: raw; none: 8-byte headers) arrive as chunks.
+ */
+gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
+                     EngineOutputFunc output, gpointer data, GError **error);
+
+/* Runs ARGV in the container, its output to OUTPUT, and waits; *exit_code is its status. */
+gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
+                     EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
+
+/* The id of an image by reference, NULL without error when the engine does not have it. */
+gchar *engine_image_id(Engine *engine, const char *reference, GError **error);
+/* Fetches an image; PROGRESS may be NULL. Errors: NO_IMAGE, REGISTRY, NO_SPACE, …; after an
+ * interrupt or a stall the request is dropped, which makes the engine drop the pull. */
+gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     GError **error);
+/* Gives IMAGE the further name REPOSITORY:TAG. */
+gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,
+                    GError **error);
+/* Takes the name away (the image goes only when it was the last); fine if it is not there. */
+gboolean engine_untag(Engine *engine, const char *reference, GError **error);
+/* All image names that begin with PREFIX ("vmdock/"); gchar*. */
+GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a kind of container engine must be able to do: engine.h's verbs, of the same meaning.
+ * Private to engine.c and the back ends.
+ */
+#pragma once
+
+#include "engine.h"
+
+typedef struct {
+    const char *kind; /* the configuration's engine.kind */
+    Engine *(*open)(const Config *config, GError **error);
+    void (*free)(Engine *engine);
+    EngineVersion *(*version)(Engine *engine, GError **error);
+    json_t *(*info)(Engine *engine, GError **error);
+    gchar *(*create)(Engine *engine, const char *name, const json_t *body, GError **error);
+    gboolean (*start)(Engine *engine, const char *id, GError **error);
+    gboolean (*stop)(Engine *engine, const char *id, gint timeout_s, GError **error);
+    gboolean (*kill)(Engine *engine, const char *id, GError **error);
+    gboolean (*pause)(Engine *engine, const char *id, GError **error);
+    gboolean (*unpause)(Engine *engine, const char *id, GError **error);
+    gboolean (*remove)(Engine *engine, const char *id, GError **error);
+    gboolean (*watch)(Engine *engine, const char *id, guint ms, gboolean *ended, gint *exit_code,
+                      GError **error);
+    EngineContainer *(*inspect)(Engine *engine, const char *name_or_id, GError **error);
+    GPtrArray *(*list)(Engine *engine, const char *label, GError **error);
+    gboolean (*update)(Engine *engine, const char *id, const json_t *body, GError **error);
+    gboolean (*logs)(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
+                     EngineOutputFunc output, gpointer data, GError **error);
+    gboolean (*exec)(Engine *engine, const char *id, const char *const *argv,
+                     EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
+    gchar *(*image_id)(Engine *engine, const char *reference, GError **error);
+    gboolean (*pull)(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     GError **error);
+    gboolean (*tag)(Engine *engine, const char *image, const char *repository, const char *tag,
+                    GError **error);
+    gboolean (*untag)(Engine *engine, const char *reference, GError **error);
+    GPtrArray *(*image_names)(Engine *engine, const char *prefix, GError **error);
+} EngineBackend;
+
+/* The first member of each back end's own struct. */
+struct Engine {
+    const EngineBackend *backend;
+};
+
+extern const EngineBackend engine_docker;

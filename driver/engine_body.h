@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * VmSpec -> the bodies of engine requests. Pure, golden-tested.
+ *
+ * The network is never the engine's: NetworkMode is "none" and vmdock-runtime joins the container
+ * to the VM's sandbox. The restart policy is always "no": the cloud decides.
+ *
+ * Labels, all set at every creation so that none of an image can stand for them:
+ *   vmdock.vm         deploy id             vmdock.cloud      "opennebula"
+ *   vmdock.cloud-id   the cloud's id        vmdock.name       the cloud's name
+ *   vmdock.uuid       uuid or ""            vmdock.version    the vmdock that created it
+ */
+#pragma once
+
+#include "config.h"
+#include "spec.h"
+
+#define ENGINE_LABEL_VM       "vmdock.vm"
+#define ENGINE_LABEL_CLOUD    "vmdock.cloud"
+#define ENGINE_LABEL_CLOUD_ID "vmdock.cloud-id"
+#define ENGINE_LABEL_NAME     "vmdock.name"
+#define ENGINE_LABEL_UUID     "vmdock.uuid"
+#define ENGINE_LABEL_VERSION  "vmdock.version"
+
+/* IMAGE is the name the container is created from: the tag that holds disk 0. */
+json_t *engine_body(const VmSpec *spec, const Config *config, const char *image);
+
+/*
+ * The part of it that engine_update() can bring to a container that exists: limits. To an update 0
+ * means "as it is", so "none" is said as -1; a memory limit once given cannot be taken away.
+ */
+json_t *engine_update_body(const VmSpec *spec, const Config *config);
+
+/*
+ * What only creation can set and differs between OLD and NEW: "image", "environment", "command", …
+ * NULL-terminated, empty when nothing differs.
+ */
+GStrv engine_body_changed(const VmSpec *old, const VmSpec *new);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the Docker Engine answers, read. Pure: bytes in, values out. The bytes are foreign: a
+ * container's labels and output, an image's configuration and a registry's messages are in them.
+ */
+#pragma once
+
+#include "engine.h"
+#include "error.h"
+
+/* A JSON document; NULL with ENGINE_GARBLED. */
+json_t *docker_json(const char *text, gsize length, GError **error);
+
+/* "1.41" -> 1, 41. */
+gboolean docker_parse_api(const char *text, guint *major, guint *minor);
+
+/* The version to speak with an engine that speaks up to THEIRS. Errors: ENGINE_GARBLED,
+ * UNSUPPORTED. */
+gchar *docker_negotiate(const char *theirs, GError **error);
+
+/* "2024-05-01T12:34:56.123456789Z" -> microseconds since the epoch; 0 for year 1, "never". */
+gboolean docker_parse_time(const char *text, gint64 *us);
+
+EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **error);
+GPtrArray *docker_parse_list(const char *text, gsize length, GError **error);
+/* The id of a container or exec instance just created; its warnings go to the log. */
+gchar *docker_parse_created(const char *text, gsize length, GError **error);
+gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GError **error);
+gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *exit_code,
+                           GError **error);
+gchar *docker_parse_image_id(const char *text, gsize length, GError **error);
+GPtrArray *docker_parse_image_names(const char *text, gsize length, const char *prefix,
+                                    GError **error);
+void docker_log_warnings(const char *text, gsize length);
+
+/* What an answer of status 400 and above says, on one line. */
+gchar *docker_parse_message(guint status, const char *text, gsize length);
+/* Which kind of failure STATUS and MESSAGE are. */
+VmdockError docker_error_code(guint status, const char *message);
+/* The same for a pull, where the registry speaks through the engine. */
+VmdockError docker_pull_error_code(guint status, const char *message);

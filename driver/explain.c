@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* explain: the plan of a deploy. Pure: asks neither the engine nor the kernel. */
+#include "actions.h"
+
+#include "disk.h"
+#include "engine_body.h"
+#include "policy.h"
+
+static json_t *addresses_json(const GArray *addresses)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < addresses->len; i++) {
+        g_autofree gchar *text = vm_address_format(&g_array_index(addresses, VmAddress, i));
+        json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
+static json_t *routes_json(const GArray *routes)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < routes->len; i++) {
+        const VmRoute *route = &g_array_index(routes, VmRoute, i);
+        g_autofree gchar *to = route->destination.prefix == 0
+                                   ? g_strdup("default")
+                                   : vm_address_format(&route->destination);
+        g_autofree gchar *via = route->gateway.family ? vm_address_text(&route->gateway) : NULL;
+        json_t *object = json_pack("{s:s, s:s?}", "to", to, "via", via);
+        if (route->metric)
+            json_object_set_new(object, "metric", json_integer(route->metric));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static json_t *nic_json(const VmNic *nic)
+{
+    g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : NULL;
+    json_t *mtu = nic->mtu ? json_integer(nic->mtu) : json_string("the bridge's");
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o}", "nic", (int)nic->id,
+                     "host_end", nic->host_name, "guest_end", nic->guest_name, "bridge",
+                     nic->bridge, "bridge_type", nic->bridge_type ? nic->bridge_type : "linux",
+                     "mac", mac, "mtu", mtu, "addresses", addresses_json(nic->addresses), "routes",
+                     routes_json(nic->routes));
+}
+
+static json_t *strings_json(const GPtrArray *strings)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < strings->len; i++)
+        json_array_append_new(list, json_string(g_ptr_array_index(strings, i)));
+    return list;
+}
+
+json_t *vm_explain(const Config *config, const VmSpec *spec)
+{
+    g_autofree gchar *held = disk_root_name(spec->deploy_id);
+    g_autofree gchar *netns = g_build_filename(config->netns_dir, spec->deploy_id, NULL);
+    g_autofree gchar *path = g_strconcat("/containers/create?name=", spec->deploy_id, NULL);
+    g_autoptr(GError) refused = NULL;
+    policy_check(config, spec, &refused);
+
+    json_t *links = json_array();
+    for (guint i = 0; i < spec->nics->len; i++)
+        json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
+    return json_pack("{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:s?}",
+                     "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image,
+                     "source", spec->image_source, "held_as", held, "request", "method", "POST",
+                     "path", path, "body", engine_body(spec, config, held), "namespace", netns,
+                     "links", links, "filter_rules", "not_honoured",
+                     strings_json(spec->not_honoured), "refused",
+                     refused ? refused->message : NULL);
+}

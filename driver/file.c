@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "file.h"
+
+#include "autoptr.h"
+#include "error.h"
+#include "interrupt.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+gboolean file_make_folder(const char *path, int mode, GError **error)
+{
+    if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
+        return TRUE;
+    if (errno == ENOENT) {
+        g_autofree gchar *parent = g_path_get_dirname(path);
+        if (!file_make_folder(parent, 0755, error))
+            return FALSE;
+        if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
+            return TRUE;
+    }
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot make the folder %s", path);
+    return FALSE;
+}
+
+static gboolean write_all(int fd, const char *text, gsize length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, text, length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return FALSE;
+        text += n;
+        length -= (gsize)n;
+    }
+    return TRUE;
+}
+
+gboolean file_replace(const char *path, const char *text, gssize length, int mode, GError **error)
+{
+    g_autofree gchar *beside = g_strconcat(path, ".XXXXXX", NULL);
+    autofd int fd = mkostemp(beside, O_CLOEXEC);
+    if (fd < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", path);
+        return FALSE;
+    }
+    gsize size = length < 0 ? strlen(text) : (gsize)length;
+    if (fchmod(fd, (mode_t)mode) == 0 && write_all(fd, text, size) && fsync(fd) == 0 &&
+        rename(beside, path) == 0)
+        return TRUE;
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", path);
+    unlink(beside);
+    return FALSE;
+}
+
+gchar *file_read(const char *path, gsize max, gsize *length, GError **error)
+{
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
+        return NULL;
+    }
+    g_autoptr(GString) text = g_string_new(NULL);
+    char piece[8192];
+    for (;;) {
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
+            return NULL;
+        }
+        if (n == 0)
+            break;
+        g_string_append_len(text, piece, n);
+        if (text->len > max) {
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s is larger than %" G_GSIZE_FORMAT
+                        " bytes", path, max);
+            return NULL;
+        }
+    }
+    if (length)
+        *length = text->len;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+gboolean file_remove(const char *path, GError **error)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return TRUE;
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", path);
+    return FALSE;
+}
+
+static gboolean remove_tree_at(int at, const char *name, const char *path, GError **error)
+{
+    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+        return TRUE;
+    if (errno != EISDIR && errno != EPERM) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", path);
+        return FALSE;
+    }
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (!folder) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", path);
+        if (fd >= 0)
+            close(fd);
+        return FALSE;
+    }
+    gboolean done = TRUE;
+    for (struct dirent *entry; done && (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            done = remove_tree_at(dirfd(folder), entry->d_name, path, error);
+    closedir(folder);
+    if (done && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", path);
+        return FALSE;
+    }
+    return done;
+}
+
+gboolean file_remove_tree(const char *path, GError **error)
+{
+    return remove_tree_at(AT_FDCWD, path, path, error);
+}
+
+/* A lock file that purge removed while we waited for it guards nothing any more. */
+static gboolean lock_is_current(int fd, const char *path)
+{
+    struct stat held, there;
+    return fstat(fd, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+           held.st_dev == there.st_dev;
+}
+
+static int try_lock(const char *path, GError **error)
+{
+    autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open the lock %s", path);
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return lock_is_current(fd, path) ? steal_fd(&fd) : -1;
+    if (errno != EWOULDBLOCK && errno != EINTR)
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot lock %s", path);
+    return -1;
+}
+
+int file_lock(const char *path, guint wait_ms, const char *what, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * G_TIME_SPAN_MILLISECOND;
+    for (guint pause_us = 1000;; pause_us = MIN(pause_us * 2, 50000)) {
+        GError *failure = NULL;
+        int fd = try_lock(path, &failure);
+        if (fd >= 0)
+            return fd;
+        if (failure) {
+            g_propagate_error(error, failure);
+            return -1;
+        }
+        if (!interrupt_check(error))
+            return -1;
+        if (g_get_monotonic_time() >= deadline) {
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_BUSY,
+                        "%s is held by another action for more than %u ms", what, wait_ms);
+            return -1;
+        }
+        g_usleep(pause_us);
+    }
+}

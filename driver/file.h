@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Small files and folders of the root-owned state: atomic replacement, locks, removal.
+ * Errors: NO_SPACE, IO, BUSY, INTERRUPTED.
+ */
+#pragma once
+
+#include <glib.h>
+
+/* Makes PATH and its parents (0755); the last one with MODE. Fine if it is there. */
+gboolean file_make_folder(const char *path, int mode, GError **error);
+
+/* Writes beside, fsyncs, renames over PATH: a reader sees the old text or the new one, whole. */
+gboolean file_replace(const char *path, const char *text, gssize length, int mode, GError **error);
+
+/* The whole of PATH, at most MAX bytes, ending in NUL; a file that is not there is an IO error. */
+gchar *file_read(const char *path, gsize max, gsize *length, GError **error);
+
+/* Removes PATH; fine if it is not there. */
+gboolean file_remove(const char *path, GError **error);
+
+/* Removes a folder and what is in it, never following a link; fine if it is not there. */
+gboolean file_remove_tree(const char *path, GError **error);
+
+/*
+ * Takes an exclusive lock (flock) on PATH, which is made when missing, and returns its descriptor;
+ * -1 with BUSY when it is not free within WAIT_MS, or INTERRUPTED. close() frees it, and so does
+ * the holder's death. WHAT names the owner in the sentence ("VM one-42").
+ */
+int file_lock(const char *path, guint wait_ms, const char *what, GError **error);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gc: what killed actions and containers removed behind vmdock's back have left on the host. */
+#include "actions.h"
+
+#include "autoptr.h"
+#include "engine_body.h"
+#include "error.h"
+#include "file.h"
+#include "network.h"
+#include "sandbox.h"
+#include "state.h"
+
+#include <string.h>
+
+typedef struct {
+    Host *host;
+    gboolean dry_run;
+    GHashTable *containers; /* name -> EngineContainer of the listing */
+    GHashTable *ids;        /* container id, a set */
+    GPtrArray *found;       /* sentences */
+} Sweep;
+
+static void sweep_clear(Sweep *sweep)
+{
+    g_clear_pointer(&sweep->containers, g_hash_table_unref);
+    g_clear_pointer(&sweep->ids, g_hash_table_unref);
+    g_clear_pointer(&sweep->found, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Sweep, sweep_clear)
+
+static void note(Sweep *sweep, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void note(Sweep *sweep, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_ptr_array_add(sweep->found, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+static gboolean list_containers(Sweep *sweep, GPtrArray *list)
+{
+    for (guint i = 0; i < list->len; i++) {
+        EngineContainer *container = g_ptr_array_index(list, i);
+        g_hash_table_insert(sweep->containers, g_strdup(container->name), container);
+        g_hash_table_add(sweep->ids, g_strdup(container->id));
+    }
+    return TRUE;
+}
+
+/* The ids with a sandbox, a host end or a state folder, and of containers that never started. */
+static GHashTable *suspects(Sweep *sweep, GError **error)
+{
+    g_autoptr(GHashTable) ids = network_owners(sweep->host, error);
+    if (!ids)
+        return NULL;
+    g_autoptr(GPtrArray) sandboxes = sandbox_list(sweep->host->config, error);
+    g_autoptr(GPtrArray) states = sandboxes ? state_list(sweep->host->config, error) : NULL;
+    if (!states)
+        return NULL;
+    for (guint i = 0; i < sandboxes->len; i++)
+        g_hash_table_add(ids, g_strdup(g_ptr_array_index(sandboxes, i)));
+    for (guint i = 0; i < states->len; i++)
+        g_hash_table_add(ids, g_strdup(g_ptr_array_index(states, i)));
+    GHashTableIter iter;
+    gpointer name;
+    g_hash_table_iter_init(&iter, sweep->containers);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        if (vm_id_valid(name))
+            g_hash_table_add(ids, g_strdup(name));
+    return g_steal_pointer(&ids);
+}
+
+/* What stands without a container. Looked at again under the VM's lock: a deploy may be on its way. */
+static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    Host *host = sweep->host;
+    note(sweep, "VM %s has no container: its links, sandbox and saved spec %s", deploy_id,
+         sweep->dry_run ? "would go" : "are gone");
+    if (sweep->dry_run)
+        return TRUE;
+    if (!network_down(host, deploy_id, error) || !state_remove(host->config, deploy_id, error))
+        return FALSE;
+    host_lock_discard(host, deploy_id);
+    return TRUE;
+}
+
+static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, GError **error)
+{
+    Host *host = sweep->host;
+    note(sweep, "VM %s has a container (%.12s) that never started: %s", container->name,
+         container->id, sweep->dry_run ? "it would go" : "it is gone");
+    if (sweep->dry_run)
+        return TRUE;
+    return engine_remove(host->engine, container->id, error) &&
+           sandbox_map_remove(host->config, container->id, error) &&
+           network_down(host, container->name, error) &&
+           state_remove(host->config, container->name, error);
+}
+
+static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    autofd int lock = host_try_lock(sweep->host, deploy_id, &failure);
+    if (lock < 0) {
+        if (!failure)
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    g_autoptr(EngineContainer) container = host_container(sweep->host, deploy_id, &failure);
+    if (!container && (!failure || vmdock_error_is(failure, VMDOCK_ERROR_STATE)))
+        return sweep_orphan(sweep, deploy_id, error);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    if (container->state == ENGINE_CREATED && container->started == 0)
+        return sweep_unstarted(sweep, container, error);
+    return TRUE;
+}
+
+/* Map and record files of containers that the engine no longer has. */
+static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GError **error)
+{
+    g_autofree gchar *folder = g_build_filename(root, kind, NULL);
+    g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
+    if (!files)
+        return TRUE;
+    for (const char *name; (name = g_dir_read_name(files));) {
+        if (g_hash_table_contains(sweep->ids, name))
+            continue;
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(EngineContainer) container =
+            engine_inspect(sweep->host->engine, name, &failure);
+        if (failure) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        if (container)
+            continue;
+        g_autofree gchar *path = g_build_filename(folder, name, NULL);
+        note(sweep, "%s belongs to no container: it %s", path,
+             sweep->dry_run ? "would go" : "is gone");
+        if (!sweep->dry_run && !file_remove(path, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean sweep_all(Sweep *sweep, GError **error)
+{
+    g_autoptr(GHashTable) ids = suspects(sweep, error);
+    if (!ids)
+        return FALSE;
+    GHashTableIter iter;
+    gpointer deploy_id;
+    g_hash_table_iter_init(&iter, ids);
+    while (g_hash_table_iter_next(&iter, &deploy_id, NULL))
+        if (vm_id_valid(deploy_id) && !sweep_vm(sweep, deploy_id, error))
+            return FALSE;
+    return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
+           sweep_files(sweep, sweep->host->config->run_dir, "runtime", error) &&
+           sweep_files(sweep, sweep->host->config->state_dir, "container", error);
+}
+
+GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error)
+{
+    g_autoptr(GPtrArray) list = engine_list(host->engine, ENGINE_LABEL_VM, error);
+    if (!list)
+        return NULL;
+    g_auto(Sweep) sweep = {
+        .host = host,
+        .dry_run = dry_run,
+        .containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+        .ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+        .found = g_ptr_array_new_with_free_func(g_free),
+    };
+    list_containers(&sweep, list);
+    if (!sweep_all(&sweep, error))
+        return NULL;
+    return g_steal_pointer(&sweep.found);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host.h"
+
+#include "engine_body.h"
+#include "error.h"
+#include "file.h"
+
+#include <unistd.h>
+
+Host *host_open(const Config *config, GError **error)
+{
+    g_autoptr(Engine) engine = engine_open(config, error);
+    if (!engine)
+        return NULL;
+    Host *host = g_new0(Host, 1);
+    host->config = config;
+    host->engine = g_steal_pointer(&engine);
+    return host;
+}
+
+void host_free(Host *host)
+{
+    engine_free(host->engine);
+    if (host->netlink)
+        netlink_free(host->netlink);
+    g_free(host);
+}
+
+Netlink *host_netlink(Host *host, GError **error)
+{
+    if (!host->netlink)
+        host->netlink = netlink_open(error);
+    return host->netlink;
+}
+
+static gchar *lock_path(const Host *host, const char *deploy_id)
+{
+    return g_build_filename(host->config->run_dir, "lock", deploy_id, NULL);
+}
+
+static int lock_within(const Host *host, const char *deploy_id, guint wait_ms, GError **error)
+{
+    if (!vm_id_valid(deploy_id)) {
+        g_autofree gchar *shown = vmdock_one_line(deploy_id, 80);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "\"%s\" is no VM's deploy id", shown);
+        return -1;
+    }
+    g_autofree gchar *folder = g_build_filename(host->config->run_dir, "lock", NULL);
+    if (!file_make_folder(folder, 0700, error))
+        return -1;
+    g_autofree gchar *path = lock_path(host, deploy_id);
+    g_autofree gchar *what = g_strdup_printf("VM %s", deploy_id);
+    return file_lock(path, wait_ms, what, error);
+}
+
+int host_lock(const Host *host, const char *deploy_id, GError **error)
+{
+    return lock_within(host, deploy_id, (guint)host->config->lock_wait_ms, error);
+}
+
+int host_try_lock(const Host *host, const char *deploy_id, GError **error)
+{
+    GError *failure = NULL;
+    int fd = lock_within(host, deploy_id, 0, &failure);
+    if (fd < 0 && vmdock_error_is(failure, VMDOCK_ERROR_BUSY))
+        g_clear_error(&failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    return fd;
+}
+
+void host_lock_discard(const Host *host, const char *deploy_id)
+{
+    g_autofree gchar *path = lock_path(host, deploy_id);
+    unlink(path);
+}
+
+gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id)
+{
+    const char *label = g_hash_table_lookup(container->labels, ENGINE_LABEL_VM);
+    return g_strcmp0(container->name, deploy_id) == 0 && g_strcmp0(label, deploy_id) == 0 &&
+           g_strcmp0(container->runtime, config->runtime_name) == 0 &&
+           g_strcmp0(container->cgroup_parent, config->cgroup_parent) == 0;
+}
+
+EngineContainer *host_container(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = engine_inspect(host->engine, deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    /* The engine also finds containers by the beginning of their id. */
+    if (!container || g_strcmp0(container->name, deploy_id) != 0)
+        return NULL;
+    if (host_owns(host->config, container, deploy_id))
+        return g_steal_pointer(&container);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                "a container named %s is there (%.12s) and is not vmdock's; rename or remove it",
+                deploy_id, container->id);
+    return NULL;
+}
+
+EngineContainer *host_container_needed(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = host_container(host, deploy_id, &failure);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else if (!container)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM, "there is no VM %s on this host",
+                    deploy_id);
+    return g_steal_pointer(&container);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The host that an action works on: configuration, engine, the host's netlink; the lock of a VM and
+ * the rule by which a container is known as one.
+ */
+#pragma once
+
+#include "config.h"
+#include "engine.h"
+#include "netlink.h"
+#include "spec.h"
+
+typedef struct {
+    const Config *config;
+    Engine *engine;
+    Netlink *netlink; /* opened on first use: host_netlink() */
+} Host;
+
+/* CONFIG stays the caller's and must outlive the host. */
+Host *host_open(const Config *config, GError **error);
+void host_free(Host *host);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
+
+Netlink *host_netlink(Host *host, GError **error);
+
+/*
+ * Takes the VM's lock, <run>/lock/<deploy-id>; closing the descriptor frees it. Errors: SPEC for
+ * what is no deploy id, BUSY, IO, INTERRUPTED.
+ */
+int host_lock(const Host *host, const char *deploy_id, GError **error);
+/* The same without waiting: -1 without error when somebody holds it. */
+int host_try_lock(const Host *host, const char *deploy_id, GError **error);
+/* Removes the lock's file while it is held, so that a purged VM leaves nothing. */
+void host_lock_discard(const Host *host, const char *deploy_id);
+
+/*
+ * The VM's container. NULL without error when there is none; STATE when a container of that name
+ * is not vmdock's: runtime, cgroup parent, name and label must all agree (an image can bring labels,
+ * an operator can give names).
+ */
+EngineContainer *host_container(Host *host, const char *deploy_id, GError **error);
+/* The same, NO_VM when there is none. */
+EngineContainer *host_container_needed(Host *host, const char *deploy_id, GError **error);
+/* The rule itself. CONTAINER must come from engine_inspect(). */
+gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id);

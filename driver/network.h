@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A VM's whole network: sandbox and NICs, brought up to a spec and taken down by deploy id alone.
+ * Errors: those of sandbox.h and nic.h.
+ */
+#pragma once
+
+#include "host.h"
+#include "sandbox.h"
+#include "undo.h"
+
+/*
+ * Brings sandbox and NICs to what SPEC says. What this call makes is pushed on UNDO; HOST and SPEC
+ * must outlive it. NICs of an earlier spec are removed.
+ */
+Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
+/*
+ * Removes every host end that carries the VM's alias, and the sandbox. Needs no spec: after a crash
+ * or a reboot the kernel is asked what is there. Fine if there is nothing.
+ */
+gboolean network_down(Host *host, const char *deploy_id, GError **error);
+/* Tells the neighbours where the addresses are; what fails is logged, the VM is up all the same. */
+void network_announce(Sandbox *sandbox, const VmSpec *spec);
+/* The deploy ids that host ends carry as alias; a set of gchar*. */
+GHashTable *network_owners(Host *host, GError **error);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy.h"
+
+#include "error.h"
+
+#include <string.h>
+
+static gboolean listed(const GStrv list, const char *word)
+{
+    return list && g_strv_contains((const gchar *const *)list, word);
+}
+
+/* An entry of the configuration is a path, or a path with the most access it gives: "/dev/fuse:r". */
+static gboolean device_allowed(const GStrv list, const VmDevice *device)
+{
+    for (gsize i = 0; list && list[i]; i++) {
+        const char *colon = strrchr(list[i], ':');
+        g_autofree gchar *path =
+            colon ? g_strndup(list[i], (gsize)(colon - list[i])) : g_strdup(list[i]);
+        const char *most = colon ? colon + 1 : "rwm";
+        if (g_strcmp0(path, device->host_path) == 0 &&
+            strspn(device->access, most) == strlen(device->access))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
+{
+    if (spec->privileged && !config->allow_privileged) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                    "VM %s asks for a privileged container; [policy] privileged in %s would allow it",
+                    spec->deploy_id, config->path);
+        return FALSE;
+    }
+    for (gsize i = 0; spec->capabilities && spec->capabilities[i]; i++) {
+        if (listed(config->allow_capabilities, spec->capabilities[i]))
+            continue;
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                    "VM %s asks for the capability %s; [policy] capabilities in %s would allow it",
+                    spec->deploy_id, spec->capabilities[i], config->path);
+        return FALSE;
+    }
+    for (guint i = 0; i < spec->devices->len; i++) {
+        const VmDevice *device = g_ptr_array_index(spec->devices, i);
+        if (device_allowed(config->allow_devices, device))
+            continue;
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                    "VM %s asks for the device %s (%s); [policy] devices in %s would allow it",
+                    spec->deploy_id, device->host_path, device->access, config->path);
+        return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* purge: cancel, and then everything of the VM goes. */
+#include "actions.h"
+
+#include "autoptr.h"
+#include "disk.h"
+#include "error.h"
+#include "network.h"
+#include "sandbox.h"
+#include "state.h"
+
+/* The VM's container is found by name; one that is somebody else's is not touched. */
+static gboolean remove_container(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = host_container(host, deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    if (!container)
+        return TRUE;
+    return engine_remove(host->engine, container->id, error) &&
+           sandbox_map_remove(host->config, container->id, error);
+}
+
+static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
+{
+    if (!remove_container(host, deploy_id, error) || !network_down(host, deploy_id, error) ||
+        !disk_root_release(host, deploy_id, error) ||
+        !state_remove(host->config, deploy_id, error))
+        return FALSE;
+    host_lock_discard(host, deploy_id);
+    return TRUE;
+}
+
+gboolean vm_purge(Host *host, const char *deploy_id, GError **error)
+{
+    autofd int lock = host_lock(host, deploy_id, error);
+    if (lock < 0)
+        return FALSE;
+    if (purge_locked(host, deploy_id, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}

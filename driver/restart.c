@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reboot and reset: the container ends and starts again in the sandbox that it had. */
+#include "actions.h"
+
+#include "autoptr.h"
+#include "boot.h"
+#include "error.h"
+#include "interrupt.h"
+#include "network.h"
+#include "state.h"
+
+static gboolean halt(Host *host, const EngineContainer *container, const VmSpec *spec,
+                     gboolean gently, GError **error)
+{
+    if (!gently)
+        return engine_kill(host->engine, container->id, error);
+    if (container->state == ENGINE_PAUSED &&
+        !engine_unpause(host->engine, container->id, error))
+        return FALSE;
+    gint timeout_s = spec->process.stop_timeout;
+    return engine_stop(host->engine, container->id,
+                       timeout_s >= 0 ? timeout_s : (gint)host->config->stop_timeout_s, error);
+}
+
+/* The front end does not send the XML again for these two: the last applied spec stands for it. */
+static VmSpec *last_spec(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    VmSpec *spec = state_load(host->config, deploy_id, &failure);
+    if (!spec && failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else if (!spec)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                    "its last applied spec is gone from %s; deploy it again", host->config->state_dir);
+    return spec;
+}
+
+typedef struct {
+    Host *host;
+    const char *container_id;
+    const Sandbox *sandbox;
+} Halted;
+
+/* A restart that breaks off must not leave the VM stopped: whatever still runs of it ends now. */
+static gboolean undo_halt(gpointer data, GError **error)
+{
+    const Halted *halted = data;
+    Host *host = halted->host;
+    return engine_kill(host->engine, halted->container_id, error) &&
+           sandbox_map_write(host->config, halted->container_id, halted->sandbox, FALSE, error) &&
+           engine_start(host->engine, halted->container_id, error);
+}
+
+static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gently, GError **error)
+{
+    g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
+    if (!container)
+        return FALSE;
+    g_autoptr(VmSpec) spec = last_spec(host, deploy_id, error);
+    if (!spec)
+        return FALSE;
+    /* The network comes first: a bridge that is gone is found while the VM still runs. */
+    g_autoptr(Undo) network = undo_new();
+    g_autoptr(Sandbox) sandbox = network_up(host, spec, network, error);
+    if (!sandbox)
+        return FALSE;
+    Halted halted = {host, container->id, sandbox};
+    g_autoptr(Undo) undo = undo_new();
+    if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED)
+        undo_push(undo, "the stop", undo_halt, &halted);
+    if (!halt(host, container, spec, gently, error) || !interrupt_check(error))
+        return FALSE;
+    g_autoptr(GError) failure = NULL;
+    gboolean booted = boot_container(host, spec, container->id, sandbox, &failure);
+    /* What dies at its start would die again: it is left as it is. */
+    if (booted || vmdock_error_is(failure, VMDOCK_ERROR_DEAD)) {
+        undo_commit(undo);
+        undo_commit(network);
+    }
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return booted;
+}
+
+static gboolean restart(Host *host, const char *deploy_id, gboolean gently, GError **error)
+{
+    autofd int lock = host_lock(host, deploy_id, error);
+    if (lock < 0)
+        return FALSE;
+    if (restart_locked(host, deploy_id, gently, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}
+
+gboolean vm_reboot(Host *host, const char *deploy_id, GError **error)
+{
+    return restart(host, deploy_id, TRUE, error);
+}
+
+gboolean vm_reset(Host *host, const char *deploy_id, GError **error)
+{
+    return restart(host, deploy_id, FALSE, error);
+}

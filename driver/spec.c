@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spec.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+enum { MAX_HOSTNAME = 63, MAX_ID_TAIL = 50 };
+
+VmSpec *vm_spec_new(void)
+{
+    VmSpec *spec = g_new0(VmSpec, 1);
+    spec->process.terminal = TRUE;
+    spec->process.stop_timeout = -1;
+    spec->devices = g_ptr_array_new_with_free_func((GDestroyNotify)vm_device_free);
+    spec->nics = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
+    spec->not_honoured = g_ptr_array_new_with_free_func(g_free);
+    return spec;
+}
+
+static void process_clear(VmProcess *process)
+{
+    g_strfreev(process->entrypoint);
+    g_strfreev(process->command);
+    g_strfreev(process->environment);
+    g_free(process->user);
+    g_free(process->working_dir);
+    g_free(process->stop_signal);
+}
+
+void vm_spec_free(VmSpec *spec)
+{
+    if (!spec)
+        return;
+    process_clear(&spec->process);
+    g_free(spec->deploy_id);
+    g_free(spec->cloud);
+    g_free(spec->cloud_id);
+    g_free(spec->name);
+    g_free(spec->uuid);
+    g_free(spec->hostname);
+    g_free(spec->image);
+    g_free(spec->image_source);
+    g_strfreev(spec->tmpfs);
+    g_strfreev(spec->capabilities);
+    g_ptr_array_unref(spec->devices);
+    g_ptr_array_unref(spec->nics);
+    g_strfreev(spec->dns);
+    g_strfreev(spec->search);
+    g_ptr_array_unref(spec->not_honoured);
+    g_free(spec);
+}
+
+VmNic *vm_nic_new(void)
+{
+    VmNic *nic = g_new0(VmNic, 1);
+    nic->addresses = g_array_new(FALSE, TRUE, sizeof(VmAddress));
+    nic->routes = g_array_new(FALSE, TRUE, sizeof(VmRoute));
+    return nic;
+}
+
+void vm_nic_free(VmNic *nic)
+{
+    if (!nic)
+        return;
+    g_free(nic->host_name);
+    g_free(nic->guest_name);
+    g_free(nic->bridge);
+    g_free(nic->bridge_type);
+    g_free(nic->network);
+    g_array_unref(nic->addresses);
+    g_array_unref(nic->routes);
+    g_free(nic);
+}
+
+void vm_device_free(VmDevice *device)
+{
+    if (!device)
+        return;
+    g_free(device->host_path);
+    g_free(device->guest_path);
+    g_free(device->access);
+    g_free(device);
+}
+
+static guint address_bits(const VmAddress *address)
+{
+    return address->family == AF_INET ? 32 : 128;
+}
+
+gboolean vm_address_parse(const char *text, VmAddress *address)
+{
+    VmAddress parsed = {0};
+    g_auto(GStrv) parts = g_strsplit(text, "/", 2);
+    if (!parts[0])
+        return FALSE;
+    if (inet_pton(AF_INET, parts[0], parsed.bytes) == 1)
+        parsed.family = AF_INET;
+    else if (inet_pton(AF_INET6, parts[0], parsed.bytes) == 1)
+        parsed.family = AF_INET6;
+    else
+        return FALSE;
+    guint64 prefix = address_bits(&parsed);
+    if (parts[1] && !g_ascii_string_to_unsigned(parts[1], 10, 0, prefix, &prefix, NULL))
+        return FALSE;
+    parsed.prefix = (guint)prefix;
+    *address = parsed;
+    return TRUE;
+}
+
+gchar *vm_address_text(const VmAddress *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    if (!inet_ntop(address->family, address->bytes, text, sizeof text))
+        return g_strdup("");
+    return g_strdup(text);
+}
+
+gchar *vm_address_format(const VmAddress *address)
+{
+    g_autofree gchar *text = vm_address_text(address);
+    return g_strdup_printf("%s/%u", text, address->prefix);
+}
+
+gboolean vm_address_same(const VmAddress *a, const VmAddress *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+VmAddress vm_address_subnet(const VmAddress *address)
+{
+    VmAddress subnet = *address;
+    for (guint bit = address->prefix; bit < address_bits(address); bit++)
+        subnet.bytes[bit / 8] &= (guint8) ~(0x80u >> bit % 8);
+    return subnet;
+}
+
+gboolean vm_address_contains(const VmAddress *address, const VmAddress *other)
+{
+    VmAddress inside = *other;
+    inside.prefix = address->prefix;
+    if (address->family != other->family)
+        return FALSE;
+    VmAddress mine = vm_address_subnet(address), theirs = vm_address_subnet(&inside);
+    return vm_address_same(&mine, &theirs);
+}
+
+gboolean vm_mask_prefix(const char *mask, guint *prefix)
+{
+    guint64 number;
+    struct in_addr parsed;
+    if (g_ascii_string_to_unsigned(mask, 10, 0, 32, &number, NULL)) {
+        *prefix = (guint)number;
+        return TRUE;
+    }
+    if (inet_pton(AF_INET, mask, &parsed) != 1)
+        return FALSE;
+    guint32 holes = ~ntohl(parsed.s_addr);
+    if (holes & (holes + 1))
+        return FALSE;
+    *prefix = holes == 0 ? 32 : (guint)__builtin_clz(holes);
+    return TRUE;
+}
+
+gboolean vm_mac_parse(const char *text, guint8 mac[6])
+{
+    guint8 parsed[6];
+    if (strlen(text) != 17)
+        return FALSE;
+    for (gsize i = 0; i < 6; i++) {
+        int high = g_ascii_xdigit_value(text[3 * i]), low = g_ascii_xdigit_value(text[3 * i + 1]);
+        if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
+            return FALSE;
+        parsed[i] = (guint8)(high << 4 | low);
+    }
+    memcpy(mac, parsed, sizeof parsed);
+    return TRUE;
+}
+
+gchar *vm_mac_format(const guint8 mac[6])
+{
+    return g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                           mac[5]);
+}
+
+gchar *vm_hostname_from(const char *text, const char *fallback)
+{
+    GString *name = g_string_new(NULL);
+    for (const char *p = text ? text : ""; *p; p++) {
+        char last = name->len > 0 ? name->str[name->len - 1] : '.';
+        if (g_ascii_isalnum(*p)) {
+            g_string_append_c(name, *p);
+        } else if (*p == '.') {
+            if (last == '-')
+                g_string_truncate(name, name->len - 1);
+            if (name->len > 0 && name->str[name->len - 1] != '.')
+                g_string_append_c(name, '.');
+        } else if (last != '-' && last != '.') {
+            g_string_append_c(name, '-');
+        }
+    }
+    g_string_truncate(name, MIN(name->len, MAX_HOSTNAME));
+    while (name->len > 0 && !g_ascii_isalnum(name->str[name->len - 1]))
+        g_string_truncate(name, name->len - 1);
+    if (name->len == 0)
+        g_string_assign(name, fallback);
+    return g_string_free(name, FALSE);
+}
+
+gboolean vm_id_valid(const char *deploy_id)
+{
+    const char *tail = NULL;
+    if (g_str_has_prefix(deploy_id, "one-"))
+        tail = deploy_id + 4;
+    else if (g_str_has_prefix(deploy_id, "nova-"))
+        tail = deploy_id + 5;
+    if (!tail || *tail == '\0' || strlen(tail) > MAX_ID_TAIL)
+        return FALSE;
+    for (const char *p = tail; *p; p++)
+        if (!g_ascii_isalnum(*p) && *p != '-')
+            return FALSE;
+    return TRUE;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * VmSpec: what the cloud asked for, in words of neither cloud nor engine. The pivot of the program:
+ * every front end parses its own format into it, every back end builds from it. Pure: no I/O.
+ *
+ * Ownership: everything inside belongs to the spec; vm_spec_free() frees all of it. Strings are
+ * valid UTF-8. NULL means "the cloud did not say"; numbers say in their comment what 0 means.
+ */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+#include <netinet/in.h>
+
+/* Largest host-side interface name the kernel takes (IFNAMSIZ - 1). */
+enum { VM_IFNAME_MAX = 15, VM_ID_MAX = 64 };
+
+/* An IP address with the prefix length of its subnet; family AF_INET or AF_INET6, 0 for "none". */
+typedef struct {
+    int family;
+    guint8 bytes[16]; /* network order; the first 4 for AF_INET */
+    guint prefix;     /* 0..32 or 0..128 */
+} VmAddress;
+
+/* A route of the guest: DESTINATION through GATEWAY (family 0: on the link), metric 0 = kernel's.
+ */
+typedef struct {
+    VmAddress destination;
+    VmAddress gateway;
+    guint metric;
+} VmRoute;
+
+/* What the guest does with router advertisements. */
+typedef enum {
+    VM_IP6_STATIC,  /* no advertisement is heard: an IPv6 gateway is given, or there is no IPv6 */
+    VM_IP6_ROUTERS, /* addresses are given, the default route is learned */
+    VM_IP6_AUTO,    /* addresses and routes are learned (METHOD=auto) */
+    VM_IP6_OFF,     /* IPv6 is disabled on this NIC (METHOD=disable) */
+} VmIp6Mode;
+
+typedef struct {
+    guint id;           /* the cloud's number of the NIC */
+    gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
+    gchar *guest_name;  /* guest end: "eth0"; the number is the one the cloud tells the guest */
+    gchar *bridge;      /* the bridge to plug into */
+    gchar *bridge_type; /* "linux", "openvswitch", … as the cloud wrote it; NULL = linux */
+    gchar *network;     /* the cloud's name of the network, for people */
+    gboolean has_mac;
+    guint8 mac[6];
+    guint mtu;         /* 0 = the bridge's */
+    GArray *addresses; /* VmAddress: the NIC's own first, then its aliases' */
+    GArray *routes;    /* VmRoute: ROUTES, then the default routes (destination prefix 0) */
+    VmIp6Mode ip6_mode;
+} VmNic;
+
+/* One request that host policy must allow; kept apart so that the check has all of them. */
+typedef struct {
+    gchar *host_path;
+    gchar *guest_path;
+    gchar *access; /* "rwm" or a part of it */
+} VmDevice;
+
+typedef struct {
+    GStrv entrypoint;   /* NULL = the image's */
+    GStrv command;      /* NULL = the image's */
+    GStrv environment;  /* "NAME=value", sorted by name; may be NULL */
+    gchar *user;        /* NULL = the image's */
+    gchar *working_dir; /* NULL = the image's */
+    gboolean terminal;  /* allocate a terminal; default TRUE */
+    gboolean init;      /* run the engine's init as PID 1; default FALSE */
+    gchar *stop_signal; /* "SIGTERM"; NULL = the image's */
+    gint stop_timeout;  /* seconds; -1 = the host's configuration */
+} VmProcess;
+
+typedef struct {
+    gint64 memory;       /* bytes; 0 = no limit */
+    gint64 swap;         /* bytes of swap beside the memory; 0 = none */
+    gint64 cpu_weight;   /* cgroup v1 shares, 1024 = one CPU; 0 = the engine's default */
+    gint64 cpu_quota_us; /* per 100 ms period; 0 = no ceiling */
+    gint64 pids;         /* 0 = the host's configuration */
+} VmLimits;
+
+typedef struct VmSpec {
+    gchar *deploy_id;    /* "one-42", safe as a file name; the key of everything on the host */
+    gchar *cloud;        /* "opennebula" */
+    gchar *cloud_id;     /* "42" */
+    gchar *name;         /* the cloud's name of the VM, any text */
+    gchar *uuid;         /* NULL if the cloud gave none */
+    gchar *hostname;     /* a valid host name, domain and all, from the name or SET_HOSTNAME */
+    gchar *image;        /* reference of disk 0 ("docker://…" already taken off); NULL if none */
+    gchar *image_source; /* disk 0's SOURCE as it came, for the sentence when it is no reference */
+    gint64 root_size;    /* bytes asked for disk 0; 0 = not said */
+    VmProcess process;
+    VmLimits limits;
+    gboolean read_only_root;
+    GStrv tmpfs;             /* "/run:size=64m"; may be NULL */
+    GStrv capabilities;      /* "NET_ADMIN", sorted; needs policy; may be NULL */
+    GPtrArray *devices;      /* VmDevice; needs policy */
+    gboolean privileged;     /* needs policy */
+    GPtrArray *nics;         /* VmNic, in order of id */
+    GStrv dns;               /* addresses in order, no doubles; may be NULL */
+    GStrv search;            /* search domains in order, no doubles; may be NULL */
+    GPtrArray *not_honoured; /* gchar*: one sentence for each thing asked and not honoured */
+} VmSpec;
+
+VmSpec *vm_spec_new(void);
+void vm_spec_free(VmSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmSpec, vm_spec_free)
+
+VmNic *vm_nic_new(void);
+void vm_nic_free(VmNic *nic);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
+void vm_device_free(VmDevice *device);
+
+/*
+ * Checks what no front end may get wrong whatever it parsed: the deploy id's form, interface names
+ * (1..15 bytes, no '/', ':', blank or control character, not "." or ".."), two NICs with one MAC,
+ * one host name or one guest name, a MAC that is multicast or zero, an MTU outside 68..65535 or
+ * under IPv6's 1280, memory under the engine's 6 MiB, an address that is no unicast address or is
+ * its subnet's network or broadcast address, a gateway that is neither in a subnet of its NIC, nor
+ * link-local, nor behind an on-link route that stands before it. Errors: SPEC.
+ */
+gboolean vm_spec_check(const VmSpec *spec, GError **error);
+
+/* True for what may be a deploy id: "one-" or "nova-" and 1..50 of [0-9a-zA-Z-], nothing else. */
+gboolean vm_id_valid(const char *deploy_id);
+
+/* "10.0.0.2/24", "10.0.0.2" (full prefix), "fd00::1/64". FALSE if TEXT is no address. */
+gboolean vm_address_parse(const char *text, VmAddress *address);
+/* "10.0.0.2/24"; vm_address_text leaves the prefix out. */
+gchar *vm_address_format(const VmAddress *address);
+gchar *vm_address_text(const VmAddress *address);
+/* True for the same address, whatever the prefixes. */
+gboolean vm_address_same(const VmAddress *a, const VmAddress *b);
+/* ADDRESS with the bits behind its prefix cleared: the subnet it names. */
+VmAddress vm_address_subnet(const VmAddress *address);
+/* "255.255.255.0" or "24" -> 24; FALSE if the mask has holes. */
+gboolean vm_mask_prefix(const char *mask, guint *prefix);
+/* True if OTHER lies in the subnet of ADDRESS (same family, same first prefix bits). */
+gboolean vm_address_contains(const VmAddress *address, const VmAddress *other);
+
+/* "02:00:0a:08:01:0b"; FALSE if TEXT is no MAC. */
+gboolean vm_mac_parse(const char *text, guint8 mac[6]);
+gchar *vm_mac_format(const guint8 mac[6]);
+
+/*
+ * A host name from any text: ASCII letters, digits, '-' and the dots between labels; other
+ * characters become '-', runs of it one, none at a label's ends, at most 63 bytes; FALLBACK when
+ * nothing is left.
+ */
+gchar *vm_hostname_from(const char *text, const char *fallback);
+
+/*
+ * The spec as JSON and back: the form of spec.json (the last applied spec), of `vmdock show`, and
+ * of the golden files. Every field is there in the order of the struct, absent ones as null.
+ * vm_spec_from_json reads what vm_spec_to_json wrote, and leaves keys that it does not know alone;
+ * anything else is an error of code IO.
+ */
+json_t *vm_spec_to_json(const VmSpec *spec);
+VmSpec *vm_spec_from_json(const json_t *json, GError **error);

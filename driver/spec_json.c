@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Each struct has one table of its fields, and each kind of field one writer and one reader, so
+ * that what is written and what is read cannot drift apart.
+ */
+#include "autoptr.h"
+#include "error.h"
+#include "spec.h"
+
+#define PROCESS_FIELDS(X)                                                                          \
+    X(strings, entrypoint)                                                                         \
+    X(strings, command)                                                                            \
+    X(strings, environment)                                                                        \
+    X(string, user)                                                                                \
+    X(string, working_dir)                                                                         \
+    X(flag, terminal)                                                                              \
+    X(flag, init)                                                                                  \
+    X(string, stop_signal)                                                                         \
+    X(count, stop_timeout)
+
+#define LIMITS_FIELDS(X)                                                                           \
+    X(size, memory)                                                                                \
+    X(size, swap)                                                                                  \
+    X(size, cpu_weight)                                                                            \
+    X(size, cpu_quota_us)                                                                          \
+    X(size, pids)
+
+#define DEVICE_FIELDS(X)                                                                           \
+    X(text, host_path)                                                                             \
+    X(text, guest_path)                                                                            \
+    X(text, access)
+
+#define ROUTE_FIELDS(X)                                                                            \
+    X(address, destination)                                                                        \
+    X(address, gateway)                                                                            \
+    X(number, metric)
+
+/* The MAC stands between these two: it is two fields of the struct and one of the JSON. */
+#define NIC_NAME_FIELDS(X)                                                                         \
+    X(number, id)                                                                                  \
+    X(text, host_name)                                                                             \
+    X(text, guest_name)                                                                            \
+    X(text, bridge)                                                                                \
+    X(string, bridge_type)                                                                         \
+    X(string, network)
+
+#define NIC_REST_FIELDS(X)                                                                         \
+    X(number, mtu)                                                                                 \
+    X(addresses, addresses)                                                                        \
+    X(routes, routes)                                                                              \
+    X(ip6_mode, ip6_mode)
+
+#define SPEC_FIELDS(X)                                                                             \
+    X(text, deploy_id)                                                                             \
+    X(text, cloud)                                                                                 \
+    X(text, cloud_id)                                                                              \
+    X(text, name)                                                                                  \
+    X(string, uuid)                                                                                \
+    X(text, hostname)                                                                              \
+    X(string, image)                                                                               \
+    X(string, image_source)                                                                        \
+    X(size, root_size)                                                                             \
+    X(process, process)                                                                            \
+    X(limits, limits)                                                                              \
+    X(flag, read_only_root)                                                                        \
+    X(strings, tmpfs)                                                                              \
+    X(strings, capabilities)                                                                       \
+    X(devices, devices)                                                                            \
+    X(flag, privileged)                                                                            \
+    X(nics, nics)                                                                                  \
+    X(strings, dns)                                                                                \
+    X(strings, search)                                                                             \
+    X(sentences, not_honoured)
+
+#define WRITE(kind, field) json_object_set_new(json, #field, write_##kind(&from->field));
+#define READ(kind, field)                                                                          \
+    {                                                                                              \
+        GError *inner = NULL;                                                                      \
+        const json_t *value = json_object_get(json, #field);                                       \
+        if (!value || !read_##kind(value, &to->field, &inner))                                     \
+            return bad_field(#field, value, inner, error);                                         \
+    }
+
+static gboolean bad_field(const char *name, const json_t *value, GError *inner, GError **error)
+{
+    if (inner)
+        g_propagate_prefixed_error(error, inner, "%s: ", name);
+    else
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s %s", name,
+                    value ? "has not the form that vmdock writes" : "is missing");
+    return FALSE;
+}
+
+static json_t *write_string(gchar *const *text)
+{
+    return *text ? json_string(*text) : json_null();
+}
+
+static gboolean read_string(const json_t *json, gchar **text, G_GNUC_UNUSED GError **error)
+{
+    *text = g_strdup(json_string_value(json));
+    return json_is_string(json) || json_is_null(json);
+}
+
+/* A text is a string that is always there. */
+static json_t *write_text(gchar *const *text)
+{
+    return write_string(text);
+}
+
+static gboolean read_text(const json_t *json, gchar **text, GError **error)
+{
+    return read_string(json, text, error) && *text;
+}
+
+static json_t *write_strings(const GStrv *list)
+{
+    if (!*list)
+        return json_null();
+    json_t *json = json_array();
+    for (char **item = *list; *item; item++)
+        json_array_append_new(json, json_string(*item));
+    return json;
+}
+
+static gboolean read_strings(const json_t *json, GStrv *list, G_GNUC_UNUSED GError **error)
+{
+    if (!json_is_array(json))
+        return json_is_null(json);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        if (!json_is_string(item))
+            return FALSE;
+        g_strv_builder_add(builder, json_string_value(item));
+    }
+    *list = g_strv_builder_end(builder);
+    return TRUE;
+}
+
+static json_t *write_flag(const gboolean *flag)
+{
+    return json_boolean(*flag);
+}
+
+static gboolean read_flag(const json_t *json, gboolean *flag, G_GNUC_UNUSED GError **error)
+{
+    *flag = json_is_true(json);
+    return json_is_boolean(json);
+}
+
+static gboolean read_within(const json_t *json, gint64 smallest, gint64 largest, gint64 *number)
+{
+    *number = json_integer_value(json);
+    return json_is_integer(json) && *number >= smallest && *number <= largest;
+}
+
+static json_t *write_size(const gint64 *number)
+{
+    return json_integer(*number);
+}
+
+static gboolean read_size(const json_t *json, gint64 *number, G_GNUC_UNUSED GError **error)
+{
+    return read_within(json, 0, G_MAXINT64, number);
+}
+
+static json_t *write_count(const gint *number)
+{
+    return json_integer(*number);
+}
+
+static gboolean read_count(const json_t *json, gint *number, G_GNUC_UNUSED GError **error)
+{
+    gint64 value;
+    if (!read_within(json, -1, G_MAXINT, &value))
+        return FALSE;
+    *number = (gint)value;
+    return TRUE;
+}
+
+static json_t *write_number(const guint *number)
+{
+    return json_integer(*number);
+}
+
+static gboolean read_number(const json_t *json, guint *number, G_GNUC_UNUSED GError **error)
+{
+    gint64 value;
+    if (!read_within(json, 0, G_MAXUINT, &value))
+        return FALSE;
+    *number = (guint)value;
+    return TRUE;
+}
+
+static json_t *write_address(const VmAddress *address)
+{
+    if (address->family == 0)
+        return json_null();
+    g_autofree gchar *text = vm_address_format(address);
+    return json_string(text);
+}
+
+static gboolean read_address(const json_t *json, VmAddress *address, G_GNUC_UNUSED GError **error)
+{
+    return json_is_null(json) ||
+           (json_is_string(json) && vm_address_parse(json_string_value(json), address));
+}
+
+static json_t *write_addresses(GArray *const *list)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < (*list)->len; i++)
+        json_array_append_new(json, write_address(&g_array_index(*list, VmAddress, i)));
+    return json;
+}
+
+static gboolean read_addresses(const json_t *json, GArray **list, G_GNUC_UNUSED GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmAddress address;
+        if (!json_is_string(item) || !vm_address_parse(json_string_value(item), &address))
+            return FALSE;
+        g_array_append_val(*list, address);
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_routes(GArray *const *list)
+{
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmRoute *from = &g_array_index(*list, VmRoute, i);
+        json_t *json = json_object();
+        ROUTE_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_route(const json_t *json, VmRoute *to, GError **error)
+{
+    ROUTE_FIELDS(READ)
+    return to->destination.family != 0;
+}
+
+static gboolean read_routes(const json_t *json, GArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmRoute route = {0};
+        if (!read_route(item, &route, error))
+            return FALSE;
+        g_array_append_val(*list, route);
+    }
+    return json_is_array(json);
+}
+
+static const char *const ip6_modes[] = {
+    [VM_IP6_STATIC] = "static",
+    [VM_IP6_ROUTERS] = "routers",
+    [VM_IP6_AUTO] = "auto",
+    [VM_IP6_OFF] = "off",
+};
+
+static json_t *write_ip6_mode(const VmIp6Mode *mode)
+{
+    return json_string(ip6_modes[*mode]);
+}
+
+static gboolean read_ip6_mode(const json_t *json, VmIp6Mode *mode, G_GNUC_UNUSED GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(ip6_modes); i++) {
+        if (g_strcmp0(json_string_value(json), ip6_modes[i]) == 0) {
+            *mode = (VmIp6Mode)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static json_t *write_mac(const VmNic *nic)
+{
+    if (!nic->has_mac)
+        return json_null();
+    g_autofree gchar *text = vm_mac_format(nic->mac);
+    return json_string(text);
+}
+
+static gboolean read_mac(const json_t *json, VmNic *nic)
+{
+    nic->has_mac = json_is_string(json);
+    return json_is_null(json) || (nic->has_mac && vm_mac_parse(json_string_value(json), nic->mac));
+}
+
+static json_t *write_nics(GPtrArray *const *list)
+{
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmNic *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        NIC_NAME_FIELDS(WRITE)
+        json_object_set_new(json, "mac", write_mac(from));
+        NIC_REST_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_nic(const json_t *json, VmNic *to, GError **error)
+{
+    NIC_NAME_FIELDS(READ)
+    const json_t *mac = json_object_get(json, "mac");
+    if (!mac || !read_mac(mac, to))
+        return bad_field("mac", mac, NULL, error);
+    NIC_REST_FIELDS(READ)
+    return TRUE;
+}
+
+static gboolean read_nics(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        g_autoptr(VmNic) nic = vm_nic_new();
+        if (!read_nic(item, nic, error))
+            return FALSE;
+        g_ptr_array_add(*list, g_steal_pointer(&nic));
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_devices(GPtrArray *const *list)
+{
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmDevice *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        DEVICE_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_device(const json_t *json, VmDevice *to, GError **error)
+{
+    DEVICE_FIELDS(READ)
+    return TRUE;
+}
+
+static gboolean read_devices(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmDevice *device = g_new0(VmDevice, 1);
+        g_ptr_array_add(*list, device);
+        if (!read_device(item, device, error))
+            return FALSE;
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_sentences(GPtrArray *const *list)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < (*list)->len; i++)
+        json_array_append_new(json, json_string((*list)->pdata[i]));
+    return json;
+}
+
+static gboolean read_sentences(const json_t *json, GPtrArray **list, G_GNUC_UNUSED GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        if (!json_is_string(item))
+            return FALSE;
+        g_ptr_array_add(*list, g_strdup(json_string_value(item)));
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_process(const VmProcess *from)
+{
+    json_t *json = json_object();
+    PROCESS_FIELDS(WRITE)
+    return json;
+}
+
+static gboolean read_process(const json_t *json, VmProcess *to, GError **error)
+{
+    PROCESS_FIELDS(READ)
+    return TRUE;
+}
+
+static json_t *write_limits(const VmLimits *from)
+{
+    json_t *json = json_object();
+    LIMITS_FIELDS(WRITE)
+    return json;
+}
+
+static gboolean read_limits(const json_t *json, VmLimits *to, GError **error)
+{
+    LIMITS_FIELDS(READ)
+    return TRUE;
+}
+
+static json_t *write_spec(const VmSpec *from)
+{
+    json_t *json = json_object();
+    SPEC_FIELDS(WRITE)
+    return json;
+}
+
+json_t *vm_spec_to_json(const VmSpec *spec)
+{
+    return write_spec(spec);
+}
+
+static gboolean read_spec(const json_t *json, VmSpec *to, GError **error)
+{
+    SPEC_FIELDS(READ)
+    return TRUE;
+}
+
+VmSpec *vm_spec_from_json(const json_t *json, GError **error)
+{
+    g_autoptr(VmSpec) spec = vm_spec_new();
+    if (!read_spec(json, spec, error))
+        return NULL;
+    return g_steal_pointer(&spec);
+}

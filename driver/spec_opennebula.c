@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spec_opennebula.h"
+
+#include "image_ref.h"
+#include "spec_opennebula_private.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    MAX_ID_DIGITS = 10,
+    MAX_MEGABYTES = 100000000, /* 100 TB: more is a slip of the pen */
+    MAX_CPUS = 1000000,
+    MAX_DISK_ID = 100000,
+    WEIGHT_OF_CPU = 1024, /* cgroup v1 shares, and their smallest and largest */
+    MIN_WEIGHT = 2,
+    MAX_WEIGHT = 262144,
+    PERIOD_US = 100000,
+    MIN_QUOTA_US = 1000,
+};
+
+#define MEGABYTE       (G_GINT64_CONSTANT(1024) * 1024)
+
+/* Images that hold other VMs' disks carry such names; a template must not reach them. */
+#define RESERVED_SPACE "vmdock/"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+
+static gchar *parse_id(const xmlNode *vm, GError **error)
+{
+    g_autofree gchar *id = one_text(vm, "ID");
+    gsize length = id ? strlen(id) : 0;
+    if (length > 0 && length <= MAX_ID_DIGITS && strspn(id, "0123456789") == length &&
+        (*id != '0' || length == 1))
+        return g_steal_pointer(&id);
+    g_autofree gchar *shown = one_shown(id);
+    if (id)
+        one_fail(error, "the VM's ID \"%s\" is no number of a VM", shown);
+    else
+        one_fail(error, "the VM has no ID");
+    return NULL;
+}
+
+gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **error)
+{
+    const xmlNode *vm;
+    g_autoptr(xmlDoc) doc = one_xml_parse(xml, length, max_size, &vm, error);
+    return doc ? parse_id(vm, error) : NULL;
+}
+
+static void parse_names(OneVm *one)
+{
+    VmSpec *spec = one->spec;
+    g_autofree gchar *name = one_text(one->vm, "NAME");
+    const char *text = one_context(one, "SET", "HOSTNAME");
+    if (!text)
+        text = g_hash_table_lookup(one->context, "HOSTNAME");
+    spec->hostname = vm_hostname_from(text ? text : name, spec->deploy_id);
+    spec->name = name ? g_steal_pointer(&name) : g_strdup(spec->deploy_id);
+}
+
+/* What OpenNebula 5.0 and later give each VM; 4.14 has none. */
+static void parse_uuid(OneVm *one)
+{
+    g_autoptr(GPtrArray) os = one_children(one->templates, "OS");
+    g_autofree gchar *uuid = os->len > 0 ? one_text(os->pdata[0], "UUID") : NULL;
+    if (!uuid)
+        return;
+    if (g_uuid_string_is_valid(uuid))
+        one->spec->uuid = g_steal_pointer(&uuid);
+    else
+        one_note(one, "OS/UUID is not honoured: it is no UUID");
+}
+
+static gboolean parse_megabytes(const char *what, const char *text, guint64 smallest, gint64 *bytes,
+                                GError **error)
+{
+    guint64 megabytes;
+    if (!one_number(what, text, "megabytes", smallest, MAX_MEGABYTES, &megabytes, error))
+        return FALSE;
+    *bytes = (gint64)megabytes * MEGABYTE;
+    return TRUE;
+}
+
+static gboolean parse_memory(OneVm *one, GError **error)
+{
+    VmLimits *limits = &one->spec->limits;
+    g_autofree gchar *memory = one_template_text(one, "MEMORY");
+    if (!memory)
+        return one_fail(error, "the VM's TEMPLATE has no MEMORY");
+    if (!parse_megabytes("MEMORY", memory, 1, &limits->memory, error))
+        return FALSE;
+    g_autofree gchar *label = NULL;
+    g_autofree gchar *swap = one_attribute(one, "SWAP", &label);
+    return !swap || parse_megabytes(label, swap, 0, &limits->swap, error);
+}
+
+static gboolean parse_cpus(const char *text, double *cpus, GError **error)
+{
+    char *end;
+    *cpus = g_ascii_strtod(text, &end);
+    /* strtod also takes "inf", "nan" and hexadecimal numbers. */
+    if (*end == '\0' && strspn(text, "0123456789.eE+-") == strlen(text) && isfinite(*cpus) &&
+        *cpus >= 0 && *cpus <= MAX_CPUS && !signbit(*cpus))
+        return TRUE;
+    g_autofree gchar *shown = one_shown(text);
+    return one_fail(error, "CPU: \"%s\" is no number of CPUs within 0 and %d", shown, MAX_CPUS);
+}
+
+static gboolean parse_cpu(OneVm *one, GError **error)
+{
+    VmLimits *limits = &one->spec->limits;
+    g_autofree gchar *cpu = one_template_text(one, "CPU");
+    g_autofree gchar *vcpu = one_template_text(one, "VCPU");
+    double cpus;
+    guint64 vcpus;
+    if (!cpu)
+        return one_fail(error, "the VM's TEMPLATE has no CPU");
+    if (!parse_cpus(cpu, &cpus, error) ||
+        (vcpu && !one_number("VCPU", vcpu, "CPUs", 1, MAX_CPUS, &vcpus, error)))
+        return FALSE;
+    limits->cpu_weight = CLAMP((gint64)llround(cpus * WEIGHT_OF_CPU), MIN_WEIGHT, MAX_WEIGHT);
+    if (vcpu && !one->options->hard_cpu)
+        limits->cpu_quota_us = (gint64)vcpus * PERIOD_US;
+    else
+        limits->cpu_quota_us = MAX((gint64)llround(cpus * PERIOD_US), MIN_QUOTA_US);
+    return TRUE;
+}
+
+typedef struct {
+    guint64 id;
+    const xmlNode *node;
+} Disk;
+
+static gint compare_disks(gconstpointer a, gconstpointer b)
+{
+    guint64 mine = ((const Disk *)a)->id, theirs = ((const Disk *)b)->id;
+    return mine < theirs ? -1 : mine > theirs;
+}
+
+static gboolean sort_disks(OneVm *one, GError **error)
+{
+    g_autoptr(GPtrArray) nodes = one_children(one->templates, "DISK");
+    g_autoptr(GArray) disks = g_array_new(FALSE, FALSE, sizeof(Disk));
+    for (guint i = 0; i < nodes->len; i++) {
+        Disk disk = {.node = nodes->pdata[i]};
+        g_autofree gchar *id = one_text(disk.node, "DISK_ID");
+        if (!one_number("DISK_ID", id ? id : "", "a disk", 0, MAX_DISK_ID, &disk.id, error))
+            return FALSE;
+        g_array_append_val(disks, disk);
+    }
+    g_array_sort(disks, compare_disks);
+    for (guint i = 0; i < disks->len; i++) {
+        const Disk *disk = &g_array_index(disks, Disk, i);
+        if (i == 0)
+            one->root_disk = disk->node;
+        else if (disk->id == disk[-1].id)
+            return one_fail(error, "two DISKs have the DISK_ID %" G_GUINT64_FORMAT, disk->id);
+        else
+            g_ptr_array_add(one->more_disks, (gpointer)disk->node);
+    }
+    return TRUE;
+}
+
+static gboolean set_image(OneVm *one, const char *what, const char *text, GError **error)
+{
+    g_autoptr(ImageRef) ref = image_ref_parse(text, error);
+    if (!ref) {
+        g_prefix_error(error, "%s: ", what);
+        return FALSE;
+    }
+    g_autofree gchar *name = image_ref_name(ref);
+    if (g_str_has_prefix(name, RESERVED_SPACE)) {
+        g_autofree gchar *shown = one_shown(name);
+        return one_fail(error, "%s: names like \"%s\" are for vmdock's own use", what, shown);
+    }
+    one->spec->image = g_steal_pointer(&name);
+    return TRUE;
+}
+
+static gboolean parse_root_size(OneVm *one, GError **error)
+{
+    g_autofree gchar *size = one_text(one->root_disk, "SIZE");
+    g_autofree gchar *original = one_text(one->root_disk, "ORIGINAL_SIZE");
+    gint64 original_size = 0;
+    if (size && !parse_megabytes("SIZE of disk 0", size, 0, &one->spec->root_size, error))
+        return FALSE;
+    if (original && !parse_megabytes("ORIGINAL_SIZE of disk 0", original, 0, &original_size, error))
+        return FALSE;
+    if (original && one->spec->root_size > original_size)
+        one_note(one, "SIZE of disk 0 is not honoured: the container's root is not resized, nor is "
+                      "its size limited");
+    return TRUE;
+}
+
+static gboolean parse_root_disk(OneVm *one, GError **error)
+{
+    VmSpec *spec = one->spec;
+    g_autofree gchar *read_only = one_text(one->root_disk, "READONLY");
+    spec->image_source = one_text(one->root_disk, "SOURCE");
+    if (spec->image_source && image_ref_is_url(spec->image_source) &&
+        !set_image(one, "SOURCE of disk 0", spec->image_source, error))
+        return FALSE;
+    spec->read_only_root = read_only && g_ascii_strcasecmp(read_only, "YES") == 0;
+    return parse_root_size(one, error);
+}
+
+static gboolean parse_image(OneVm *one, GError **error)
+{
+    g_autofree gchar *label = NULL;
+    g_autofree gchar *image = one_attribute(one, "IMAGE", &label);
+    if (!sort_disks(one, error))
+        return FALSE;
+    if (!one->root_disk)
+        return !image || set_image(one, label, image, error);
+    if (image)
+        one_note(one, "%s is not honoured: disk 0 gives the image", label);
+    return parse_root_disk(one, error);
+}
+
+VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOptions *options,
+                             GError **error)
+{
+    const xmlNode *vm;
+    g_autoptr(xmlDoc) doc = one_xml_parse(xml, length, options->max_size, &vm, error);
+    g_autofree gchar *id = doc ? parse_id(vm, error) : NULL;
+    if (!id)
+        return NULL;
+    g_autoptr(OneVm) one = one_vm_new(vm, options);
+    one->spec->deploy_id = g_strconcat("one-", id, NULL);
+    one->spec->cloud = g_strdup("opennebula");
+    one->spec->cloud_id = g_steal_pointer(&id);
+    one->spec->process.terminal = options->terminal;
+    parse_names(one);
+    parse_uuid(one);
+    if (!parse_memory(one, error) || !parse_cpu(one, error) || !parse_image(one, error) ||
+        !one_parse_process(one, error) || !one_parse_nics(one, error))
+        return NULL;
+    one_note_rest(one);
+    if (!vm_spec_check(one->spec, error))
+        return NULL;
+    return g_steal_pointer(&one->spec);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spec_opennebula_private.h"
+
+#include <string.h>
+
+/*
+ * What is read elsewhere, or asks the hypervisor for nothing: the cloud's own book-keeping, and the
+ * work of its network and transfer drivers. Whatever an element holds beside it is told.
+ */
+static const char *const disk_silent[] = {
+    "ALLOW_ORPHANS", "CLONE",       "CLONE_TARGET",
+    "CLUSTER_ID",    "DATASTORE",   "DATASTORE_ID",
+    "DEV_PREFIX",    "DISK_ID",     "DISK_SNAPSHOT_TOTAL_SIZE",
+    "DISK_TYPE",     "DOCKERRUN",   "DRIVER",
+    "FORMAT",        "FS",          "IMAGE",
+    "IMAGE_ID",      "IMAGE_STATE", "IMAGE_UID",
+    "IMAGE_UNAME",   "LN_TARGET",   "ORDER",
+    "ORIGINAL_SIZE", "PERSISTENT",  "PERSISTENT_SNAPSHOTS",
+    "READONLY",      "RESIZE",      "SAVE",
+    "SIZE",          "SIZE_PREV",   "SOURCE",
+    "TARGET",        "TM_MAD",      "TM_MAD_SYSTEM",
+    "TYPE",          NULL};
+
+static const char *const nic_silent[] = {"ALIAS_ID",
+                                         "ALIAS_IDS",
+                                         "AR_ID",
+                                         "ATTACH",
+                                         "AUTOMATIC_OUTER_VLAN_ID",
+                                         "AUTOMATIC_VLAN_ID",
+                                         "BRIDGE",
+                                         "BRIDGE_TYPE",
+                                         "CLUSTER_ID",
+                                         "CONF",
+                                         "CVLANS",
+                                         "DETACH",
+                                         "DNS",
+                                         "DOMAIN",
+                                         "EXTERNAL",
+                                         "FILTER_IP_SPOOFING",
+                                         "FILTER_MAC_SPOOFING",
+                                         "GATEWAY",
+                                         "GATEWAY6",
+                                         "GUEST_MTU",
+                                         "IP",
+                                         "IP6",
+                                         "IP6_GATEWAY",
+                                         "IP6_GLOBAL",
+                                         "IP6_LINK",
+                                         "IP6_METHOD",
+                                         "IP6_METRIC",
+                                         "IP6_PREFIX_LENGTH",
+                                         "IP6_ULA",
+                                         "IP_LINK_CONF",
+                                         "MAC",
+                                         "MASK",
+                                         "METHOD",
+                                         "METRIC",
+                                         "MTU",
+                                         "NAME",
+                                         "NETMASK",
+                                         "NETWORK",
+                                         "NETWORK_ADDRESS",
+                                         "NETWORK_ID",
+                                         "NETWORK_MASK",
+                                         "NETWORK_MODE",
+                                         "NETWORK_UID",
+                                         "NETWORK_UNAME",
+                                         "NIC_ID",
+                                         "ORDER",
+                                         "OUTER_VLAN_ID",
+                                         "PARENT",
+                                         "PARENT_ID",
+                                         "PHYDEV",
+                                         "PREFIX_LENGTH",
+                                         "QINQ_TYPE",
+                                         "RDP",
+                                         "ROUTES",
+                                         "SCHED_RANK",
+                                         "SCHED_REQUIREMENTS",
+                                         "SEARCH_DOMAIN",
+                                         "SECURITY_GROUPS",
+                                         "SSH",
+                                         "TARGET",
+                                         "VLAN_ID",
+                                         "VLAN_TAGGED_ID",
+                                         "VN_MAD",
+                                         "VROUTER_IP",
+                                         "VROUTER_IP6",
+                                         "VROUTER_MANAGEMENT",
+                                         "VXLAN_MC",
+                                         "VXLAN_MODE",
+                                         "VXLAN_TEP",
+                                         NULL};
+
+static const char *const os_silent[] = {"ARCH", "MACHINE", "UUID", NULL};
+
+static const char *const template_silent[] = {"BACKUP_CONFIG",
+                                              "CLONING_TEMPLATE_ID",
+                                              "CONTEXT",
+                                              "CPU",
+                                              "CPU_COST",
+                                              "CREATED_BY",
+                                              "DESCRIPTION",
+                                              "DISK",
+                                              "DISK_COST",
+                                              "DOCKERRUN",
+                                              "ERROR",
+                                              "HYPERVISOR",
+                                              "IMPORTED",
+                                              "LABELS",
+                                              "LOGO",
+                                              "MEMORY",
+                                              "MEMORY_COST",
+                                              "MEMORY_RESIZE_MODE",
+                                              "MEMORY_SLOTS",
+                                              "NAME",
+                                              "NIC",
+                                              "NIC_ALIAS",
+                                              "NIC_DEFAULT",
+                                              "ONEDOCK",
+                                              "PREV_STATE",
+                                              "QEMU_GA_EXEC",
+                                              "RESIZE",
+                                              "SECURITY_GROUP_RULE",
+                                              "SNAPSHOT",
+                                              "SUBMIT_ON_HOLD",
+                                              "TEMPLATE_ID",
+                                              "TM_MAD_SYSTEM",
+                                              "USER_INPUTS",
+                                              "VCPU",
+                                              "VMGROUP",
+                                              "VMID",
+                                              "VROUTER_ID",
+                                              "VROUTER_KEEPALIVED_ID",
+                                              "VROUTER_KEEPALIVED_PASSWORD",
+                                              NULL};
+
+/* CONTEXT's variables that are honoured, or that tell the guest about its context disk. */
+static const char *const context_silent[] = {
+    "DISK_ID",       "DNS",          "DOMAIN", "HOSTNAME", "NETWORK",
+    "SEARCH_DOMAIN", "SET_HOSTNAME", "TARGET", "VMID",     NULL};
+
+static const char *const eth_silent[] = {"CONTEXT_FORCE_IPV4",
+                                         "DNS",
+                                         "DOMAIN",
+                                         "EXTERNAL",
+                                         "GATEWAY",
+                                         "GATEWAY6",
+                                         "IP",
+                                         "IP6",
+                                         "IP6_GATEWAY",
+                                         "IP6_METHOD",
+                                         "IP6_METRIC",
+                                         "IP6_PREFIX_LENGTH",
+                                         "IP6_ULA",
+                                         "MAC",
+                                         "MASK",
+                                         "METHOD",
+                                         "METRIC",
+                                         "MTU",
+                                         "NETWORK",
+                                         "ROUTES",
+                                         "SEARCH_DOMAIN",
+                                         "VLAN_ID",
+                                         "VROUTER_IP",
+                                         "VROUTER_IP6",
+                                         "VROUTER_MANAGEMENT",
+                                         NULL};
+
+static gboolean is_bandwidth(const char *name)
+{
+    return g_str_has_prefix(name, "INBOUND_") || g_str_has_prefix(name, "OUTBOUND_");
+}
+
+/* "NO" asks for nothing. */
+static gboolean asks(const xmlNode *node)
+{
+    g_autofree gchar *text = node->type == XML_ELEMENT_NODE ? one_node_text(node) : NULL;
+    return text && g_ascii_strcasecmp(text, "NO") != 0;
+}
+
+/* The names of NODE's elements that ask for something and are not in SILENT. */
+static GPtrArray *loud(const xmlNode *parent, const char *const *silent)
+{
+    GPtrArray *names = g_ptr_array_new();
+    for (xmlNode *node = parent->children; node; node = node->next)
+        if (asks(node) && !g_strv_contains(silent, (const char *)node->name))
+            g_ptr_array_add(names, (gpointer)node->name);
+    return names;
+}
+
+void one_note_nic(OneVm *one, const OneNic *nic)
+{
+    g_autofree gchar *label = one_nic_label(nic);
+    g_autoptr(GPtrArray) names = loud(nic->node, nic_silent);
+    g_autoptr(GPtrArray) bandwidth = g_ptr_array_new();
+    g_autoptr(GPtrArray) others = g_ptr_array_new();
+    for (guint i = 0; i < names->len; i++)
+        g_ptr_array_add(is_bandwidth(names->pdata[i]) ? bandwidth : others, names->pdata[i]);
+    g_autofree gchar *limits = one_join(bandwidth);
+    g_autofree gchar *rest = one_join(others);
+    if (bandwidth->len > 0)
+        one_note(one, "%s: %s %s not honoured: its bandwidth is not limited", label, limits,
+                 one_are(bandwidth));
+    if (others->len > 0)
+        one_note(one, "%s: %s %s not honoured", label, rest, one_are(others));
+}
+
+static void note_disks(OneVm *one)
+{
+    if (one->root_disk) {
+        g_autoptr(GPtrArray) names = loud(one->root_disk, disk_silent);
+        g_autofree gchar *list = one_join(names);
+        if (names->len > 0)
+            one_note(one, "disk 0: %s %s not honoured", list, one_are(names));
+    }
+    for (guint i = 0; i < one->more_disks->len; i++) {
+        g_autofree gchar *id = one_text(one->more_disks->pdata[i], "DISK_ID");
+        g_autofree gchar *target = one_text(one->more_disks->pdata[i], "TARGET");
+        one_note(one, "DISK %s (%s) is not honoured: disk 0 alone is given to the container", id,
+                 target ? target : "no target");
+    }
+}
+
+static gboolean variable_asks(const OneVm *one, const char *name)
+{
+    const char *key = one_nic_key(name);
+    if (key)
+        return !g_strv_contains(eth_silent, key);
+    if (strcmp(name, "TOKEN") == 0 || strcmp(name, "REPORT_READY") == 0)
+        return g_ascii_strcasecmp(g_hash_table_lookup(one->context, name), "NO") != 0;
+    return !g_strv_contains(context_silent, name);
+}
+
+static void note_context(OneVm *one)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (guint i = 0; i < one->context_names->len; i++)
+        if (variable_asks(one, one->context_names->pdata[i]))
+            g_ptr_array_add(names, one->context_names->pdata[i]);
+    g_autofree gchar *list = one_join(names);
+    if (names->len > 0)
+        one_note(one, "CONTEXT/%s %s not honoured: the container gets no context disk", list,
+                 one_are(names));
+}
+
+static void note_typed(OneVm *one, const xmlNode *node, const char *why)
+{
+    g_autofree gchar *type = one_text(node, "TYPE");
+    g_autofree gchar *shown = one_shown(type ? type : "none");
+    one_note(one, "%s (TYPE %s) is not honoured: %s", (const char *)node->name, shown, why);
+}
+
+static void note_parts(OneVm *one, const xmlNode *node, const char *const *silent, const char *why)
+{
+    g_autoptr(GPtrArray) names = loud(node, silent);
+    g_autofree gchar *list = one_join(names);
+    if (names->len > 0)
+        one_note(one, "%s/%s %s not honoured: %s", (const char *)node->name, list, one_are(names),
+                 why);
+}
+
+/* MEMORY_MAX and VCPU_MAX promise something only where they are more than there is now. */
+static void note_maximum(OneVm *one, const xmlNode *node, const char *now)
+{
+    guint64 most = 0, current = 1;
+    g_autofree gchar *text = one_node_text(node);
+    g_autofree gchar *now_text = one_template_text(one, now);
+    if (!text ||
+        (g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &most, NULL) &&
+         (!now_text || g_ascii_string_to_unsigned(now_text, 10, 0, G_MAXUINT64, &current, NULL)) &&
+         most <= current))
+        return;
+    one_note(one, "%s is not honoured: nothing is kept back for more %s", (const char *)node->name,
+             now);
+}
+
+static void note_element(OneVm *one, const xmlNode *node)
+{
+    static const char *const none[] = {NULL};
+    const char *name = (const char *)node->name;
+    if (g_strv_contains(template_silent, name) || g_str_has_prefix(name, "AUTOMATIC_") ||
+        g_str_has_prefix(name, "SCHED_") || g_str_has_prefix(name, "ONEDOCK_"))
+        return;
+    if (strcmp(name, "GRAPHICS") == 0)
+        note_typed(one, node, "a container has no screen");
+    else if (strcmp(name, "INPUT") == 0)
+        note_typed(one, node, "a container has no input devices");
+    else if (strcmp(name, "RAW") == 0)
+        note_typed(one, node, "the engine takes no options from a template");
+    else if (strcmp(name, "FEATURES") == 0)
+        note_parts(one, node, none, "a container has no such hardware");
+    else if (strcmp(name, "OS") == 0)
+        note_parts(one, node, os_silent, "a container boots its image");
+    else if (strcmp(name, "MEMORY_MAX") == 0)
+        note_maximum(one, node, "MEMORY");
+    else if (strcmp(name, "VCPU_MAX") == 0)
+        note_maximum(one, node, "VCPU");
+    else if (xmlChildElementCount((xmlNode *)node) > 0 || asks(node))
+        one_note(one, "%s is not honoured", name);
+}
+
+void one_note_rest(OneVm *one)
+{
+    note_disks(one);
+    note_context(one);
+    for (guint i = 0; i < one->templates->len; i++) {
+        const xmlNode *template = one->templates->pdata[i];
+        for (const xmlNode *node = template->children; node; node = node->next)
+            if (node->type == XML_ELEMENT_NODE)
+                note_element(one, node);
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state.h"
+
+#include "autoptr.h"
+#include "error.h"
+#include "file.h"
+
+#include <stdlib.h>
+
+enum { MAX_SPEC = 16 * 1024 * 1024 };
+
+static gchar *spec_path(const Config *config, const char *deploy_id)
+{
+    return g_build_filename(config->state_dir, deploy_id, "spec.json", NULL);
+}
+
+gboolean state_save(const Config *config, const VmSpec *spec, GError **error)
+{
+    g_autofree gchar *folder = g_build_filename(config->state_dir, spec->deploy_id, NULL);
+    if (!file_make_folder(folder, 0700, error))
+        return FALSE;
+    g_autoptr(json_t) json = vm_spec_to_json(spec);
+    char *text = json_dumps(json, JSON_INDENT(2));
+    g_autofree gchar *path = spec_path(config, spec->deploy_id);
+    gboolean saved = file_replace(path, text, -1, 0600, error);
+    free(text);
+    return saved;
+}
+
+VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autofree gchar *path = spec_path(config, deploy_id);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return NULL;
+    gsize length = 0;
+    g_autofree gchar *text = file_read(path, MAX_SPEC, &length, error);
+    if (!text)
+        return NULL;
+    json_error_t where;
+    g_autoptr(json_t) json = json_loadb(text, length, 0, &where);
+    VmSpec *spec = NULL;
+    if (!json)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "line %d: %s", where.line, where.text);
+    else
+        spec = vm_spec_from_json(json, error);
+    if (!spec)
+        g_prefix_error(error, "the last applied spec %s cannot be read: ", path);
+    return spec;
+}
+
+gboolean state_remove(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autofree gchar *folder = g_build_filename(config->state_dir, deploy_id, NULL);
+    return file_remove_tree(folder, error);
+}
+
+GPtrArray *state_list(const Config *config, GError **error)
+{
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GDir) folder = g_dir_open(config->state_dir, 0, &failure);
+    if (!folder) {
+        if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return g_steal_pointer(&ids);
+        vmdock_error_adopt(&failure, VMDOCK_ERROR_IO);
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    for (const char *name; (name = g_dir_read_name(folder));)
+        if (vm_id_valid(name))
+            g_ptr_array_add(ids, g_strdup(name));
+    return g_steal_pointer(&ids);
+}

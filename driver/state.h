@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What neither the engine nor the kernel can hold: the last applied spec of a VM,
+ * <state>/<deploy-id>/spec.json, 0600, replaced atomically. Errors: IO, NO_SPACE.
+ */
+#pragma once
+
+#include "config.h"
+#include "spec.h"
+
+gboolean state_save(const Config *config, const VmSpec *spec, GError **error);
+/* NULL without error when there is none. */
+VmSpec *state_load(const Config *config, const char *deploy_id, GError **error);
+gboolean state_remove(const Config *config, const char *deploy_id, GError **error);
+/* The deploy ids that have a state folder; gchar*. */
+GPtrArray *state_list(const Config *config, GError **error);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* shutdown and cancel: the container stops, its network goes, its writable layer stays. */
+#include "actions.h"
+
+#include "autoptr.h"
+#include "error.h"
+#include "interrupt.h"
+#include "network.h"
+#include "state.h"
+
+static gint stop_seconds(Host *host, const char *deploy_id, gint asked)
+{
+    if (asked >= 0)
+        return asked;
+    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
+    if (spec && spec->process.stop_timeout >= 0)
+        return spec->process.stop_timeout;
+    return (gint)host->config->stop_timeout_s;
+}
+
+static gboolean runs(const EngineContainer *container)
+{
+    return container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED ||
+           container->state == ENGINE_RESTARTING;
+}
+
+/* A frozen process cannot answer its stop signal. */
+static gboolean thaw(Host *host, const EngineContainer *container, GError **error)
+{
+    return container->state != ENGINE_PAUSED ||
+           engine_unpause(host->engine, container->id, error);
+}
+
+static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_s, GError **error)
+{
+    g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
+    if (!container)
+        return FALSE;
+    if (runs(container) &&
+        (!thaw(host, container, error) ||
+         !engine_stop(host->engine, container->id, stop_seconds(host, deploy_id, timeout_s),
+                      error)))
+        return FALSE;
+    return network_down(host, deploy_id, error);
+}
+
+static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = host_container(host, deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    if (container && runs(container) && !engine_kill(host->engine, container->id, error))
+        return FALSE;
+    return network_down(host, deploy_id, error);
+}
+
+gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)
+{
+    autofd int lock = host_lock(host, deploy_id, error);
+    if (lock < 0)
+        return FALSE;
+    if (shutdown_locked(host, deploy_id, timeout_s, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}
+
+gboolean vm_cancel(Host *host, const char *deploy_id, GError **error)
+{
+    autofd int lock = host_lock(host, deploy_id, error);
+    if (lock < 0)
+        return FALSE;
+    if (cancel_locked(host, deploy_id, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}

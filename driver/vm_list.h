@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which containers of this host are VMs. The label alone proves nothing (an image can bring labels,
+ * an operator can give names): the name must equal the label and be a valid deploy id, and the
+ * container must be vmdock's. For one that has a cgroup, the cgroup's place under vmdock's parent
+ * shows it without asking anyone; any other is inspected and must pass host_owns().
+ */
+#pragma once
+
+#include "host.h"
+#include "samples.h"
+
+/* The VMs of this host, running or not, in natural order of their ids; EngineContainer*. One engine
+ * listing, and an inspection for each container that has no cgroup. Errors: the engine's. */
+GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error);
+
+/* NULL without error when the container has gone since. */
+typedef EngineContainer *(*VmInspectFunc)(const char *id, gpointer data, GError **error);
+
+/* The rule over a listing: takes everything out of CONTAINERS, and what passes is in the result. */
+GPtrArray *vm_list_select(const Config *config, GPtrArray *containers, const CgroupReader *reader,
+                          VmInspectFunc inspect, gpointer data, GError **error);

@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Completion of vmdock(1) for bash-completion.
+
+# The deploy ids of this host's VMs; none when the engine cannot be asked.
+_vmdock_ids() {
+    vmdock "$@" list --ids 2>/dev/null
+}
+
+_vmdock_options() {
+    local common="--config --json --trace --color --help"
+    case $1 in
+        '') printf '%s --version' "$common" ;;
+        shutdown) printf '%s --time' "$common" ;;
+        poll) printf '%s --opennebula' "$common" ;;
+        list) printf '%s --ids' "$common" ;;
+        logs) printf '%s --follow --tail' "$common" ;;
+        gc) printf '%s --dry-run' "$common" ;;
+        *) printf '%s' "$common" ;;
+    esac
+}
+
+# Reads the words before the cursor: sets verb, count (its arguments so far) and config (options to
+# ask the same host with).
+_vmdock_scan() {
+    local i word
+    verb='' count=0 config=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --config | --color | --time | -t | --tail | -n)
+                # gc's -n takes no value.
+                [[ $verb == gc && $word == -n ]] && continue
+                [[ ${COMP_WORDS[i + 1]-} == = ]] && i=$((i + 1))
+                i=$((i + 1))
+                [[ $word == --config && $i -lt $COMP_CWORD ]] && config=(--config "${COMP_WORDS[i]}")
+                ;;
+            -*) ;;
+            *) if [[ -z $verb ]]; then verb=$word; else count=$((count + 1)); fi ;;
+        esac
+    done
+}
+
+# Fills COMPREPLY with those of the words given that begin as the current one does.
+_vmdock_offer() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_vmdock_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+# The value of the option before the cursor; fails when there is none that takes one.
+_vmdock_value() {
+    local option=${COMP_WORDS[COMP_CWORD - 1]}
+    # bash takes "--color=never" for three words.
+    if [[ $cur == = ]]; then
+        cur=''
+    elif [[ $option == = ]]; then
+        option=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    case $option in
+        --config) _vmdock_files ;;
+        --color) _vmdock_offer "auto always never" ;;
+        --time | -t | --tail) COMPREPLY=() ;;
+        -n) [[ $verb == logs ]] && COMPREPLY=() ;;
+        *) return 1 ;;
+    esac
+}
+
+_vmdock_argument() {
+    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs exec explain doctor gc version"
+    case $verb in
+        '') _vmdock_offer "$verbs" ;;
+        deploy | explain) [[ $count -eq 0 ]] && _vmdock_files ;;
+        shutdown | cancel | reboot | reset | pause | resume | purge)
+            _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;
+        poll | show | logs | exec)
+            [[ $count -eq 0 ]] && _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;
+    esac
+}
+
+_vmdock() {
+    local cur=${COMP_WORDS[COMP_CWORD]} verb count
+    local -a config
+    COMPREPLY=()
+    _vmdock_scan
+    # What a VM runs is not ours to know.
+    [[ $verb == exec && $count -gt 0 ]] && return
+    _vmdock_value && return
+    if [[ $cur == -* ]]; then
+        _vmdock_offer "$(_vmdock_options "$verb")"
+    else
+        _vmdock_argument
+    fi
+}
+
+complete -F _vmdock vmdock

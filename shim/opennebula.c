@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "opennebula.h"
+
+#include "driver/error.h"
+#include "driver/file.h"
+
+#include <stdio.h>
+
+enum { MAX_VERSION = 4096, MAX_SENTENCE = 2048 };
+
+FrontEnd front_end_from_version(const char *version)
+{
+    unsigned major = 0, minor = 0;
+    if (sscanf(version, "%u.%u", &major, &minor) < 1 || major >= 7)
+        return FRONT_END_PREFIXED;
+    return major == 6 && minor >= 2 ? FRONT_END_ALL : FRONT_END_MARKED;
+}
+
+FrontEnd front_end_detect(const char *remotes)
+{
+    g_autofree gchar *path = g_build_filename(remotes, "VERSION", NULL);
+    g_autofree gchar *text = file_read(path, MAX_VERSION, NULL, NULL);
+    return text ? front_end_from_version(text) : FRONT_END_PREFIXED;
+}
+
+gchar *front_end_error(FrontEnd front_end, const char *sentence)
+{
+    static const char *const prefixes[] = {"ERROR:", "INFO:", "WARN:", "DEBUG:"};
+    g_autofree gchar *line = vmdock_one_line(sentence, MAX_SENTENCE);
+    for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+        if (!g_str_has_prefix(line, prefixes[i]))
+            continue;
+        gchar *named = g_strconcat("vmdock: ", line, NULL);
+        g_free(line);
+        line = named;
+    }
+    if (front_end == FRONT_END_MARKED)
+        return g_strdup_printf("ERROR MESSAGE --8<------\n%s\nERROR MESSAGE ------>8--\n", line);
+    return g_strconcat(line, "\n", NULL);
+}
+
+gchar *front_end_log(const char *level, const char *line)
+{
+    return g_strdup_printf("%s: %s\n", level, line);
+}

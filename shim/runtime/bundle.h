@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The bundle's config.json: whose container it describes, and the same text with the VM's sandbox
+ * in it. Pure: text in, text out.
+ *
+ * A container is vmdock's only by linux.cgroupsPath: the parent of that path is what only the
+ * host's vmdock sets at creation. Labels, environment, host name, annotations and names belong to
+ * the image or the template and are never looked at.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum {
+    BUNDLE_FOREIGN, /* not vmdock's: to be left as it is */
+    BUNDLE_OURS,
+    BUNDLE_REFUSED, /* unreadable, or it lies in vmdock's parent in a form vmdock does not use */
+} BundleOwner;
+
+/*
+ * Under the cgroupfs driver the path of a VM is exactly CGROUP_PARENT/ID, under systemd's exactly
+ * "SLICE:docker:ID". ID may be NULL.
+ */
+BundleOwner bundle_owner(const char *text, size_t length, const char *cgroup_parent, const char *id,
+                         char **error);
+
+/*
+ * TEXT, which bundle_owner() called ours, with NETNS as the path of its network namespace and,
+ * unless KEEP_HOOK, without the engine's set-key hook. Every byte that is not part of these two is
+ * the original's: numbers above 2^63 (unlimited rlimits) survive. NULL with a sentence if the
+ * container has no network namespace of its own to replace.
+ */
+char *bundle_join(const char *text, size_t length, const char *netns, bool keep_hook,
+                  size_t *joined_length, char **error);

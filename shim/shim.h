@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the programs share: options, input, output, the one error. Only this layer prints.
+ */
+#pragma once
+
+#include "driver/config.h"
+#include "driver/engine.h"
+
+#include <glib.h>
+#include <jansson.h>
+
+typedef struct {
+    Config *config;
+    gboolean json;
+    gboolean colour; /* decided: stdout is a terminal, or --color=always */
+} Shim;
+
+/* A verb of the command line. ARGV[0] is the verb; the result is the exit status when no error. */
+typedef int (*VerbFunc)(Shim *shim, int argc, char **argv, GError **error);
+
+typedef struct {
+    const char *name;
+    const char *arguments; /* as the usage shows them */
+    const char *summary;
+    VerbFunc run;
+} Verb;
+
+/* The verbs, ending in a row without a name. */
+extern const Verb verbs[];
+
+/*
+ * Parses a verb's options (OPTIONS may be NULL) and the ones that every verb takes; what is left in
+ * ARGV are its arguments, of which there must be LEAST to MOST. FALSE with USAGE, or FALSE without
+ * error when --help was printed.
+ */
+gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *options, int *argc,
+                    char ***argv, int least, int most, GError **error);
+const Verb *shim_verb(const char *name);
+
+/* Writes to stdout and flushes; a closed pipe or a full disk is an error (IO, NO_SPACE). */
+gboolean shim_print(const char *text, GError **error);
+gboolean shim_print_json(const json_t *json, GError **error);
+
+/* All of FILE, or of stdin when it is NULL or "-"; SPEC when it is larger than MAX bytes. */
+gchar *shim_read(const char *file, gsize max, gsize *length, GError **error);
+
+/* Lines of the library on stderr, as people read them; TRACE adds every engine and netlink call. */
+void shim_log_to_stderr(gboolean trace);
+
+/* A fetch's progress: a bar when stderr is a terminal, a line now and then otherwise. */
+typedef struct {
+    gboolean terminal;
+    double told; /* seconds into the fetch */
+    gboolean open; /* a bar stands on the current line */
+} Progress;
+void shim_progress(const EnginePullProgress *at, gpointer progress);
+void shim_progress_end(Progress *progress);
+/* "12.3 of 45.6 MiB (27 %), 8.1 MiB/s, 2 of 5 layers": pure. */
+gchar *shim_progress_text(const EnginePullProgress *at);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verbs.h"
+
+#include "driver/actions.h"
+#include "driver/autoptr.h"
+
+#include <stdlib.h>
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "-";
+}
+
+static void add_list(GString *out, const char *heading, const json_t *list)
+{
+    gsize i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+        g_string_append_printf(out, "%-12s %s\n", i ? "" : heading, json_string_value(item));
+}
+
+static void add_link(GString *out, const json_t *link)
+{
+    json_t *mtu = json_object_get(link, "mtu");
+    g_autofree gchar *size = json_is_integer(mtu)
+                                 ? g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(mtu))
+                                 : g_strdup(json_string_value(mtu));
+    g_string_append_printf(out, "%-12s %s on bridge %s (%s) <-> %s, MAC %s, MTU %s\n", "link",
+                           text_of(link, "host_end"), text_of(link, "bridge"),
+                           text_of(link, "bridge_type"), text_of(link, "guest_end"),
+                           text_of(link, "mac"), size);
+    gsize i;
+    json_t *item;
+    json_array_foreach(json_object_get(link, "addresses"), i, item)
+        g_string_append_printf(out, "%-12s %s on %s\n", "address", json_string_value(item),
+                               text_of(link, "guest_end"));
+    json_array_foreach(json_object_get(link, "routes"), i, item)
+    {
+        g_string_append_printf(out, "%-12s %s via %s", "route", text_of(item, "to"),
+                               text_of(item, "via"));
+        json_t *metric = json_object_get(item, "metric");
+        if (metric)
+            g_string_append_printf(out, " metric %" JSON_INTEGER_FORMAT,
+                                   json_integer_value(metric));
+        g_string_append_c(out, '\n');
+    }
+}
+
+static gchar *explain_text(const json_t *plan)
+{
+    GString *out = g_string_new(NULL);
+    const json_t *image = json_object_get(plan, "image");
+    const json_t *request = json_object_get(plan, "request");
+    g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"),
+                           text_of(plan, "name"));
+    g_string_append_printf(out, "%-12s %s, held as %s\n", "image", text_of(image, "reference"),
+                           text_of(image, "held_as"));
+    g_string_append_printf(out, "%-12s %s\n", "namespace", text_of(plan, "namespace"));
+    gsize i;
+    json_t *link;
+    json_array_foreach(json_object_get(plan, "links"), i, link) add_link(out, link);
+    g_string_append_printf(out, "%-12s none of vmdock's own; the cloud's network driver filters\n",
+                           "rules");
+    add_list(out, "not honoured", json_object_get(plan, "not_honoured"));
+    if (json_is_string(json_object_get(plan, "refused")))
+        g_string_append_printf(out, "%-12s %s\n", "refused", text_of(plan, "refused"));
+    char *body = json_dumps(json_object_get(request, "body"), JSON_INDENT(2));
+    g_string_append_printf(out, "%-12s %s %s\n%s\n", "request", text_of(request, "method"),
+                           text_of(request, "path"), body);
+    free(body);
+    return g_string_free(out, FALSE);
+}
+
+int verb_explain(Shim *shim, int argc, char **argv, GError **error)
+{
+    if (!shim_parse(shim, shim_verb("explain"), NULL, &argc, &argv, 1, 1, error))
+        return 0;
+    g_autoptr(VmSpec) spec = verb_read_spec(shim, argv[1], error);
+    if (!spec)
+        return 0;
+    g_autoptr(json_t) plan = vm_explain(shim->config, spec);
+    if (shim->json) {
+        shim_print_json(plan, error);
+        return 0;
+    }
+    g_autofree gchar *text = explain_text(plan);
+    shim_print(text, error);
+    return 0;
+}

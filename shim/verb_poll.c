@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verbs.h"
+
+#include "driver/autoptr.h"
+#include "driver/error.h"
+#include "driver/poll_format.h"
+#include "table.h"
+
+static const TableColumn columns[] = {
+    {"VM", FALSE, FALSE},  {"NAME", FALSE, TRUE},  {"STATE", FALSE, FALSE}, {"CPU %", TRUE, FALSE},
+    {"MEMORY", TRUE, FALSE}, {"LIMIT", TRUE, FALSE}, {"NET RX", TRUE, FALSE}, {"NET TX", TRUE, FALSE},
+    {"DISK R", TRUE, FALSE}, {"DISK W", TRUE, FALSE}, {"PIDS", TRUE, FALSE},
+};
+
+static void bytes_cell(Table *table, gboolean known, guint64 bytes)
+{
+    g_autofree gchar *text = known ? table_bytes(bytes) : NULL;
+    table_cell(table, TABLE_PLAIN, text ? text : "-");
+}
+
+static void number_cell(Table *table, gboolean known, int decimals, double number)
+{
+    g_autofree gchar *text = known ? g_strdup_printf("%.*f", decimals, number) : NULL;
+    table_cell(table, TABLE_PLAIN, text ? text : "-");
+}
+
+static gchar *poll_table(const GPtrArray *vms, gboolean colour)
+{
+    g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
+    for (guint i = 0; i < vms->len; i++) {
+        const PollVm *vm = g_ptr_array_index(vms, i);
+        const Sample *sample = &vm->sample;
+        table_cell(table, TABLE_PLAIN, vm->deploy_id);
+        table_cell(table, TABLE_PLAIN, vm->name);
+        table_cell(table, verb_state_colour(vm->state), poll_state_name(vm->state));
+        number_cell(table, vm->has_sample, 1, vm->cpu_percent);
+        bytes_cell(table, vm->has_sample, sample->memory);
+        bytes_cell(table, vm->has_sample && sample->memory_limit, sample->memory_limit);
+        bytes_cell(table, TRUE, sample->net_rx);
+        bytes_cell(table, TRUE, sample->net_tx);
+        bytes_cell(table, vm->has_sample, sample->disk_read_bytes);
+        bytes_cell(table, vm->has_sample, sample->disk_write_bytes);
+        number_cell(table, vm->has_sample, 0, (double)sample->pids);
+    }
+    return table_format(table, verb_width(), colour);
+}
+
+static GPtrArray *poll_named(Host *host, const char *name, GError **error)
+{
+    g_autofree gchar *id = verb_vm_id(name, error);
+    if (!id)
+        return NULL;
+    g_autoptr(GError) failure = NULL;
+    PollVm *vm = poll_one(host, id, &failure);
+    if (!vm) {
+        if (failure)
+            g_propagate_error(error, g_steal_pointer(&failure));
+        else
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM, "there is no VM %s on this host",
+                        id);
+        return NULL;
+    }
+    GPtrArray *vms = g_ptr_array_new_with_free_func((GDestroyNotify)poll_vm_free);
+    g_ptr_array_add(vms, vm);
+    return vms;
+}
+
+int verb_poll(Shim *shim, int argc, char **argv, GError **error)
+{
+    gboolean opennebula = FALSE;
+    const GOptionEntry options[] = {
+        {"opennebula", 0, 0, G_OPTION_ARG_NONE, &opennebula, "Print OpenNebula's format", NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    if (!shim_parse(shim, shim_verb("poll"), options, &argc, &argv, 0, 1, error))
+        return 0;
+    g_autoptr(Host) host = host_open(shim->config, error);
+    g_autoptr(GPtrArray) vms = !host      ? NULL
+                               : argc > 1 ? poll_named(host, argv[1], error)
+                                          : poll_all(host, error);
+    if (!vms)
+        return 0;
+    if (shim->json) {
+        g_autoptr(json_t) json = poll_format_json(vms);
+        shim_print_json(json, error);
+        return 0;
+    }
+    g_autofree gchar *text =
+        opennebula ? poll_format_opennebula_all(vms) : poll_table(vms, shim->colour);
+    shim_print(text, error);
+    return 0;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verbs.h"
+
+#include "driver/error.h"
+#include "driver/spec_opennebula.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+const Verb verbs[] = {
+    {"deploy", "FILE", "Bring up the VM that FILE (OpenNebula VM XML, - for stdin) describes",
+     verb_deploy},
+    {"shutdown", "VM…", "Stop a VM as its image wishes; its disk is kept", verb_shutdown},
+    {"cancel", "VM…", "Stop a VM at once; its disk is kept", verb_cancel},
+    {"reboot", "VM…", "Stop and start a VM; network and disk are kept", verb_reboot},
+    {"reset", "VM…", "Kill and start a VM; network and disk are kept", verb_reset},
+    {"pause", "VM…", "Freeze a VM", verb_pause},
+    {"resume", "VM…", "Let a frozen VM go on", verb_resume},
+    {"purge", "VM…", "Remove a VM with its disk and everything else of it", verb_purge},
+    {"poll", "[VM]", "Show what VMs use: CPU, memory, network, disk", verb_poll},
+    {"list", "", "Show this host's VMs", verb_list},
+    {"show", "VM", "Show all that is known of a VM", verb_show},
+    {"logs", "VM", "Show what a VM has printed", verb_logs},
+    {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec},
+    {"explain", "FILE", "Show what a deploy of FILE would do, without doing it", verb_explain},
+    {"doctor", "", "Check this host and say how to mend it", verb_doctor},
+    {"gc", "", "Remove what killed actions have left", verb_gc},
+    {"version", "", "Show the versions of vmdock and of the engine", verb_version},
+    {NULL, NULL, NULL, NULL},
+};
+
+gchar *verb_vm_id(const char *argument, GError **error)
+{
+    gboolean number = *argument && strspn(argument, "0123456789") == strlen(argument);
+    g_autofree gchar *id = number ? g_strconcat("one-", argument, NULL) : g_strdup(argument);
+    if (vm_id_valid(id))
+        return g_steal_pointer(&id);
+    g_autofree gchar *shown = vmdock_one_line(argument, 80);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                "\"%s\" names no VM; VMs are named like one-42", shown);
+    return NULL;
+}
+
+VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error)
+{
+    const Config *config = shim->config;
+    gsize length = 0;
+    g_autofree gchar *xml = shim_read(file, config->xml_max_bytes, &length, error);
+    if (!xml)
+        return NULL;
+    OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal};
+    return spec_from_opennebula(xml, length, &options, error);
+}
+
+TableColour verb_state_colour(EngineState state)
+{
+    switch (state) {
+    case ENGINE_RUNNING:
+        return TABLE_GREEN;
+    case ENGINE_PAUSED:
+    case ENGINE_RESTARTING:
+        return TABLE_YELLOW;
+    case ENGINE_DEAD:
+        return TABLE_RED;
+    case ENGINE_CREATED:
+    case ENGINE_EXITED:
+        return TABLE_DIM;
+    }
+    return TABLE_PLAIN;
+}
+
+guint verb_width(void)
+{
+    struct winsize size = {0};
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+gboolean verb_copy_output(int stream, const char *bytes, gsize length,
+                          gpointer data G_GNUC_UNUSED, GError **error)
+{
+    int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
+    while (length > 0) {
+        ssize_t n = write(fd, bytes, length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot pass on the output");
+            return FALSE;
+        }
+        bytes += n;
+        length -= (gsize)n;
+    }
+    return TRUE;
+}

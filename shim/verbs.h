@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The verbs of vmdock(1), a function each; and what several of them do alike. */
+#pragma once
+
+#include "shim.h"
+
+#include "driver/host.h"
+#include "driver/spec.h"
+#include "table.h"
+
+int verb_deploy(Shim *shim, int argc, char **argv, GError **error);
+int verb_shutdown(Shim *shim, int argc, char **argv, GError **error);
+int verb_cancel(Shim *shim, int argc, char **argv, GError **error);
+int verb_reboot(Shim *shim, int argc, char **argv, GError **error);
+int verb_reset(Shim *shim, int argc, char **argv, GError **error);
+int verb_pause(Shim *shim, int argc, char **argv, GError **error);
+int verb_resume(Shim *shim, int argc, char **argv, GError **error);
+int verb_purge(Shim *shim, int argc, char **argv, GError **error);
+int verb_poll(Shim *shim, int argc, char **argv, GError **error);
+int verb_list(Shim *shim, int argc, char **argv, GError **error);
+int verb_show(Shim *shim, int argc, char **argv, GError **error);
+int verb_logs(Shim *shim, int argc, char **argv, GError **error);
+int verb_exec(Shim *shim, int argc, char **argv, GError **error);
+int verb_explain(Shim *shim, int argc, char **argv, GError **error);
+int verb_doctor(Shim *shim, int argc, char **argv, GError **error);
+int verb_gc(Shim *shim, int argc, char **argv, GError **error);
+int verb_version(Shim *shim, int argc, char **argv, GError **error);
+
+/* A VM as an operator names it: a deploy id, or OpenNebula's number ("42" for one-42). */
+gchar *verb_vm_id(const char *argument, GError **error);
+/* The VM's description in FILE ("-": stdin), by the host's configuration. */
+VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error);
+/* The colour that a state has in tables. */
+TableColour verb_state_colour(EngineState state);
+/* The width of the terminal on stdout, 0 when it is none. */
+guint verb_width(void);
+/* An output function for engine_logs() and engine_exec(): to stdout and stderr as they come. */
+gboolean verb_copy_output(int stream, const char *bytes, gsize length, gpointer data,
+                          GError **error);

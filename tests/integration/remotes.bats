@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The scripts that OpenNebula calls, called as OpenNebula calls them: one "bash -s" per operation as an
+# ordinary user with a bare environment and no sbin in its PATH, the script's stdin a here-document.
+#
+# Contract: OpenNebula 7.4, 6.4 and 5.12; the remotes' place and argv as recorded.
+
+load helpers
+
+NIC=nic=lab0,10.9.0.60
+REMOTES=/var/tmp/one
+SCRIPTS=$REMOTES/vmm/onedock
+
+setup_file() {
+    lab_ready
+    "$LAB" user "$LAB_DIR" oneadmin
+    mkdir -p "$SCRIPTS"
+    cp -L "$(remotes_source)"/vmm/onedock/* "$SCRIPTS/"
+    chmod -R a+rX "$REMOTES"
+}
+
+setup() {
+    STATE_BEFORE=$(host_state)
+    echo 7.4.0 >"$REMOTES/VERSION"
+}
+
+teardown() {
+    sweep
+}
+
+# Where the product installs its remotes.
+remotes_source() {
+    local script
+    script=$(find "$LAB_PREFIX" -path '*/vmm/onedock/deploy' | head -n 1)
+    printf '%s\n' "${script%/vmm/onedock/deploy}"
+}
+
+# remote ACTION ARGUMENT… with the script's stdin on stdin; ERR has its stderr, OUT its stdout.
+remote() {
+    local action=$1 argument line
+    shift
+    line=$SCRIPTS/$action
+    for argument; do
+        line+=" $(printf '%q' "$argument")"
+    done
+    ERR=$BATS_TEST_TMPDIR/err OUT=$BATS_TEST_TMPDIR/out
+    {
+        printf "%s <<'EOT'\n" "$line"
+        cat
+        printf '\nEOT\n'
+    } >"$BATS_TEST_TMPDIR/script"
+    chmod a+r "$BATS_TEST_TMPDIR/script"
+    local status=0
+    runuser -u oneadmin -- env -i LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/games \
+        HOME=/run/oneadmin USER=oneadmin bash -c 'cd; exec bash -s' \
+        <"$BATS_TEST_TMPDIR/script" >"$OUT" 2>"$ERR" || status=$?
+    return "$status"
+}
+
+# The action data of every VMM action but deploy.
+action_data() {
+    printf '<VMM_DRIVER_ACTION_DATA><HOST>node1</HOST><MIGR_HOST/><DEPLOY_ID>one-%s</DEPLOY_ID>' "$1"
+    printf '<LOCAL_DEPLOYMENT_FILE/><REMOTE_DEPLOYMENT_FILE/><CHECKPOINT_FILE/><TM_COMMAND/>'
+    printf '<TM_COMMAND_ROLLBACK/><DISK_TARGET_PATH/>%s<DATASTORE/></VMM_DRIVER_ACTION_DATA>' "$(vm_xml "$@")"
+}
+
+one_deploy() {
+    local id=$1
+    remote deploy "/var/lib/one//datastores/102/$id/deployment.0" node1 "$id" node1 < <(vm_xml "$@")
+}
+
+one() {
+    local action=$1 id=$2
+    shift 2
+    remote "$action" "one-$id" node1 "$id" node1 < <(action_data "$id" "$@")
+}
+
+# What a front end of the version in VERSION shows its user.
+message() {
+    case $(cat "$REMOTES/VERSION") in
+        7.*) grep -vE '^(ERROR|INFO|WARN|DEBUG): ' "$ERR" | tr -d '\n' ;;
+        6.[2-9]* | 6.10*) tr '\n' ' ' <"$ERR" ;;
+        *) sed -n '/^ERROR MESSAGE --8<------$/,/^ERROR MESSAGE ------>8--$/p' "$ERR" | sed '1d;$d' ;;
+    esac
+}
+
+@test "deploy: stdout is one line, one word, the deploy id; the VM runs" {
+    one_deploy 60 "$NIC"
+    same "$(cat "$OUT")" one-60
+    same "$(wc -l <"$OUT")" 1
+    same "$(container_state 60)" running
+    same "$(addresses 60)" 10.9.0.60/24
+}
+
+@test "deploy with the very stdin of the records" {
+    local xml=${VMDOCK_RECORDS:+$VMDOCK_RECORDS/opennebula/xml/deploy-full.xml} id name
+    xml=${xml:-$SOURCES/examples/vm.xml}
+    id=$(xmllint --xpath 'string(/VM/ID)' "$xml")
+    # the recorded VM runs nginx, with options of its own
+    image "vmdock/one-$id:disk.0" 'RUN ln -s first /bin/nginx'
+    for name in $(bridges_of "$xml"); do
+        bridge "$name"
+    done
+    remote deploy "/var/lib/one//datastores/102/$id/deployment.0" node1 "$id" node1 <"$xml"
+    same "$(cat "$OUT")" "one-$id"
+    same "$(container_state "$id")" running
+    for name in $(bridges_of "$xml"); do
+        ip link del "$name"
+    done
+}
+
+@test "shutdown, deploy again, reboot, reset, cancel: silent on stdout, and done" {
+    one_deploy 60 "$NIC"
+    docker exec one-60 sh -c 'echo kept >/root/note'
+    local action
+    for action in reboot reset; do
+        one "$action" 60 "$NIC"
+        same "$(cat "$OUT")" ""
+        same "$(container_state 60)" running
+        same "$(addresses 60)" 10.9.0.60/24
+    done
+    one shutdown 60 "$NIC"
+    same "$(cat "$OUT")" ""
+    same "$(container_state 60)" exited
+    one_deploy 60 "$NIC"
+    same "$(docker exec one-60 cat /root/note)" kept
+    one cancel 60 "$NIC"
+    same "$(cat "$OUT")" ""
+    same "$(container_state 60)" exited
+}
+
+@test "cancel is idempotent, also for a VM that was never deployed" {
+    one cancel 61
+    one cancel 61
+    nothing_left
+}
+
+@test "poll: one line of the old probe's form, for a VM that runs, is paused, has stopped" {
+    one_deploy 60 "$NIC"
+    poll_is a
+    has "$(cat "$OUT")" USEDMEMORY=
+    has "$(cat "$OUT")" USEDCPU=
+    has "$(cat "$OUT")" NETRX=
+    has "$(cat "$OUT")" NETTX=
+    vmdock pause one-60
+    poll_is p
+    vmdock resume one-60
+    vmdock shutdown one-60
+    poll_is d
+}
+
+poll_is() {
+    remote poll one-60 node1 </dev/null
+    grep -qE "(^| )STATE=$1( |$)" "$OUT" || fail "no STATE=$1: $(cat "$OUT")"
+}
+
+@test "an error reaches the user of every front end as one sentence, and the status is never 42" {
+    local version status sentence first=
+    for version in 7.4.0 7.0.1 6.10.0 6.4.0 6.2.0 6.0.0.2 5.12.0.4 4.14.2; do
+        echo "$version" >"$REMOTES/VERSION"
+        status=0
+        one_deploy 60 nic=nobridge,10.9.0.60 || status=$?
+        [ "$status" -ne 0 ]
+        [ "$status" -ne 42 ]
+        sentence=$(message | sed 's/ *$//')
+        has "$sentence" nobridge || fail "version $version: $(cat "$ERR")"
+        # the same sentence for all, without what belongs to one version's form
+        first=${first:-$sentence}
+        same "$sentence" "$first" || fail "version $version"
+        [[ $sentence != ERROR:* && $sentence != *8\<--* && $sentence != *$'\n'* ]]
+    done
+    nothing_left
+}
+
+@test "a VERSION that is missing or nonsense still gives the sentence" {
+    local content
+    for content in '' 'not a version'; do
+        rm -f "$REMOTES/VERSION"
+        [ -z "$content" ] || echo "$content" >"$REMOTES/VERSION"
+        ! one_deploy 60 nic=nobridge,10.9.0.60
+        has "$(cat "$ERR")" nobridge
+    done
+}
+
+@test "broken XML, a huge one and none at all" {
+    ! remote deploy /d host 60 host <<<'<VM><ID>60</ID>'
+    [ -n "$(message)" ]
+    ! remote deploy /d host 60 host </dev/null
+    [ -n "$(message)" ]
+    nothing_left
+}
+
+@test "a VM whose XML has another id than argv says" {
+    ! remote deploy /d node1 61 node1 < <(vm_xml 60 "$NIC")
+    [ -n "$(message)" ]
+    nothing_left
+}
+
+@test "the user may run these actions and nothing else" {
+    local vmdock_one
+    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f | head -n 1)
+    run runuser -u oneadmin -- sudo -n "$(command -v vmdock)" list
+    [ "$status" -ne 0 ]
+    run runuser -u oneadmin -- sudo -n /bin/sh -c id
+    [ "$status" -ne 0 ]
+    run runuser -u oneadmin -- sudo -n "$vmdock_one" --config=/tmp/x cancel one-60
+    [ "$status" -ne 0 ]
+    run runuser -u oneadmin -- sudo -n "$vmdock_one" exec one-60 -- id
+    [ "$status" -ne 0 ]
+    run runuser -u oneadmin -- sudo -n "$vmdock_one" purge one-60
+    [ "$status" -ne 0 ]
+}
+
+@test "deploy ids that are none, as arguments" {
+    local id
+    for id in ../../x 'one-1;id' '$(id)' '' --config=/x; do
+        ! remote cancel "$id" node1 60 node1 < <(action_data 60)
+        [ -n "$(message)" ]
+    done
+    nothing_left
+}
+
+@test "no socket, file or variable of the caller's counts" {
+    one_deploy 60 "$NIC"
+    printf '#!/bin/sh\ntouch /run/oneadmin/owned\n' >/run/oneadmin/docker
+    chmod 755 /run/oneadmin/docker
+    local vmdock_one
+    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f | head -n 1)
+    run runuser -u oneadmin -- env DOCKER_HOST=unix:///nowhere LD_PRELOAD=/nowhere.so PATH=/run/oneadmin:/usr/bin:/bin \
+        sudo -n "$vmdock_one" reboot one-60 node1 60 node1 < <(action_data 60 "$NIC")
+    same "$(container_state 60)" running
+    [ ! -e /run/oneadmin/owned ]
+}

@@ -1,0 +1,46 @@
+# Unit tests: programs that speak TAP. What needs a network namespace makes one of its own.
+LDADD = libshim.la
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_TESTS_ENVIRONMENT = \
+	VMDOCK_TEST_DATA='$(abs_top_srcdir)/tests/data'; export VMDOCK_TEST_DATA;
+
+unit_tests = \
+	tests/unit/test_cgroup \
+	tests/unit/test_config \
+	tests/unit/test_doctor \
+	tests/unit/test_engine_body \
+	tests/unit/test_engine_http \
+	tests/unit/test_front_end \
+	tests/unit/test_ground \
+	tests/unit/test_image_ref \
+	tests/unit/test_manual \
+	tests/unit/test_netlink \
+	tests/unit/test_nic \
+	tests/unit/test_policy \
+	tests/unit/test_poll \
+	tests/unit/test_poll_format \
+	tests/unit/test_runtime \
+	tests/unit/test_samples \
+	tests/unit/test_sandbox \
+	tests/unit/test_spec \
+	tests/unit/test_spec_opennebula \
+	tests/unit/test_table
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+tests_unit_test_engine_body_SOURCES = tests/unit/test_engine_body.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_test_engine_http_SOURCES = tests/unit/test_engine_http.c tests/lib/fake_engine.c tests/lib/fake_engine.h
+tests_unit_test_netlink_SOURCES = tests/unit/test_netlink.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_nic_SOURCES = tests/unit/test_nic.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_runtime_SOURCES = tests/unit/test_runtime.c
+tests_unit_test_runtime_LDADD = libruntime.la libshim.la
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_test_spec_opennebula_SOURCES = tests/unit/test_spec_opennebula.c tests/unit/golden.c tests/unit/golden.h
+
+# Against a live engine: tests/integration/engine_live.c says how it is run.
+check_PROGRAMS += tests/integration/engine_live
+
+EXTRA_DIST += check quickstart examples/vm.xml
+# Data, seeds and scripts are taken by folder; what a build leaves there is not.
+EXTRA_DIST += tests/data tests/fuzz tests/integration tests/lib

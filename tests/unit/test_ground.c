@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The ground floor: errors, interrupts, files, locks, undo, log. */
+#include "driver/error.h"
+#include "driver/file.h"
+#include "driver/interrupt.h"
+#include "driver/log.h"
+#include "driver/undo.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+    gchar *folder;
+} Scratch;
+
+static void set_up(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    scratch->folder = g_dir_make_tmp("vmdock-test-XXXXXX", NULL);
+    g_assert_nonnull(scratch->folder);
+}
+
+static void tear_down(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_assert_true(file_remove_tree(scratch->folder, NULL));
+    g_free(scratch->folder);
+}
+
+static void test_statuses(void)
+{
+    const char *name, *text;
+    int status;
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    for (guint code = 0; vmdock_error_row(code, &name, &status, &text); code++) {
+        g_assert_cmpint(status, !=, 42);
+        g_assert_cmpint(status, >, 0);
+        g_assert_true(g_hash_table_add(seen, GINT_TO_POINTER(status)));
+        g_autoptr(GError) error = g_error_new(VMDOCK_ERROR, (gint)code, "x");
+        g_assert_cmpint(vmdock_error_status(error), ==, status);
+    }
+    g_assert_cmpuint(g_hash_table_size(seen), ==, VMDOCK_ERROR_LAST);
+}
+
+static void test_full_disk_is_one_kind(void)
+{
+    g_autoptr(GError) error = NULL;
+    vmdock_error_errno(&error, VMDOCK_ERROR_IO, ENOSPC, "cannot write %s", "x");
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_SPACE);
+    g_assert_cmpstr(error->message, ==, "cannot write x: No space left on device");
+}
+
+static void test_one_line(void)
+{
+    static const struct {
+        const char *text, *line;
+        gsize max;
+    } rows[] = {
+        {"plain", "plain", 100},
+        {" two\r\n\tlines \n", "two lines", 100},
+        {"bell\a and \033[31mred", "bell and [31mred", 100},
+        {"\xff\xfe", "??", 100},
+        {"right-to-left \u202e trick", "right-to-left trick", 100},
+        {"cut off here", "cut off", 13},
+        {"", "", 10},
+        {NULL, "", 10},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *line = vmdock_one_line(rows[i].text, rows[i].max);
+        g_assert_cmpstr(line, ==, rows[i].line);
+    }
+}
+
+static void test_replace(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *path = g_build_filename(scratch->folder, "a", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(file_replace(path, "one", -1, 0600, &error));
+    g_assert_true(file_replace(path, "two\0three", 9, 0640, &error));
+    gsize length = 0;
+    g_autofree gchar *text = file_read(path, 100, &length, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(text, length, "two\0three", 9);
+    struct stat st;
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 0777, ==, 0640);
+    g_assert_null(file_read(path, 8, NULL, &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
+    /* Nothing stands beside it. */
+    g_autoptr(GDir) folder = g_dir_open(scratch->folder, 0, NULL);
+    g_assert_cmpstr(g_dir_read_name(folder), ==, "a");
+    g_assert_null(g_dir_read_name(folder));
+}
+
+static void test_replace_cannot(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *path = g_build_filename(scratch->folder, "no", "such", "folder", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_false(file_replace(path, "x", -1, 0600, &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
+}
+
+static void test_remove_tree_keeps_link_targets(Scratch *scratch,
+                                                gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *tree = g_build_filename(scratch->folder, "tree", "deep", NULL);
+    g_autofree gchar *kept = g_build_filename(scratch->folder, "kept", NULL);
+    g_autofree gchar *file = g_build_filename(kept, "file", NULL);
+    g_autofree gchar *link = g_build_filename(tree, "link", NULL);
+    g_autofree gchar *top = g_path_get_dirname(tree);
+    g_assert_true(file_make_folder(tree, 0700, NULL));
+    g_assert_true(file_make_folder(kept, 0700, NULL));
+    g_assert_true(file_replace(file, "x", -1, 0600, NULL));
+    g_assert_cmpint(symlink(kept, link), ==, 0);
+    g_assert_true(file_remove_tree(top, NULL));
+    g_assert_false(g_file_test(top, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_test(file, G_FILE_TEST_EXISTS));
+    g_assert_true(file_remove_tree(top, NULL));
+}
+
+static void test_lock(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *path = g_build_filename(scratch->folder, "lock", NULL);
+    g_autoptr(GError) error = NULL;
+    int held = file_lock(path, 0, "VM one-1", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(file_lock(path, 20, "VM one-1", &error), ==, -1);
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_BUSY);
+    g_assert_true(g_str_has_prefix(error->message, "VM one-1 is held"));
+    close(held);
+    g_clear_error(&error);
+    held = file_lock(path, 0, "VM one-1", &error);
+    g_assert_no_error(error);
+    close(held);
+}
+
+/* A holder that dies, or that removes the file while another waits, must not let two in. */
+static void test_lock_of_the_dead(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *path = g_build_filename(scratch->folder, "lock", NULL);
+    int ready[2];
+    g_assert_cmpint(pipe(ready), ==, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = file_lock(path, 0, "x", NULL);
+        if (fd < 0 || write(ready[1], "r", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    char byte;
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+    g_assert_cmpint(file_lock(path, 0, "x", NULL), ==, -1);
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    int first = file_lock(path, 1000, "x", NULL);
+    g_assert_cmpint(first, >=, 0);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    int second = file_lock(path, 1000, "x", NULL);
+    g_assert_cmpint(second, >=, 0);
+    struct stat a, b;
+    g_assert_cmpint(fstat(second, &a), ==, 0);
+    g_assert_cmpint(stat(path, &b), ==, 0);
+    g_assert_cmpuint(a.st_ino, ==, b.st_ino);
+    close(first);
+    close(second);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static gboolean letter_a(gpointer data, GError **error G_GNUC_UNUSED)
+{
+    g_string_append_c(data, 'a');
+    return TRUE;
+}
+
+static gboolean letter_b(gpointer data, GError **error)
+{
+    g_string_append_c(data, 'b');
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "b fails");
+    return FALSE;
+}
+
+static void test_undo(void)
+{
+    g_autoptr(GString) order = g_string_new(NULL);
+    Undo *undo = undo_new();
+    undo_push(undo, "a", letter_a, order);
+    undo_push(undo, "b", letter_b, order);
+    undo_push(undo, "a", letter_a, order);
+    undo_free(undo);
+    /* In reverse, and the failure of one does not keep the older ones. */
+    g_assert_cmpstr(order->str, ==, "aba");
+    undo = undo_new();
+    undo_push(undo, "a", letter_a, order);
+    undo_commit(undo);
+    undo_free(undo);
+    g_assert_cmpstr(order->str, ==, "aba");
+}
+
+static gboolean not_interrupted(gpointer data, GError **error G_GNUC_UNUSED)
+{
+    *(gboolean *)data = !interrupt_pending();
+    return TRUE;
+}
+
+static void test_interrupt_in_child(void)
+{
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+        g_test_trap_assert_passed();
+        return;
+    }
+    g_autoptr(GError) error = NULL;
+    interrupt_install();
+    g_assert_true(interrupt_check(&error));
+    g_assert_cmpint(raise(SIGTERM), ==, 0);
+    g_assert_cmpint(raise(SIGPIPE), ==, 0);
+    g_assert_false(interrupt_check(&error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERRUPTED);
+    g_assert_cmpint(vmdock_error_status(error), ==, 128 + SIGTERM);
+    /* An undo is not cut short by the signal that caused it. */
+    gboolean free_to_work = FALSE;
+    Undo *undo = undo_new();
+    undo_push(undo, "x", not_interrupted, &free_to_work);
+    undo_free(undo);
+    g_assert_true(free_to_work);
+    g_assert_true(interrupt_pending());
+}
+
+static void collect(LogLevel level, const char *line, gpointer data)
+{
+    g_string_append_printf(data, "%d:%s;", (int)level, line);
+}
+
+static void test_log(void)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    log_info("nobody listens");
+    log_set_sink(collect, LOG_INFO, lines);
+    g_assert_false(log_enabled(LOG_TRACE));
+    log_trace("not wanted");
+    log_info("a %s\nb", "\033[0m");
+    log_warn("c");
+    log_set_sink(NULL, LOG_INFO, NULL);
+    g_assert_cmpstr(lines->str, ==, "1:a [0m b;2:c;");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/error/statuses", test_statuses);
+    g_test_add_func("/error/full-disk", test_full_disk_is_one_kind);
+    g_test_add_func("/error/one-line", test_one_line);
+    g_test_add("/file/replace", Scratch, NULL, set_up, test_replace, tear_down);
+    g_test_add("/file/replace-cannot", Scratch, NULL, set_up, test_replace_cannot, tear_down);
+    g_test_add("/file/remove-tree", Scratch, NULL, set_up, test_remove_tree_keeps_link_targets,
+               tear_down);
+    g_test_add("/file/lock", Scratch, NULL, set_up, test_lock, tear_down);
+    g_test_add("/file/lock-of-the-dead", Scratch, NULL, set_up, test_lock_of_the_dead, tear_down);
+    g_test_add_func("/undo", test_undo);
+    g_test_add_func("/interrupt", test_interrupt_in_child);
+    g_test_add_func("/log", test_log);
+    return g_test_run();
+}

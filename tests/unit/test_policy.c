@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a VM may ask for, and which container counts as a VM. */
+#include "driver/error.h"
+#include "driver/host.h"
+#include "driver/policy.h"
+
+static VmSpec *spec_asking(const char *capability, const char *device, const char *access,
+                           gboolean privileged)
+{
+    VmSpec *spec = vm_spec_new();
+    spec->deploy_id = g_strdup("one-7");
+    spec->privileged = privileged;
+    if (capability) {
+        const char *list[] = {capability, NULL};
+        spec->capabilities = g_strdupv((gchar **)list);
+    }
+    if (device) {
+        VmDevice *asked = g_new0(VmDevice, 1);
+        asked->host_path = g_strdup(device);
+        asked->guest_path = g_strdup(device);
+        asked->access = g_strdup(access);
+        g_ptr_array_add(spec->devices, asked);
+    }
+    return spec;
+}
+
+static void test_policy(void)
+{
+    g_auto(GStrv) capabilities = g_strsplit("NET_ADMIN", " ", -1);
+    g_auto(GStrv) devices = g_strsplit("/dev/fuse /dev/kvm:rw", " ", -1);
+    gchar path[] = "x.conf";
+    const Config none = {.path = path};
+    const Config some = {
+        .path = path, .allow_capabilities = capabilities, .allow_devices = devices};
+    const Config all = {.path = path, .allow_privileged = TRUE};
+    const struct {
+        const Config *config;
+        const char *capability, *device, *access;
+        gboolean privileged, allowed;
+    } rows[] = {
+        {&none, NULL, NULL, NULL, FALSE, TRUE},
+        {&none, "NET_ADMIN", NULL, NULL, FALSE, FALSE},
+        {&some, "NET_ADMIN", NULL, NULL, FALSE, TRUE},
+        {&some, "SYS_ADMIN", NULL, NULL, FALSE, FALSE},
+        {&none, NULL, "/dev/fuse", "rwm", FALSE, FALSE},
+        {&some, NULL, "/dev/fuse", "rwm", FALSE, TRUE},
+        {&some, NULL, "/dev/kvm", "rw", FALSE, TRUE},
+        {&some, NULL, "/dev/kvm", "rwm", FALSE, FALSE},
+        {&some, NULL, "/dev/fuse2", "r", FALSE, FALSE},
+        {&some, NULL, NULL, NULL, TRUE, FALSE},
+        {&all, NULL, NULL, NULL, TRUE, TRUE},
+        {&all, "NET_ADMIN", NULL, NULL, TRUE, FALSE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VmSpec) spec = spec_asking(rows[i].capability, rows[i].device, rows[i].access,
+                                             rows[i].privileged);
+        g_autoptr(GError) error = NULL;
+        gboolean allowed = policy_check(rows[i].config, spec, &error);
+        g_assert_cmpint(allowed, ==, rows[i].allowed);
+        if (!allowed)
+            g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY);
+    }
+}
+
+/* Each of the four things that must agree, taken away in turn. */
+static void test_ownership(void)
+{
+    gchar runtime[] = "vmdock", parent[] = "/vmdock";
+    const Config config = {.runtime_name = runtime, .cgroup_parent = parent};
+    static const struct {
+        const char *name, *label, *runtime, *parent;
+        gboolean owned;
+    } rows[] = {
+        {"one-7", "one-7", "vmdock", "/vmdock", TRUE},
+        {"one-8", "one-7", "vmdock", "/vmdock", FALSE},
+        {"one-7", "one-8", "vmdock", "/vmdock", FALSE},
+        {"one-7", NULL, "vmdock", "/vmdock", FALSE},
+        {"one-7", "one-7", "runc", "/vmdock", FALSE},
+        {"one-7", "one-7", NULL, "/vmdock", FALSE},
+        {"one-7", "one-7", "vmdock", "", FALSE},
+        {"one-7", "one-7", "vmdock", "/vmdock2", FALSE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GHashTable) labels = g_hash_table_new(g_str_hash, g_str_equal);
+        if (rows[i].label)
+            g_hash_table_insert(labels, (gpointer) "vmdock.vm", (gpointer)rows[i].label);
+        EngineContainer container = {.name = (gchar *)rows[i].name,
+                                     .labels = labels,
+                                     .runtime = (gchar *)rows[i].runtime,
+                                     .cgroup_parent = (gchar *)rows[i].parent};
+        g_assert_cmpint(host_owns(&config, &container, "one-7"), ==, rows[i].owned);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/policy", test_policy);
+    g_test_add_func("/ownership", test_ownership);
+    return g_test_run();
+}
