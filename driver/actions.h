@@ -28,8 +28,8 @@ typedef struct {
 gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error);
 
 /*
- * The container's stop signal, then SIGKILL after TIMEOUT_S (-1: the VM's own, else the host's); its
- * NICs and sandbox are released, its writable layer is kept. Fine if it is stopped.
+ * The container's stop signal, then SIGKILL after TIMEOUT_S (-1: the VM's own, else the host's);
+ * its NICs and sandbox are released, its writable layer is kept. Fine if it is stopped.
  */
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error);
 /* SIGKILL, the rest as shutdown. Fine if there is no such VM: what it left is cleared. */
@@ -46,9 +46,9 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
 
 /*
  * Finds what killed actions and removed containers left (host ends, sandboxes, map and state files,
- * containers that never started) and removes it unless DRY_RUN. Returns a sentence for each, gchar*.
- * VMs that another action holds are left alone; image names are left too, because a transfer may
- * hold one for a VM that is not deployed yet.
+ * containers that never started) and removes it unless DRY_RUN. Returns a sentence for each,
+ * gchar*. VMs that another action holds are left alone; image names are left too, because a
+ * transfer may hold one for a VM that is not deployed yet.
  */
 GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error);
 

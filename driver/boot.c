@@ -4,6 +4,7 @@
 #include "error.h"
 #include "interrupt.h"
 #include "network.h"
+#include "state.h"
 
 #include <string.h>
 
@@ -45,12 +46,41 @@ static gboolean watch(Host *host, const VmSpec *spec, const char *container_id, 
     return FALSE;
 }
 
-gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id,
-                        Sandbox *sandbox, GError **error)
+/* The disk is waited for in the time that the watch takes anyway. */
+typedef struct {
+    const Config *config;
+    const char *deploy_id;
+    GError *error;
+} Syncing;
+
+static gpointer sync_thread(gpointer data)
+{
+    Syncing *syncing = data;
+    state_sync(syncing->config, syncing->deploy_id, &syncing->error);
+    return NULL;
+}
+
+static gboolean watch_and_sync(Host *host, const VmSpec *spec, const char *container_id,
+                               GError **error)
+{
+    Syncing syncing = {host->config, spec->deploy_id, NULL};
+    GThread *thread = g_thread_new("sync", sync_thread, &syncing);
+    gboolean alive = host->config->boot_watch_ms == 0 || watch(host, spec, container_id, error);
+    g_thread_join(thread);
+    if (alive && syncing.error) {
+        g_propagate_error(error, syncing.error);
+        return FALSE;
+    }
+    g_clear_error(&syncing.error);
+    return alive;
+}
+
+gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
+                        GError **error)
 {
     if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, error) ||
         !interrupt_check(error) || !engine_start(host->engine, container_id, error))
         return FALSE;
     network_announce(sandbox, spec);
-    return host->config->boot_watch_ms == 0 || watch(host, spec, container_id, error);
+    return watch_and_sync(host, spec, container_id, error);
 }

@@ -69,7 +69,8 @@ static gboolean undo_save(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
     if (deploy->last)
-        return state_save(deploy->host->config, deploy->last, error);
+        return state_save(deploy->host->config, deploy->last, error) &&
+               state_sync(deploy->host->config, deploy->spec->deploy_id, error);
     return state_remove(deploy->host->config, deploy->spec->deploy_id, error);
 }
 
@@ -129,8 +130,7 @@ static void find_cut_off(Deploy *deploy, Creation *creation)
         vmdock_error_is(creation->error, VMDOCK_ERROR_ENGINE_DOWN))
         return;
     interrupt_hold();
-    g_autoptr(EngineContainer) left =
-        host_container(deploy->host, deploy->spec->deploy_id, NULL);
+    g_autoptr(EngineContainer) left = host_container(deploy->host, deploy->spec->deploy_id, NULL);
     interrupt_allow();
     if (left)
         creation->id = g_strdup(left->id);
@@ -224,7 +224,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         return FALSE;
     if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED) {
         network_announce(sandbox, deploy->spec);
-        return TRUE;
+        return state_sync(host->config, deploy->spec->deploy_id, error);
     }
     undo_push(undo, "the start", undo_start, deploy);
     return boot_container(host, deploy->spec, deploy->id, sandbox, error);
@@ -274,8 +274,8 @@ gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GEr
     static const DeployHooks none = {0};
     if (!policy_check(host->config, spec, error))
         return FALSE;
-    autofd int lock = host_lock(host, spec->deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
+    if (!lock)
         return FALSE;
     if (deploy_locked(host, spec, hooks ? hooks : &none, error))
         return TRUE;

@@ -44,10 +44,11 @@ static gboolean fetch(Host *host, const VmSpec *spec, EnginePullFunc progress, g
 static void refuse_no_image(const VmSpec *spec, const char *name, GError **error)
 {
     if (spec->image_source)
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
-                    "disk 0 has no image: its SOURCE %s is no reference (docker://…) and the engine "
-                    "holds no %s",
-                    spec->image_source, name);
+        g_set_error(
+            error, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
+            "disk 0 has no image: its SOURCE %s is no reference (docker://…) and the engine "
+            "holds no %s",
+            spec->image_source, name);
     else
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
                     "the VM has no disk 0 and no ONEDOCK_IMAGE, and the engine holds no %s", name);

@@ -13,9 +13,9 @@ gchar *disk_root_name(const char *deploy_id);
 #define DISK_NAME_PREFIX "vmdock/"
 
 /*
- * Makes sure that disk 0's image is held: under its name already, else the spec's reference, fetched
- * when the engine does not have it. *held tells whether this call gave the name. Errors: NO_IMAGE
- * when the spec names no reference and nothing is held, those of engine_pull().
+ * Makes sure that disk 0's image is held: under its name already, else the spec's reference,
+ * fetched when the engine does not have it. *held tells whether this call gave the name. Errors:
+ * NO_IMAGE when the spec names no reference and nothing is held, those of engine_pull().
  */
 gboolean disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
                         gboolean *held, GError **error);

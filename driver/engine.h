@@ -40,7 +40,7 @@ typedef struct {
     gchar *image;         /* the reference it was created from */
     gchar *image_id;
     gint64 started;  /* microseconds since the epoch, 0 = never */
-    gint64 finished; /* microseconds since the epoch, 0 = not yet */
+    gint64 finished; /* of its last end, 0 = never; of what dies at once maybe before started */
     gint exit_code;
     gboolean oom_killed;
     gchar *start_error; /* the engine's word on why the last start failed; NULL if none */

@@ -55,10 +55,12 @@ static gboolean negotiate(DockerEngine *docker, gint64 deadline, GError **error)
 {
     if (docker->api)
         return TRUE;
-    gint64 own = after(g_get_monotonic_time(), docker->config->engine_request_ms);
+    gint64 now = g_get_monotonic_time();
+    gint64 own = after(now, docker->config->engine_request_ms);
     HttpRequest ping = {
         .method = "GET",
         .path = "/_ping",
+        .started = now,
         .deadline = deadline ? MIN(deadline, own) : own,
     };
     g_auto(HttpAnswer) answer = {0};
@@ -83,6 +85,7 @@ gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *a
         .body = body,
         .length = body ? strlen(body) : 0,
         .registry_auth = call->registry_auth,
+        .started = began,
         .deadline = after(began, call->timeout_ms),
         .begin = after(began, call->begin_ms),
         .stall_ms = call->stall_ms,

@@ -47,18 +47,24 @@ gboolean docker_logs(Engine *engine, const char *id, gboolean terminal, guint ta
     return stream(docker, &call, &to, error);
 }
 
+static json_t *exec_body(const char *const *argv, GError **error)
+{
+    g_autoptr(json_t) command = json_array();
+    for (; *argv; argv++)
+        if (json_array_append_new(command, json_string(*argv)) < 0) {
+            g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                                "the command is not UTF-8");
+            return NULL;
+        }
+    return json_pack("{s:b, s:b, s:O}", "AttachStdout", 1, "AttachStderr", 1, "Cmd", command);
+}
+
 static gchar *exec_create(DockerEngine *docker, const char *id, const char *const *argv,
                           GError **error)
 {
-    json_t *command = json_array();
-    for (; *argv; argv++)
-        json_array_append_new(command, json_string(*argv));
-    g_autoptr(json_t) body =
-        json_pack("{s:b, s:b, s:o}", "AttachStdout", 1, "AttachStderr", 1, "Cmd", command);
-    if (!body) {
-        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "the command is not UTF-8");
+    g_autoptr(json_t) body = exec_body(argv, error);
+    if (!body)
         return NULL;
-    }
     g_autofree gchar *path = docker_path("/containers/", id, "/exec");
     DockerCall call = {.method = "POST",
                        .path = path,

@@ -40,10 +40,11 @@ static char *find_nul_escape(char *p, const char *end)
  */
 static json_t *load_without_nul(const char *text, gsize length, json_error_t *where)
 {
+    static const char replacement[] = {'\\', 'u', 'f', 'f', 'f', 'd'};
     g_autofree char *copy = g_memdup2(text, length);
     char *end = copy + length;
     for (char *p = copy; (p = find_nul_escape(p, end)); p += strlen(NUL_ESCAPE))
-        memcpy(p, "\\ufffd", strlen(NUL_ESCAPE));
+        memcpy(p, replacement, sizeof replacement);
     return json_loadb(copy, length, 0, where);
 }
 

@@ -245,14 +245,14 @@ static gint64 patience(const Exchange *x)
 
 static gboolean in_time(Exchange *x, gint64 now)
 {
-    if (now < patience(x))
+    gint64 end = patience(x);
+    if (now < end)
         return TRUE;
-    gboolean over = x->request->deadline && now >= x->request->deadline;
-    gboolean silent = x->header_bytes > 0 && !over;
+    gboolean silent = x->header_bytes > 0 && !(x->request->deadline && now >= x->request->deadline);
     g_set_error(&x->error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_TIMEOUT,
                 silent ? "the container engine fell silent for %.1f s in the middle of its answer"
                        : "the container engine did not answer within %.1f s",
-                (double)(now - (silent ? x->last : x->began)) / G_TIME_SPAN_SECOND);
+                (double)(end - (silent ? x->last : x->request->started)) / G_TIME_SPAN_SECOND);
     return FALSE;
 }
 

@@ -24,7 +24,8 @@ typedef struct {
     const char *body;
     gsize length;
     const char *registry_auth; /* value of X-Registry-Auth, or NULL */
-    gint64 deadline;           /* monotonic microseconds by which all of it is over; 0 = none */
+    gint64 started;            /* when the caller's verb began, in monotonic microseconds */
+    gint64 deadline;           /* by when all of it is over; 0 = none */
     gint64 begin;              /* by when the answer's status line has come; 0 = none */
     guint64 stall_ms;          /* longest silence in an answer that has begun; 0 = any */
     HttpSink sink;             /* gets the body of a 2xx answer; NULL = it is gathered */

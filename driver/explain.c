@@ -63,11 +63,11 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     json_t *links = json_array();
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
-    return json_pack("{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:s?}",
-                     "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image,
-                     "source", spec->image_source, "held_as", held, "request", "method", "POST",
-                     "path", path, "body", engine_body(spec, config, held), "namespace", netns,
-                     "links", links, "filter_rules", "not_honoured",
-                     strings_json(spec->not_honoured), "refused",
-                     refused ? refused->message : NULL);
+    return json_pack(
+        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:s?}", "vm",
+        spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
+        spec->image_source, "held_as", held, "request", "method", "POST", "path", path, "body",
+        engine_body(spec, config, held), "namespace", netns, "links", links, "filter_rules",
+        "not_honoured", strings_json(spec->not_honoured), "refused",
+        refused ? refused->message : NULL);
 }

@@ -52,12 +52,26 @@ gboolean file_replace(const char *path, const char *text, gssize length, int mod
         return FALSE;
     }
     gsize size = length < 0 ? strlen(text) : (gsize)length;
-    if (fchmod(fd, (mode_t)mode) == 0 && write_all(fd, text, size) && fsync(fd) == 0 &&
-        rename(beside, path) == 0)
+    if (fchmod(fd, (mode_t)mode) == 0 && write_all(fd, text, size) && rename(beside, path) == 0)
         return TRUE;
     vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", path);
     unlink(beside);
     return FALSE;
+}
+
+static gboolean sync_one(const char *path, int flags, GError **error)
+{
+    autofd int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) == 0)
+        return TRUE;
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot bring %s to the disk", path);
+    return FALSE;
+}
+
+gboolean file_sync(const char *path, GError **error)
+{
+    g_autofree gchar *folder = g_path_get_dirname(path);
+    return sync_one(path, 0, error) && sync_one(folder, O_DIRECTORY, error);
 }
 
 gchar *file_read(const char *path, gsize max, gsize *length, GError **error)
@@ -81,8 +95,8 @@ gchar *file_read(const char *path, gsize max, gsize *length, GError **error)
             break;
         g_string_append_len(text, piece, n);
         if (text->len > max) {
-            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s is larger than %" G_GSIZE_FORMAT
-                        " bytes", path, max);
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO,
+                        "%s is larger than %" G_GSIZE_FORMAT " bytes", path, max);
             return NULL;
         }
     }

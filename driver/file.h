@@ -10,8 +10,14 @@
 /* Makes PATH and its parents (0755); the last one with MODE. Fine if it is there. */
 gboolean file_make_folder(const char *path, int mode, GError **error);
 
-/* Writes beside, fsyncs, renames over PATH: a reader sees the old text or the new one, whole. */
+/*
+ * Writes beside and renames over PATH: a reader sees the old text or the new one, whole, whatever
+ * process is killed when. Only file_sync() makes it outlive a loss of power: the two are apart
+ * because syncing a disk takes tens of milliseconds, which a caller can spend on something else.
+ */
 gboolean file_replace(const char *path, const char *text, gssize length, int mode, GError **error);
+/* Brings PATH and its name to the disk. */
+gboolean file_sync(const char *path, GError **error);
 
 /* The whole of PATH, at most MAX bytes, ending in NUL; a file that is not there is an IO error. */
 gchar *file_read(const char *path, gsize max, gsize *length, GError **error);

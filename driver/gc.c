@@ -2,7 +2,6 @@
 /* gc: what killed actions and containers removed behind vmdock's back have left on the host. */
 #include "actions.h"
 
-#include "autoptr.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
@@ -71,7 +70,8 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     return g_steal_pointer(&ids);
 }
 
-/* What stands without a container. Looked at again under the VM's lock: a deploy may be on its way. */
+/* What stands without a container. Looked at again under the VM's lock: a deploy may be on its way.
+ */
 static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error)
 {
     Host *host = sweep->host;
@@ -79,10 +79,7 @@ static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error
          sweep->dry_run ? "would go" : "are gone");
     if (sweep->dry_run)
         return TRUE;
-    if (!network_down(host, deploy_id, error) || !state_remove(host->config, deploy_id, error))
-        return FALSE;
-    host_lock_discard(host, deploy_id);
-    return TRUE;
+    return network_down(host, deploy_id, error) && state_remove(host->config, deploy_id, error);
 }
 
 static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, GError **error)
@@ -101,8 +98,8 @@ static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, 
 static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    autofd int lock = host_try_lock(sweep->host, deploy_id, &failure);
-    if (lock < 0) {
+    g_autoptr(HostLock) lock = host_try_lock(sweep->host, deploy_id, &failure);
+    if (!lock) {
         if (!failure)
             return TRUE;
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -131,8 +128,7 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
         if (g_hash_table_contains(sweep->ids, name))
             continue;
         g_autoptr(GError) failure = NULL;
-        g_autoptr(EngineContainer) container =
-            engine_inspect(sweep->host->engine, name, &failure);
+        g_autoptr(EngineContainer) container = engine_inspect(sweep->host->engine, name, &failure);
         if (failure) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
@@ -148,6 +144,21 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
     return TRUE;
 }
 
+/* A killed action leaves its lock's file; taking and freeing the lock removes it when the VM is no
+ * more. Nothing to tell: it holds nobody up. */
+static void sweep_locks(Sweep *sweep)
+{
+    g_autofree gchar *folder = g_build_filename(sweep->host->config->run_dir, "lock", NULL);
+    g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
+    for (const char *name; files && (name = g_dir_read_name(files));) {
+        if (!vm_id_valid(name))
+            continue;
+        HostLock *lock = host_try_lock(sweep->host, name, NULL);
+        if (lock)
+            host_unlock(lock);
+    }
+}
+
 static gboolean sweep_all(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = suspects(sweep, error);
@@ -159,6 +170,8 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     while (g_hash_table_iter_next(&iter, &deploy_id, NULL))
         if (vm_id_valid(deploy_id) && !sweep_vm(sweep, deploy_id, error))
             return FALSE;
+    if (!sweep->dry_run)
+        sweep_locks(sweep);
     return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
            sweep_files(sweep, sweep->host->config->run_dir, "runtime", error) &&
            sweep_files(sweep, sweep->host->config->state_dir, "container", error);

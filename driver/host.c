@@ -33,46 +33,58 @@ Netlink *host_netlink(Host *host, GError **error)
     return host->netlink;
 }
 
-static gchar *lock_path(const Host *host, const char *deploy_id)
-{
-    return g_build_filename(host->config->run_dir, "lock", deploy_id, NULL);
-}
+struct HostLock {
+    int fd;
+    gchar *path;
+    gchar *state; /* the folder of the VM's saved spec */
+};
 
-static int lock_within(const Host *host, const char *deploy_id, guint wait_ms, GError **error)
+static HostLock *lock_within(const Host *host, const char *deploy_id, guint wait_ms, GError **error)
 {
     if (!vm_id_valid(deploy_id)) {
         g_autofree gchar *shown = vmdock_one_line(deploy_id, 80);
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "\"%s\" is no VM's deploy id", shown);
-        return -1;
+        return NULL;
     }
     g_autofree gchar *folder = g_build_filename(host->config->run_dir, "lock", NULL);
     if (!file_make_folder(folder, 0700, error))
-        return -1;
-    g_autofree gchar *path = lock_path(host, deploy_id);
+        return NULL;
+    g_autofree gchar *path = g_build_filename(folder, deploy_id, NULL);
     g_autofree gchar *what = g_strdup_printf("VM %s", deploy_id);
-    return file_lock(path, wait_ms, what, error);
+    int fd = file_lock(path, wait_ms, what, error);
+    if (fd < 0)
+        return NULL;
+    HostLock *lock = g_new(HostLock, 1);
+    lock->fd = fd;
+    lock->path = g_steal_pointer(&path);
+    lock->state = g_build_filename(host->config->state_dir, deploy_id, NULL);
+    return lock;
 }
 
-int host_lock(const Host *host, const char *deploy_id, GError **error)
+HostLock *host_lock(const Host *host, const char *deploy_id, GError **error)
 {
     return lock_within(host, deploy_id, (guint)host->config->lock_wait_ms, error);
 }
 
-int host_try_lock(const Host *host, const char *deploy_id, GError **error)
+HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error)
 {
     GError *failure = NULL;
-    int fd = lock_within(host, deploy_id, 0, &failure);
-    if (fd < 0 && vmdock_error_is(failure, VMDOCK_ERROR_BUSY))
+    HostLock *lock = lock_within(host, deploy_id, 0, &failure);
+    if (!lock && vmdock_error_is(failure, VMDOCK_ERROR_BUSY))
         g_clear_error(&failure);
     if (failure)
         g_propagate_error(error, failure);
-    return fd;
+    return lock;
 }
 
-void host_lock_discard(const Host *host, const char *deploy_id)
+void host_unlock(HostLock *lock)
 {
-    g_autofree gchar *path = lock_path(host, deploy_id);
-    unlink(path);
+    if (!g_file_test(lock->state, G_FILE_TEST_EXISTS))
+        unlink(lock->path);
+    close(lock->fd);
+    g_free(lock->path);
+    g_free(lock->state);
+    g_free(lock);
 }
 
 gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id)

@@ -23,20 +23,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
 
 Netlink *host_netlink(Host *host, GError **error);
 
-/*
- * Takes the VM's lock, <run>/lock/<deploy-id>; closing the descriptor frees it. Errors: SPEC for
- * what is no deploy id, BUSY, IO, INTERRUPTED.
- */
-int host_lock(const Host *host, const char *deploy_id, GError **error);
-/* The same without waiting: -1 without error when somebody holds it. */
-int host_try_lock(const Host *host, const char *deploy_id, GError **error);
-/* Removes the lock's file while it is held, so that a purged VM leaves nothing. */
-void host_lock_discard(const Host *host, const char *deploy_id);
+/* A VM, held by one action at a time: <run>/lock/<deploy-id>. */
+typedef struct HostLock HostLock;
+
+/* Takes the VM's lock. Errors: SPEC for what is no deploy id, BUSY, IO, INTERRUPTED. */
+HostLock *host_lock(const Host *host, const char *deploy_id, GError **error);
+/* The same without waiting: NULL without error when somebody holds it. */
+HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error);
+/* Frees the VM for others. The lock's file goes with the VM's saved spec, so that a VM that never
+ * came to be, or is purged, leaves nothing. */
+void host_unlock(HostLock *lock);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostLock, host_unlock)
 
 /*
  * The VM's container. NULL without error when there is none; STATE when a container of that name
- * is not vmdock's: runtime, cgroup parent, name and label must all agree (an image can bring labels,
- * an operator can give names).
+ * is not vmdock's: runtime, cgroup parent, name and label must all agree (an image can bring
+ * labels, an operator can give names).
  */
 EngineContainer *host_container(Host *host, const char *deploy_id, GError **error);
 /* The same, NO_VM when there is none. */

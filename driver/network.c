@@ -96,8 +96,7 @@ gboolean network_down(Host *host, const char *deploy_id, GError **error)
     gpointer name, owner;
     g_hash_table_iter_init(&iter, links);
     while (g_hash_table_iter_next(&iter, &name, &owner))
-        if (g_strcmp0(owner, deploy_id) == 0 &&
-            !netlink_link_delete(host->netlink, name, error))
+        if (g_strcmp0(owner, deploy_id) == 0 && !netlink_link_delete(host->netlink, name, error))
             return FALSE;
     return sandbox_remove(host->config, deploy_id, error);
 }

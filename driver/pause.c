@@ -2,7 +2,6 @@
 /* pause and resume: every process of the container is frozen where it is, and goes on. */
 #include "actions.h"
 
-#include "autoptr.h"
 #include "error.h"
 
 static gboolean freeze_locked(Host *host, const char *deploy_id, gboolean frozen, GError **error)
@@ -22,8 +21,8 @@ static gboolean freeze_locked(Host *host, const char *deploy_id, gboolean frozen
 
 static gboolean freeze(Host *host, const char *deploy_id, gboolean frozen, GError **error)
 {
-    autofd int lock = host_lock(host, deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
         return FALSE;
     if (freeze_locked(host, deploy_id, frozen, error))
         return TRUE;

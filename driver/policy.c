@@ -10,7 +10,8 @@ static gboolean listed(const GStrv list, const char *word)
     return list && g_strv_contains((const gchar *const *)list, word);
 }
 
-/* An entry of the configuration is a path, or a path with the most access it gives: "/dev/fuse:r". */
+/* An entry of the configuration is a path, or a path with the most access it gives: "/dev/fuse:r".
+ */
 static gboolean device_allowed(const GStrv list, const VmDevice *device)
 {
     for (gsize i = 0; list && list[i]; i++) {
@@ -28,9 +29,10 @@ static gboolean device_allowed(const GStrv list, const VmDevice *device)
 gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
 {
     if (spec->privileged && !config->allow_privileged) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
-                    "VM %s asks for a privileged container; [policy] privileged in %s would allow it",
-                    spec->deploy_id, config->path);
+        g_set_error(
+            error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+            "VM %s asks for a privileged container; [policy] privileged in %s would allow it",
+            spec->deploy_id, config->path);
         return FALSE;
     }
     for (gsize i = 0; spec->capabilities && spec->capabilities[i]; i++) {

@@ -2,7 +2,6 @@
 /* purge: cancel, and then everything of the VM goes. */
 #include "actions.h"
 
-#include "autoptr.h"
 #include "disk.h"
 #include "error.h"
 #include "network.h"
@@ -26,18 +25,15 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
 
 static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
 {
-    if (!remove_container(host, deploy_id, error) || !network_down(host, deploy_id, error) ||
-        !disk_root_release(host, deploy_id, error) ||
-        !state_remove(host->config, deploy_id, error))
-        return FALSE;
-    host_lock_discard(host, deploy_id);
-    return TRUE;
+    return remove_container(host, deploy_id, error) && network_down(host, deploy_id, error) &&
+           disk_root_release(host, deploy_id, error) &&
+           state_remove(host->config, deploy_id, error);
 }
 
 gboolean vm_purge(Host *host, const char *deploy_id, GError **error)
 {
-    autofd int lock = host_lock(host, deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
         return FALSE;
     if (purge_locked(host, deploy_id, error))
         return TRUE;

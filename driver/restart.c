@@ -2,7 +2,6 @@
 /* reboot and reset: the container ends and starts again in the sandbox that it had. */
 #include "actions.h"
 
-#include "autoptr.h"
 #include "boot.h"
 #include "error.h"
 #include "interrupt.h"
@@ -14,8 +13,7 @@ static gboolean halt(Host *host, const EngineContainer *container, const VmSpec 
 {
     if (!gently)
         return engine_kill(host->engine, container->id, error);
-    if (container->state == ENGINE_PAUSED &&
-        !engine_unpause(host->engine, container->id, error))
+    if (container->state == ENGINE_PAUSED && !engine_unpause(host->engine, container->id, error))
         return FALSE;
     gint timeout_s = spec->process.stop_timeout;
     return engine_stop(host->engine, container->id,
@@ -31,7 +29,8 @@ static VmSpec *last_spec(Host *host, const char *deploy_id, GError **error)
         g_propagate_error(error, g_steal_pointer(&failure));
     else if (!spec)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
-                    "its last applied spec is gone from %s; deploy it again", host->config->state_dir);
+                    "its last applied spec is gone from %s; deploy it again",
+                    host->config->state_dir);
     return spec;
 }
 
@@ -84,8 +83,8 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
 
 static gboolean restart(Host *host, const char *deploy_id, gboolean gently, GError **error)
 {
-    autofd int lock = host_lock(host, deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
         return FALSE;
     if (restart_locked(host, deploy_id, gently, error))
         return TRUE;

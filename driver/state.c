@@ -27,6 +27,12 @@ gboolean state_save(const Config *config, const VmSpec *spec, GError **error)
     return saved;
 }
 
+gboolean state_sync(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autofree gchar *path = spec_path(config, deploy_id);
+    return file_sync(path, error);
+}
+
 VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *path = spec_path(config, deploy_id);

@@ -9,6 +9,8 @@
 #include "spec.h"
 
 gboolean state_save(const Config *config, const VmSpec *spec, GError **error);
+/* Brings the saved spec to the disk: what file_sync() is to file_replace(). */
+gboolean state_sync(const Config *config, const char *deploy_id, GError **error);
 /* NULL without error when there is none. */
 VmSpec *state_load(const Config *config, const char *deploy_id, GError **error);
 gboolean state_remove(const Config *config, const char *deploy_id, GError **error);

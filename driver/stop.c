@@ -2,7 +2,6 @@
 /* shutdown and cancel: the container stops, its network goes, its writable layer stays. */
 #include "actions.h"
 
-#include "autoptr.h"
 #include "error.h"
 #include "interrupt.h"
 #include "network.h"
@@ -27,8 +26,7 @@ static gboolean runs(const EngineContainer *container)
 /* A frozen process cannot answer its stop signal. */
 static gboolean thaw(Host *host, const EngineContainer *container, GError **error)
 {
-    return container->state != ENGINE_PAUSED ||
-           engine_unpause(host->engine, container->id, error);
+    return container->state != ENGINE_PAUSED || engine_unpause(host->engine, container->id, error);
 }
 
 static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_s, GError **error)
@@ -36,10 +34,9 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
     if (!container)
         return FALSE;
-    if (runs(container) &&
-        (!thaw(host, container, error) ||
-         !engine_stop(host->engine, container->id, stop_seconds(host, deploy_id, timeout_s),
-                      error)))
+    if (runs(container) && (!thaw(host, container, error) ||
+                            !engine_stop(host->engine, container->id,
+                                         stop_seconds(host, deploy_id, timeout_s), error)))
         return FALSE;
     return network_down(host, deploy_id, error);
 }
@@ -59,8 +56,8 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
 
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)
 {
-    autofd int lock = host_lock(host, deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
         return FALSE;
     if (shutdown_locked(host, deploy_id, timeout_s, error))
         return TRUE;
@@ -70,8 +67,8 @@ gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError *
 
 gboolean vm_cancel(Host *host, const char *deploy_id, GError **error)
 {
-    autofd int lock = host_lock(host, deploy_id, error);
-    if (lock < 0)
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
         return FALSE;
     if (cancel_locked(host, deploy_id, error))
         return TRUE;

@@ -12,6 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+void shim_take_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(EXIT_FAILURE);
+}
+
 static gboolean write_out(const char *text, gsize length, GError **error)
 {
     while (length > 0) {
@@ -38,7 +46,10 @@ gboolean shim_print(const char *text, GError **error)
 
 gboolean shim_print_json(const json_t *json, GError **error)
 {
-    char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    /* Foreign text must not steer a terminal: there everything beyond ASCII is escaped. */
+    gsize ascii = isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
+    char *text =
+        json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) | ascii);
     g_autofree gchar *line = g_strconcat(text, "\n", NULL);
     free(text);
     return shim_print(line, error);
@@ -107,8 +118,8 @@ gchar *shim_progress_text(const EnginePullProgress *at)
     double rate = at->seconds > 0 ? (double)at->current / at->seconds : 0;
     double share = at->total > 0 ? (double)at->current / (double)at->total : 0;
     return g_strdup_printf("%.1f of %.1f MiB (%.0f %%), %.1f MiB/s, %u of %u layers",
-                           (double)at->current / mib, (double)at->total / mib,
-                           MIN(share, 1) * 100, rate / mib, at->layers_done, at->layers);
+                           (double)at->current / mib, (double)at->total / mib, MIN(share, 1) * 100,
+                           rate / mib, at->layers_done, at->layers);
 }
 
 void shim_progress(const EnginePullProgress *at, gpointer data)

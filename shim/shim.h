@@ -38,6 +38,12 @@ gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *options, i
                     char ***argv, int least, int most, GError **error);
 const Verb *shim_verb(const char *name);
 
+/*
+ * Called first by each program: makes sure that descriptors 0 to 2 are taken, so that no file that
+ * is opened later becomes somebody's stdout. One that was closed fails when it is used.
+ */
+void shim_take_standard_files(void);
+
 /* Writes to stdout and flushes; a closed pipe or a full disk is an error (IO, NO_SPACE). */
 gboolean shim_print(const char *text, GError **error);
 gboolean shim_print_json(const json_t *json, GError **error);
@@ -51,7 +57,7 @@ void shim_log_to_stderr(gboolean trace);
 /* A fetch's progress: a bar when stderr is a terminal, a line now and then otherwise. */
 typedef struct {
     gboolean terminal;
-    double told; /* seconds into the fetch */
+    double told;   /* seconds into the fetch */
     gboolean open; /* a bar stands on the current line */
 } Progress;
 void shim_progress(const EnginePullProgress *at, gpointer progress);

@@ -10,10 +10,10 @@ static json_t *findings_json(const GPtrArray *findings)
     json_t *list = json_array();
     for (guint i = 0; i < findings->len; i++) {
         const DoctorFinding *finding = g_ptr_array_index(findings, i);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s?}", "id", finding->id,
-                                              "title", finding->title, "level",
-                                              doctor_level_name(finding->level), "what",
-                                              finding->what, "mend", finding->mend));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s?}", "id", finding->id, "title",
+                                        finding->title, "level", doctor_level_name(finding->level),
+                                        "what", finding->what, "mend", finding->mend));
     }
     return list;
 }

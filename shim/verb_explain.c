@@ -3,6 +3,7 @@
 
 #include "driver/actions.h"
 #include "driver/autoptr.h"
+#include "driver/error.h"
 
 #include <stdlib.h>
 
@@ -16,8 +17,10 @@ static void add_list(GString *out, const char *heading, const json_t *list)
 {
     gsize i;
     json_t *item;
-    json_array_foreach(list, i, item)
-        g_string_append_printf(out, "%-12s %s\n", i ? "" : heading, json_string_value(item));
+    json_array_foreach (list, i, item) {
+        g_autofree gchar *line = vmdock_one_line(json_string_value(item), 1000);
+        g_string_append_printf(out, "%-12s %s\n", i ? "" : heading, line);
+    }
 }
 
 static void add_link(GString *out, const json_t *link)
@@ -32,11 +35,10 @@ static void add_link(GString *out, const json_t *link)
                            text_of(link, "mac"), size);
     gsize i;
     json_t *item;
-    json_array_foreach(json_object_get(link, "addresses"), i, item)
+    json_array_foreach (json_object_get(link, "addresses"), i, item)
         g_string_append_printf(out, "%-12s %s on %s\n", "address", json_string_value(item),
                                text_of(link, "guest_end"));
-    json_array_foreach(json_object_get(link, "routes"), i, item)
-    {
+    json_array_foreach (json_object_get(link, "routes"), i, item) {
         g_string_append_printf(out, "%-12s %s via %s", "route", text_of(item, "to"),
                                text_of(item, "via"));
         json_t *metric = json_object_get(item, "metric");
@@ -52,20 +54,21 @@ static gchar *explain_text(const json_t *plan)
     GString *out = g_string_new(NULL);
     const json_t *image = json_object_get(plan, "image");
     const json_t *request = json_object_get(plan, "request");
-    g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"),
-                           text_of(plan, "name"));
+    g_autofree gchar *name = vmdock_one_line(text_of(plan, "name"), 200);
+    g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"), name);
     g_string_append_printf(out, "%-12s %s, held as %s\n", "image", text_of(image, "reference"),
                            text_of(image, "held_as"));
     g_string_append_printf(out, "%-12s %s\n", "namespace", text_of(plan, "namespace"));
     gsize i;
     json_t *link;
-    json_array_foreach(json_object_get(plan, "links"), i, link) add_link(out, link);
+    json_array_foreach (json_object_get(plan, "links"), i, link)
+        add_link(out, link);
     g_string_append_printf(out, "%-12s none of vmdock's own; the cloud's network driver filters\n",
                            "rules");
     add_list(out, "not honoured", json_object_get(plan, "not_honoured"));
     if (json_is_string(json_object_get(plan, "refused")))
         g_string_append_printf(out, "%-12s %s\n", "refused", text_of(plan, "refused"));
-    char *body = json_dumps(json_object_get(request, "body"), JSON_INDENT(2));
+    char *body = json_dumps(json_object_get(request, "body"), JSON_INDENT(2) | JSON_ENSURE_ASCII);
     g_string_append_printf(out, "%-12s %s %s\n%s\n", "request", text_of(request, "method"),
                            text_of(request, "path"), body);
     free(body);

@@ -9,8 +9,8 @@
 #include "table.h"
 
 static const TableColumn columns[] = {
-    {"VM", FALSE, FALSE},   {"NAME", FALSE, TRUE}, {"STATE", FALSE, FALSE},
-    {"IP", FALSE, TRUE}, {"IMAGE", FALSE, TRUE}, {"AGE", TRUE, FALSE},
+    {"VM", FALSE, FALSE}, {"NAME", FALSE, TRUE},  {"STATE", FALSE, FALSE},
+    {"IP", FALSE, TRUE},  {"IMAGE", FALSE, TRUE}, {"AGE", TRUE, FALSE},
 };
 
 /* The addresses of all NICs, as the last applied spec has them; of a list, JSON strings. */

@@ -7,9 +7,10 @@
 #include "table.h"
 
 static const TableColumn columns[] = {
-    {"VM", FALSE, FALSE},  {"NAME", FALSE, TRUE},  {"STATE", FALSE, FALSE}, {"CPU %", TRUE, FALSE},
-    {"MEMORY", TRUE, FALSE}, {"LIMIT", TRUE, FALSE}, {"NET RX", TRUE, FALSE}, {"NET TX", TRUE, FALSE},
-    {"DISK R", TRUE, FALSE}, {"DISK W", TRUE, FALSE}, {"PIDS", TRUE, FALSE},
+    {"VM", FALSE, FALSE},    {"NAME", FALSE, TRUE},   {"STATE", FALSE, FALSE},
+    {"CPU %", TRUE, FALSE},  {"MEMORY", TRUE, FALSE}, {"LIMIT", TRUE, FALSE},
+    {"NET RX", TRUE, FALSE}, {"NET TX", TRUE, FALSE}, {"DISK R", TRUE, FALSE},
+    {"DISK W", TRUE, FALSE}, {"PIDS", TRUE, FALSE},
 };
 
 static void bytes_cell(Table *table, gboolean known, guint64 bytes)

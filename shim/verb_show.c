@@ -2,6 +2,7 @@
 #include "verbs.h"
 
 #include "driver/autoptr.h"
+#include "driver/error.h"
 #include "driver/poll_format.h"
 #include "driver/state.h"
 
@@ -20,9 +21,9 @@ static json_t *container_json(const EngineContainer *container)
     g_autofree gchar *started = time_text(container->started);
     g_autofree gchar *finished = time_text(container->finished);
     return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:i, s:b, s:i, s:s?}", "id", container->id,
-                     "image", container->image, "image_id", container->image_id, "started",
-                     started, "finished", finished, "exit_code", container->exit_code,
-                     "oom_killed", container->oom_killed, "pid", container->pid, "start_error",
+                     "image", container->image, "image_id", container->image_id, "started", started,
+                     "finished", finished, "exit_code", container->exit_code, "oom_killed",
+                     container->oom_killed, "pid", container->pid, "start_error",
                      container->start_error);
 }
 
@@ -31,7 +32,8 @@ static void add_line(GString *out, const char *heading, const json_t *value)
     if (!value || json_is_null(value))
         return;
     if (json_is_string(value)) {
-        g_string_append_printf(out, "%-13s %s\n", heading, json_string_value(value));
+        g_autofree gchar *line = vmdock_one_line(json_string_value(value), 1000);
+        g_string_append_printf(out, "%-13s %s\n", heading, line);
         return;
     }
     char *text = json_dumps(value, JSON_ENCODE_ANY);
@@ -44,8 +46,8 @@ static void add_nics(GString *out, const VmSpec *spec)
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
         g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : g_strdup("-");
-        g_string_append_printf(out, "%-13s %s on %s as %s, %s", "nic", nic->guest_name,
-                               nic->bridge, nic->host_name, mac);
+        g_string_append_printf(out, "%-13s %s on %s as %s, %s", "nic", nic->guest_name, nic->bridge,
+                               nic->host_name, mac);
         for (guint j = 0; j < nic->addresses->len; j++) {
             g_autofree gchar *address =
                 vm_address_format(&g_array_index(nic->addresses, VmAddress, j));
@@ -61,14 +63,16 @@ static gchar *show_text(const EngineContainer *container, const VmSpec *spec)
     g_string_append_printf(out, "%-13s %s\n%-13s %s\n", "vm", container->name, "state",
                            poll_state_name(container->state));
     if (spec) {
-        g_string_append_printf(out, "%-13s %s\n%-13s %s %s\n", "name", spec->name, "cloud",
-                               spec->cloud, spec->cloud_id);
+        g_autofree gchar *name = vmdock_one_line(spec->name, 200);
+        g_string_append_printf(out, "%-13s %s\n%-13s %s %s\n", "name", name, "cloud", spec->cloud,
+                               spec->cloud_id);
         add_nics(out, spec);
     }
     g_autoptr(json_t) json = container_json(container);
     const char *key;
     json_t *value;
-    json_object_foreach(json, key, value) add_line(out, key, value);
+    json_object_foreach (json, key, value)
+        add_line(out, key, value);
     for (guint i = 0; spec && i < spec->not_honoured->len; i++)
         g_string_append_printf(out, "%-13s %s\n", "not honoured",
                                (const char *)g_ptr_array_index(spec->not_honoured, i));
@@ -95,10 +99,9 @@ int verb_show(Shim *shim, int argc, char **argv, GError **error)
         shim_print(text, error);
         return 0;
     }
-    g_autoptr(json_t) json =
-        json_pack("{s:s, s:s, s:o, s:o}", "vm", id, "state", poll_state_name(container->state),
-                  "container", container_json(container), "spec",
-                  spec ? vm_spec_to_json(spec) : json_null());
+    g_autoptr(json_t) json = json_pack(
+        "{s:s, s:s, s:o, s:o}", "vm", id, "state", poll_state_name(container->state), "container",
+        container_json(container), "spec", spec ? vm_spec_to_json(spec) : json_null());
     shim_print_json(json, error);
     return 0;
 }

@@ -16,10 +16,10 @@ int verb_version(Shim *shim, int argc, char **argv, GError **error)
     g_autoptr(EngineVersion) engine = engine_version(host->engine, &unreachable);
     if (unreachable)
         log_warn("%s", unreachable->message);
-    g_autoptr(json_t) json = json_pack(
-        "{s:s, s:s?, s:s?, s:s?}", "vmdock", VMDOCK_VERSION, "engine", engine ? engine->kind : NULL,
-        "engine_version", engine ? engine->version : NULL, "engine_api",
-        engine ? engine->api_version : NULL);
+    g_autoptr(json_t) json =
+        json_pack("{s:s, s:s?, s:s?, s:s?}", "vmdock", VMDOCK_VERSION, "engine",
+                  engine ? engine->kind : NULL, "engine_version", engine ? engine->version : NULL,
+                  "engine_api", engine ? engine->api_version : NULL);
     if (shim->json) {
         shim_print_json(json, error);
         return 0;

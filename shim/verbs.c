@@ -77,8 +77,8 @@ guint verb_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-gboolean verb_copy_output(int stream, const char *bytes, gsize length,
-                          gpointer data G_GNUC_UNUSED, GError **error)
+gboolean verb_copy_output(int stream, const char *bytes, gsize length, gpointer data G_GNUC_UNUSED,
+                          GError **error)
 {
     int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
     while (length > 0) {

@@ -20,7 +20,8 @@ static struct {
 
 /* Every verb takes these, before its name or after it. */
 static const GOptionEntry common[] = {
-    {"config", 0, 0, G_OPTION_ARG_FILENAME, &options.config, "Read this configuration file", "FILE"},
+    {"config", 0, 0, G_OPTION_ARG_FILENAME, &options.config, "Read this configuration file",
+     "FILE"},
     {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print data as JSON", NULL},
     {"trace", 0, 0, G_OPTION_ARG_NONE, &options.trace,
      "Show every engine call and netlink message with its time", NULL},
@@ -105,11 +106,10 @@ static gboolean print_help(GError **error)
                                verb->summary);
     g_string_append(text, "\nOptions, of every verb:\n");
     for (const GOptionEntry *entry = common; entry->long_name; entry++)
-        g_string_append_printf(text, "  --%s%s%-*s %s\n", entry->long_name,
-                               entry->arg_description ? "=" : " ",
-                               (int)(15 - strlen(entry->long_name)),
-                               entry->arg_description ? entry->arg_description : "",
-                               entry->description);
+        g_string_append_printf(
+            text, "  --%s%s%-*s %s\n", entry->long_name, entry->arg_description ? "=" : " ",
+            (int)(15 - strlen(entry->long_name)),
+            entry->arg_description ? entry->arg_description : "", entry->description);
     g_string_append(text, "\nvmdock VERB --help shows a verb's own. Manual: vmdock(1).\n");
     return shim_print(text->str, error);
 }
@@ -151,6 +151,7 @@ static int run(Shim *shim, int argc, char **argv, GError **error)
 
 int main(int argc, char **argv)
 {
+    shim_take_standard_files();
     setlocale(LC_CTYPE, "C.UTF-8");
     g_set_prgname("vmdock");
     interrupt_install();

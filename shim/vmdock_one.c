@@ -211,6 +211,7 @@ static void clear_environment(void)
 
 int main(int argc, char **argv)
 {
+    shim_take_standard_files();
     clear_environment();
     setlocale(LC_ALL, "C.UTF-8");
     umask(0022);

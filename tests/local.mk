@@ -7,9 +7,11 @@ AM_TESTS_ENVIRONMENT = \
 unit_tests = \
 	tests/unit/test_cgroup \
 	tests/unit/test_config \
+	tests/unit/test_credentials \
 	tests/unit/test_doctor \
 	tests/unit/test_engine_body \
 	tests/unit/test_engine_http \
+	tests/unit/test_engine_parse \
 	tests/unit/test_front_end \
 	tests/unit/test_ground \
 	tests/unit/test_image_ref \

@@ -108,7 +108,8 @@ static gboolean give(int fd, const FakeAnswer *answer)
         return FALSE;
     if (answer->for_ever)
         while (send_all(fd, answer->for_ever, strlen(answer->for_ever), 0))
-            continue;
+            if (answer->round_us)
+                g_usleep(answer->round_us);
     if (answer->end == FAKE_STALL)
         wait_for_close(fd);
     return answer->end == FAKE_KEEP;

@@ -20,6 +20,7 @@ typedef struct {
     gsize length;         /* how many of them; 0 = all up to the NUL */
     guint pause_us;       /* between one byte and the next */
     const char *for_ever; /* then sent again and again until the client closes */
+    guint round_us;       /* between one time and the next */
     FakeEnd end;
 } FakeAnswer;
 

@@ -23,6 +23,7 @@
     "\r\n\r\n" body
 #define CHUNKED               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define CLOSING(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
+#define TEXT                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define TO_END                "HTTP/1.1 200 OK\r\n\r\n"
 #define LIST                  WITH_LENGTH("200 OK", "2", "[]")
 
@@ -34,6 +35,27 @@ typedef struct {
     GError *error;
 } Bench;
 
+/* What should succeed has time enough on the busiest machine. */
+static void be_patient(Bench *bench)
+{
+    bench->config.engine_connect_ms = 300;
+    bench->config.engine_request_ms = 20000;
+    bench->config.engine_create_ms = 20000;
+    bench->config.engine_pull_ms = 20000;
+    bench->config.engine_pull_stall_ms = 20000;
+    bench->config.engine_poll_ms = 20000;
+}
+
+static void be_impatient(Bench *bench)
+{
+    bench->config.engine_request_ms = 400;
+    bench->config.engine_create_ms = 500;
+    bench->config.engine_pull_ms = 1500;
+    bench->config.engine_pull_stall_ms = 300;
+    bench->config.engine_poll_ms = 200;
+    bench->start = g_get_monotonic_time();
+}
+
 static void set_up(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     bench->fake = fake_engine_new();
@@ -41,14 +63,9 @@ static void set_up(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
         .engine_socket = (gchar *)fake_engine_socket(bench->fake),
         .engine_kind = (gchar *)"docker",
         .engine_credentials = (gchar *)"/nonexistent/registry.json",
-        .engine_connect_ms = 300,
-        .engine_request_ms = 400,
-        .engine_create_ms = 500,
-        .engine_pull_ms = 1500,
-        .engine_pull_stall_ms = 300,
-        .engine_poll_ms = 200,
         .engine_max_answer = 1024 * 1024,
     };
+    be_patient(bench);
     bench->engine = engine_open(&bench->config, &bench->error);
     g_assert_no_error(bench->error);
     bench->start = g_get_monotonic_time();
@@ -93,6 +110,7 @@ static gboolean list(Bench *bench)
 
 static void assert_recovers(Bench *bench)
 {
+    be_patient(bench);
     answer_with(bench, LIST, FAKE_KEEP);
     g_assert_true(list(bench));
 }
@@ -130,6 +148,7 @@ static void test_nobody_listens(Bench *bench, gconstpointer unused G_GNUC_UNUSED
     bench->engine = engine_open(&bench->config, &bench->error);
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_DOWN, "Connection refused");
     g_assert_cmpint(listen(fd, 0), ==, 0);
+    be_impatient(bench);
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
     autofd int filler = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     while (connect(filler, (struct sockaddr *)&address, sizeof address) == 0) {
@@ -139,7 +158,7 @@ static void test_nobody_listens(Bench *bench, gconstpointer unused G_GNUC_UNUSED
     }
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT,
                   "took no connection within 0.3 s");
-    g_assert_cmpfloat(seconds(bench), <, 2);
+    g_assert_cmpfloat(seconds(bench), <, 6);
     g_unlink(path);
     g_rmdir(folder);
 }
@@ -157,13 +176,14 @@ static void test_stalls(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
         CHUNKED "2\r\n[]\r\n",
         "HTTP/1.1 100 Continue\r\n\r\n",
     };
+    assert_recovers(bench);
     for (gsize i = 0; i < G_N_ELEMENTS(beginnings); i++) {
-        bench->start = g_get_monotonic_time();
+        be_impatient(bench);
         answer_with(bench, beginnings[i], FAKE_STALL);
         assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT,
                       "did not answer within 0.2 s");
         g_assert_cmpfloat(seconds(bench), >=, 0.2);
-        g_assert_cmpfloat(seconds(bench), <, 0.6);
+        g_assert_cmpfloat(seconds(bench), <, 1.8);
     }
     assert_recovers(bench);
 }
@@ -171,18 +191,21 @@ static void test_stalls(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 /* The ping is part of the verb's time. */
 static void test_ping_stalls(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
+    be_impatient(bench);
     fake_engine_ping(bench->fake, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
-    g_assert_cmpfloat(seconds(bench), <, 0.6);
+    g_assert_cmpfloat(seconds(bench), <, 1.8);
 }
 
 /* A byte now and then: no silence, but the verb's time ends. */
 static void test_drips(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
+    assert_recovers(bench);
+    be_impatient(bench);
     fake_engine_answer(bench->fake,
                        &(FakeAnswer){.bytes = LIST, .pause_us = 20000, .end = FAKE_CLOSE});
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
-    g_assert_cmpfloat(seconds(bench), <, 0.6);
+    g_assert_cmpfloat(seconds(bench), <, 1.8);
     assert_recovers(bench);
 }
 
@@ -248,8 +271,6 @@ static void test_garbage(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     assert_recovers(bench);
 }
 
-#define TEXT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
 static void test_floods(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     static const struct {
@@ -264,7 +285,6 @@ static void test_floods(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
         {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", NULL},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(floods); i++) {
-        bench->config.engine_poll_ms = 5000;
         fake_engine_answer(bench->fake, &(FakeAnswer){.bytes = floods[i].bytes,
                                                       .for_ever = floods[i].for_ever,
                                                       .end = FAKE_CLOSE});
@@ -358,6 +378,8 @@ static void test_lost_answer(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 /* The answer that comes after the time-out must not be the answer to the next question. */
 static void test_late_answer(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
+    assert_recovers(bench);
+    be_impatient(bench);
     fake_engine_answer(bench->fake, &(FakeAnswer){.bytes = WITH_LENGTH("200 OK", "6", "[\"old\"]"),
                                                   .pause_us = 10000});
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
@@ -375,17 +397,17 @@ static void test_watch(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_true(engine_watch(bench->engine, ID, 80, &ended, &status, &bench->error));
     g_assert_false(ended);
     g_assert_cmpfloat(seconds(bench), >=, 0.08);
-    g_assert_cmpfloat(seconds(bench), <, 0.3);
+    g_assert_cmpfloat(seconds(bench), <, 0.9);
     answer_with(bench, CHUNKED "10\r\n{\"StatusCode\":3}\r\n0\r\n\r\n", FAKE_KEEP);
     g_assert_true(engine_watch(bench->engine, ID, 5000, &ended, &status, &bench->error));
     g_assert_true(ended);
     g_assert_cmpint(status, ==, 3);
     answer_with(bench, CHUNKED "0\r\n\r\n", FAKE_KEEP);
-    assert_failed(bench, engine_watch(bench->engine, ID, 500, &ended, &status, &bench->error),
+    assert_failed(bench, engine_watch(bench->engine, ID, 20000, &ended, &status, &bench->error),
                   VMDOCK_ERROR_ENGINE_GARBLED, "cannot watch the container");
     g_assert_false(ended);
     answer_with(bench, CHUNKED, FAKE_CLOSE);
-    assert_failed(bench, engine_watch(bench->engine, ID, 500, &ended, &status, &bench->error),
+    assert_failed(bench, engine_watch(bench->engine, ID, 20000, &ended, &status, &bench->error),
                   VMDOCK_ERROR_ENGINE_GARBLED, NULL);
 }
 
@@ -393,7 +415,7 @@ static void test_watch(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 static void test_times(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     assert_recovers(bench);
-    bench->start = g_get_monotonic_time();
+    be_impatient(bench);
     answer_with(bench, "H", FAKE_STALL);
     assert_failed(bench, engine_start(bench->engine, ID, &bench->error),
                   VMDOCK_ERROR_ENGINE_TIMEOUT, "within 0.5 s");
@@ -409,7 +431,7 @@ static void test_times(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     answer_with(bench, WITH_LENGTH("200 OK", "9", "{\"Id\":"), FAKE_STALL);
     assert_failed(bench, engine_kill(bench->engine, ID, &bench->error), VMDOCK_ERROR_ENGINE_TIMEOUT,
                   "within 0.4 s");
-    g_assert_cmpfloat(seconds(bench), <, 2.5);
+    g_assert_cmpfloat(seconds(bench), <, 7.5);
 }
 
 /* What the header says is fine, is fine. */
@@ -540,6 +562,7 @@ static void test_descriptors(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_cmpuint(open_sockets(bench), ==, 0);
     assert_recovers(bench);
     g_assert_cmpuint(open_sockets(bench), ==, 1);
+    be_impatient(bench);
     answer_with(bench, "H", FAKE_STALL);
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
     g_assert_cmpuint(open_sockets(bench), ==, 0);
@@ -577,7 +600,8 @@ static void test_pull(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     assert_failed(bench, pull(bench), VMDOCK_ERROR_NO_SPACE, NULL);
     answer_with(bench, TO_END "{\"status\":\r\n", FAKE_CLOSE);
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_GARBLED, NULL);
-    fake_engine_answer(bench->fake, &(FakeAnswer){.bytes = TO_END "{\"", .for_ever = "xxxxxxxxxx"});
+    fake_engine_answer(bench->fake,
+                       &(FakeAnswer){.bytes = TO_END "{\"", .for_ever = TEXT TEXT TEXT TEXT});
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_GARBLED, "without end");
     answer_with(bench, CHUNKED "f\r\n{\"status\":\"x\"}\r\n", FAKE_CLOSE);
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_GARBLED, NULL);
@@ -587,21 +611,18 @@ static void test_pull(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 static void test_pull_times(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     assert_recovers(bench);
-    bench->start = g_get_monotonic_time();
+    be_impatient(bench);
     answer_with(bench, "H", FAKE_STALL);
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, "within 0.3 s");
     answer_with(bench, TO_END "{\"status\":\"x\"}\r\n", FAKE_STALL);
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, "silent for 0.3 s");
-    g_assert_cmpfloat(seconds(bench), <, 1.2);
-    g_autoptr(GString) slow = g_string_new(TO_END);
-    for (guint i = 0; i < 100; i++)
-        g_string_append(slow, "{\"status\":\"x\"}\r\n");
+    g_assert_cmpfloat(seconds(bench), <, 3.6);
     fake_engine_answer(
         bench->fake,
-        &(FakeAnswer){.bytes = g_intern_string(slow->str), .pause_us = 5000, .end = FAKE_CLOSE});
+        &(FakeAnswer){.bytes = TO_END, .for_ever = "{\"status\":\"x\"}\r\n", .round_us = 20000});
     bench->start = g_get_monotonic_time();
     assert_failed(bench, pull(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, "within 1.5 s");
-    g_assert_cmpfloat(seconds(bench), <, 2);
+    g_assert_cmpfloat(seconds(bench), <, 6);
 }
 
 static void keep_line(LogLevel level G_GNUC_UNUSED, const char *line, gpointer data)
@@ -677,6 +698,7 @@ static void test_logs(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     assert_failed(bench,
                   engine_logs(bench->engine, ID, FALSE, 0, FALSE, gather, seen, &bench->error),
                   VMDOCK_ERROR_ENGINE_GARBLED, "frames");
+    be_impatient(bench);
     answer_with(bench, TO_END "from a terminal", FAKE_STALL);
     assert_failed(bench,
                   engine_logs(bench->engine, ID, TRUE, 0, FALSE, gather, seen, &bench->error),
@@ -684,6 +706,36 @@ static void test_logs(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     answer_with(bench, "H", FAKE_STALL);
     assert_failed(bench, engine_logs(bench->engine, ID, TRUE, 0, TRUE, gather, seen, &bench->error),
                   VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
+}
+
+/* Two requests and the output between them; an argument that JSON cannot hold is never left out. */
+static void test_exec(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    static const char frames[] = TO_END "\1\0\0\0\0\0\0\2ab";
+    static const char *const argv[] = {"sh", "-c", "echo", NULL};
+    static const char *const wrong[] = {"rm", "\xff", "/x", NULL};
+    g_autoptr(GString) seen = g_string_new(NULL);
+    gint status = -1;
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"" ID "\"}"), FAKE_CLOSE);
+    fake_engine_answer(
+        bench->fake,
+        &(FakeAnswer){.bytes = frames, .length = sizeof frames - 1, .end = FAKE_CLOSE});
+    answer_with(bench, WITH_LENGTH("200 OK", "30", "{\"Running\":true,\"ExitCode\":null}"),
+                FAKE_CLOSE);
+    assert_failed(bench, engine_exec(bench->engine, ID, argv, gather, seen, &status, &bench->error),
+                  VMDOCK_ERROR_ENGINE_GARBLED, NULL); /* that length cuts it */
+    g_assert_cmpstr(seen->str, ==, "1:ab;");
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"" ID "\"}"), FAKE_CLOSE);
+    answer_with(bench, TO_END, FAKE_CLOSE);
+    answer_with(bench, CLOSING("200 OK", "{\"Running\":true,\"ExitCode\":null}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":4}"), FAKE_CLOSE);
+    g_assert_true(engine_exec(bench->engine, ID, argv, gather, seen, &status, &bench->error));
+    g_assert_cmpint(status, ==, 4);
+    guint before = fake_engine_requests(bench->fake, "POST");
+    assert_failed(bench,
+                  engine_exec(bench->engine, ID, wrong, gather, seen, &status, &bench->error),
+                  VMDOCK_ERROR_USAGE, "not UTF-8");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "POST"), ==, before);
 }
 
 static void raise_term(int signal_number G_GNUC_UNUSED)
@@ -704,7 +756,7 @@ static void be_interrupted(Bench *bench)
     bench->start = g_get_monotonic_time();
     assert_failed(bench, engine_watch(bench->engine, ID, 60000, &ended, &status, &bench->error),
                   VMDOCK_ERROR_INTERRUPTED, "interrupted by signal 15");
-    g_assert_cmpfloat(seconds(bench), <, 0.6);
+    g_assert_cmpfloat(seconds(bench), <, 1.8);
     assert_failed(bench, engine_pause(bench->engine, ID, &bench->error), VMDOCK_ERROR_INTERRUPTED,
                   NULL); /* nothing more is begun */
     g_assert_cmpuint(fake_engine_requests(bench->fake, "POST /v1.41/containers/" ID "/pause"), ==,
@@ -716,12 +768,19 @@ static void be_interrupted(Bench *bench)
 /* In a process of its own, because a wish to stop is never taken back. */
 static void test_interrupt(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
-    if (g_test_subprocess()) {
+    if (g_getenv("FAKE_ENGINE_INTERRUPT")) {
         be_interrupted(bench);
         return;
     }
-    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
-    g_test_trap_assert_passed();
+    g_autofree gchar *self = g_file_read_link("/proc/self/exe", NULL);
+    const char *argv[] = {self, "-q", "-p", "/engine-http/interrupt", NULL};
+    g_auto(GStrv) environment =
+        g_environ_setenv(g_get_environ(), "FAKE_ENGINE_INTERRUPT", "1", TRUE);
+    int status = -1;
+    g_spawn_sync(NULL, (gchar **)argv, environment, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
+                 NULL, &status, &bench->error);
+    g_assert_no_error(bench->error);
+    g_assert_cmpint(status, ==, 0);
 }
 
 static gpointer list_often(gpointer data)
@@ -782,6 +841,7 @@ int main(int argc, char **argv)
     ADD("pull-times", test_pull_times);
     ADD("credentials", test_credentials);
     ADD("logs", test_logs);
+    ADD("exec", test_exec);
     ADD("interrupt", test_interrupt);
     ADD("threads", test_threads);
     return g_test_run();

@@ -8,10 +8,11 @@ static void test_versions(void)
         const char *version;
         FrontEnd front_end;
     } rows[] = {
-        {"7.4.0\n", FRONT_END_PREFIXED}, {"7.0", FRONT_END_PREFIXED}, {"10.1", FRONT_END_PREFIXED},
-        {"6.10.0", FRONT_END_ALL},       {"6.2.0\n", FRONT_END_ALL},  {"6.0.3", FRONT_END_MARKED},
-        {"5.12.0.4", FRONT_END_MARKED},  {"4.14.2", FRONT_END_MARKED}, {"", FRONT_END_PREFIXED},
-        {"nonsense", FRONT_END_PREFIXED},
+        {"7.4.0\n", FRONT_END_PREFIXED}, {"7.0", FRONT_END_PREFIXED},
+        {"10.1", FRONT_END_PREFIXED},    {"6.10.0", FRONT_END_ALL},
+        {"6.2.0\n", FRONT_END_ALL},      {"6.0.3", FRONT_END_MARKED},
+        {"5.12.0.4", FRONT_END_MARKED},  {"4.14.2", FRONT_END_MARKED},
+        {"", FRONT_END_PREFIXED},        {"nonsense", FRONT_END_PREFIXED},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
         g_assert_cmpint(front_end_from_version(rows[i].version), ==, rows[i].front_end);

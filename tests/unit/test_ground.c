@@ -103,8 +103,7 @@ static void test_replace_cannot(Scratch *scratch, gconstpointer data G_GNUC_UNUS
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
 }
 
-static void test_remove_tree_keeps_link_targets(Scratch *scratch,
-                                                gconstpointer data G_GNUC_UNUSED)
+static void test_remove_tree_keeps_link_targets(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree gchar *tree = g_build_filename(scratch->folder, "tree", "deep", NULL);
     g_autofree gchar *kept = g_build_filename(scratch->folder, "kept", NULL);

@@ -52,8 +52,8 @@ static void test_policy(void)
         {&all, "NET_ADMIN", NULL, NULL, TRUE, FALSE},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(VmSpec) spec = spec_asking(rows[i].capability, rows[i].device, rows[i].access,
-                                             rows[i].privileged);
+        g_autoptr(VmSpec) spec =
+            spec_asking(rows[i].capability, rows[i].device, rows[i].access, rows[i].privileged);
         g_autoptr(GError) error = NULL;
         gboolean allowed = policy_check(rows[i].config, spec, &error);
         g_assert_cmpint(allowed, ==, rows[i].allowed);

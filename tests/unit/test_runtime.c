@@ -1047,8 +1047,8 @@ static void test_bad_settings(Host *host, gconstpointer unused)
     put_conf(host, "runc");
     g_assert_cmpint(g_chmod(host->conf, 0666), ==, 0);
     refuse(host, "%h/vmdock.conf can be written by others (mode 0666)");
-    /* What runs already stays within reach, by the built-in places: kill is not refused. Whether the
-     * built-in real runtime is installed here is another matter. */
+    /* What runs already stays within reach, by the built-in places: kill is not refused. Whether
+     * the built-in real runtime is installed here is another matter. */
     int status = run(host, "--root %h/root kill " ID " 9");
     g_autofree gchar *errors = get(host, "stderr");
     g_assert_null(strstr(errors, "vmdock.conf"));

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Everything that reads an engine's answer, on the same bytes, whole and in pieces. */
+#include "driver/autoptr.h"
+#include "driver/engine_docker_parse.h"
+#include "driver/engine_docker_stream.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static gboolean count(int stream, const char *bytes, gsize length, gpointer data,
+                      GError **error G_GNUC_UNUSED)
+{
+    gsize *seen = data;
+    if (stream < 1 || stream > 2 || !bytes)
+        abort();
+    *seen += length;
+    return TRUE;
+}
+
+static void note(const EnginePullProgress *progress, gpointer data G_GNUC_UNUSED)
+{
+    if (progress->layers_done > progress->layers)
+        abort();
+}
+
+static void read_containers(const char *text, gsize size)
+{
+    g_autoptr(EngineContainer) container = docker_parse_inspect(text, size, NULL);
+    g_autoptr(GPtrArray) list = docker_parse_list(text, size, NULL);
+    if (container && (strlen(container->id) != 64 || !container->name || !container->labels))
+        abort();
+    for (guint i = 0; list && i < list->len; i++) {
+        const EngineContainer *listed = g_ptr_array_index(list, i);
+        if (strlen(listed->id) != 64 || !listed->name || !listed->labels)
+            abort();
+    }
+}
+
+static void read_small_answers(const char *text, gsize size)
+{
+    gint status = 0;
+    gboolean running = FALSE;
+    g_autofree gchar *created = docker_parse_created(text, size, NULL);
+    g_autofree gchar *image = docker_parse_image_id(text, size, NULL);
+    g_autoptr(GPtrArray) names = docker_parse_image_names(text, size, "vmdock/", NULL);
+    g_autofree gchar *message = docker_parse_message(500, text, size);
+    g_autofree gchar *version = g_strndup(text, size);
+    g_autofree gchar *api = docker_negotiate(version, NULL);
+    gint64 us = 0;
+    docker_parse_time(version, &us);
+    docker_parse_wait(text, size, &status, NULL);
+    docker_parse_exec(text, size, &running, &status, NULL);
+    docker_pull_error_code(500, message);
+    for (guint i = 0; names && i < names->len; i++)
+        if (!g_str_has_prefix(g_ptr_array_index(names, i), "vmdock/"))
+            abort();
+    if ((created && strlen(created) != 64) || (image && !*image) ||
+        (api && !g_str_has_prefix(api, "1.")))
+        abort();
+    if (strchr(message, '\n') || strlen(message) > 1000)
+        abort();
+}
+
+/* The same bytes in pieces must give the same. */
+static gsize read_frames(const char *text, gsize size, gsize step, gboolean *whole)
+{
+    gsize seen = 0;
+    DockerFrames frames = {0};
+    *whole = TRUE;
+    for (gsize at = 0; *whole && at < size; at += step)
+        *whole = docker_frames_feed(&frames, text + at, MIN(step, size - at), count, &seen, NULL);
+    *whole = *whole && docker_frames_end(&frames, NULL);
+    return seen;
+}
+
+static gboolean read_pull(const char *text, gsize size, gsize step)
+{
+    g_autoptr(DockerPull) pull = docker_pull_new(note, NULL);
+    gboolean done = TRUE;
+    for (gsize at = 0; done && at < size; at += step)
+        done = docker_pull_feed(pull, text + at, MIN(step, size - at), NULL);
+    return done && docker_pull_end(pull, NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    gboolean whole = FALSE, pieces = FALSE;
+    read_containers(text, size);
+    read_small_answers(text, size);
+    if (read_frames(text, size, MAX(size, 1), &whole) != read_frames(text, size, 3, &pieces) ||
+        whole != pieces)
+        abort();
+    if (read_pull(text, size, MAX(size, 1)) != read_pull(text, size, 7))
+        abort();
+    return 0;
+}
