@@ -77,7 +77,7 @@ static gboolean undo_save(gpointer data, GError **error)
 static gboolean save_spec(Deploy *deploy, Undo *undo, GError **error)
 {
     /* Pushed first: a save that breaks off may have made the folder. */
-    undo_push(undo, "the saved spec", undo_save, deploy);
+    undo_push(undo, "the saved spec", undo_save, deploy, NULL);
     return state_save(deploy->host->config, deploy->spec, error);
 }
 
@@ -153,7 +153,7 @@ static Sandbox *create_beside_network(Deploy *deploy, Undo *undo, GError **error
     find_cut_off(deploy, &creation);
     deploy->id = creation.id;
     if (deploy->id)
-        undo_push(undo, "the container", undo_create, deploy);
+        undo_push(undo, "the container", undo_create, deploy, NULL);
     if (failure) {
         g_clear_error(&creation.error);
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -174,7 +174,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     if (!disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &held, error))
         return FALSE;
     if (held)
-        undo_push(undo, "the image's name", undo_hold, deploy);
+        undo_push(undo, "the image's name", undo_hold, deploy, NULL);
     tell_not_honoured(deploy);
     g_autoptr(Sandbox) sandbox = create_beside_network(deploy, undo, error);
     return sandbox && boot_container(host, deploy->spec, deploy->id, sandbox, error);
@@ -187,7 +187,7 @@ static gboolean update_limits(Deploy *deploy, Undo *undo, GError **error)
         g_autoptr(json_t) old = engine_update_body(deploy->last, deploy->host->config);
         if (json_equal(old, new))
             return TRUE;
-        undo_push(undo, "the limits", undo_update, deploy);
+        undo_push(undo, "the limits", undo_update, deploy, NULL);
     }
     if (engine_update(deploy->host->engine, deploy->id, new, error))
         return TRUE;
@@ -202,7 +202,7 @@ static gboolean keep_network(Deploy *deploy, Undo *undo, GError **error)
     g_autoptr(Sandbox) sandbox =
         sandbox_open(deploy->host->config, deploy->spec->deploy_id, &failure);
     if (sandbox && deploy->last)
-        undo_push(undo, "the change of the network", undo_network, deploy);
+        undo_push(undo, "the change of the network", undo_network, deploy, NULL);
     if (!failure)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&failure));
@@ -226,7 +226,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         network_announce(sandbox, deploy->spec);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
-    undo_push(undo, "the start", undo_start, deploy);
+    undo_push(undo, "the start", undo_start, deploy, NULL);
     return boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }
 

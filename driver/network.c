@@ -16,13 +16,13 @@ typedef struct {
 
 static gboolean undo_nic(gpointer data, GError **error)
 {
-    g_autofree NicStep *step = data;
+    const NicStep *step = data;
     return nic_remove(step->host->netlink, step->spec->deploy_id, step->nic, error);
 }
 
 static gboolean undo_sandbox(gpointer data, GError **error)
 {
-    g_autofree NicStep *step = data;
+    const NicStep *step = data;
     return sandbox_remove(step->host->config, step->spec->deploy_id, error);
 }
 
@@ -31,7 +31,7 @@ static void push(Undo *undo, const char *what, UndoFunc func, Host *host, const 
 {
     NicStep *step = g_new(NicStep, 1);
     *step = (NicStep){host, spec, nic};
-    undo_push(undo, what, func, step);
+    undo_push(undo, what, func, step, g_free);
 }
 
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)

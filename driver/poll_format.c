@@ -41,7 +41,8 @@ static void set_sample(json_t *object, const PollVm *vm)
     char percent[G_ASCII_DTOSTR_BUF_SIZE];
     double tenths = g_ascii_strtod(format_percent(vm->cpu_percent, percent), NULL);
     set_if(object, "cpu_percent", known, json_real(tenths));
-    set_if(object, "cpu_seconds", known, json_real((double)(sample->cpu_ns / 1000000) / 1000));
+    guint64 cpu_ms = sample->cpu_ns / 1000000;
+    set_if(object, "cpu_seconds", known, json_real((double)cpu_ms / 1000));
     set_if(object, "memory_bytes", known, json_counter(sample->memory));
     set_if(object, "memory_limit_bytes", known && sample->memory_limit > 0,
            json_counter(sample->memory_limit));

@@ -66,7 +66,7 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
     Halted halted = {host, container->id, sandbox};
     g_autoptr(Undo) undo = undo_new();
     if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED)
-        undo_push(undo, "the stop", undo_halt, &halted);
+        undo_push(undo, "the stop", undo_halt, &halted, NULL);
     if (!halt(host, container, spec, gently, error) || !interrupt_check(error))
         return FALSE;
     g_autoptr(GError) failure = NULL;

@@ -8,22 +8,31 @@ typedef struct {
     const char *what;
     UndoFunc func;
     gpointer data;
+    GDestroyNotify destroy;
 } Step;
 
 struct Undo {
     GArray *steps;
 };
 
+static void step_clear(gpointer data)
+{
+    const Step *step = data;
+    if (step->destroy)
+        step->destroy(step->data);
+}
+
 Undo *undo_new(void)
 {
     Undo *undo = g_new0(Undo, 1);
     undo->steps = g_array_new(FALSE, FALSE, sizeof(Step));
+    g_array_set_clear_func(undo->steps, step_clear);
     return undo;
 }
 
-void undo_push(Undo *undo, const char *what, UndoFunc func, gpointer data)
+void undo_push(Undo *undo, const char *what, UndoFunc func, gpointer data, GDestroyNotify destroy)
 {
-    Step step = {what, func, data};
+    Step step = {what, func, data, destroy};
     g_array_append_val(undo->steps, step);
 }
 

@@ -13,8 +13,9 @@ typedef struct Undo Undo;
 typedef gboolean (*UndoFunc)(gpointer data, GError **error);
 
 Undo *undo_new(void);
-/* WHAT names the step for the log ("the sandbox"). */
-void undo_push(Undo *undo, const char *what, UndoFunc func, gpointer data);
+/* WHAT names the step for the log ("the sandbox"). DESTROY, which may be NULL, frees DATA when the
+ * step is taken back or committed. */
+void undo_push(Undo *undo, const char *what, UndoFunc func, gpointer data, GDestroyNotify destroy);
 /* The action has succeeded: nothing is taken back any more. */
 void undo_commit(Undo *undo);
 /* Runs what was not committed; the caller's wish to stop is held back meanwhile. */

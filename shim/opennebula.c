@@ -4,15 +4,15 @@
 #include "driver/error.h"
 #include "driver/file.h"
 
-#include <stdio.h>
-
 enum { MAX_VERSION = 4096, MAX_SENTENCE = 2048 };
 
 FrontEnd front_end_from_version(const char *version)
 {
-    unsigned major = 0, minor = 0;
-    if (sscanf(version, "%u.%u", &major, &minor) < 1 || major >= 7)
+    gchar *rest = NULL;
+    guint64 major = g_ascii_strtoull(version, &rest, 10);
+    if (rest == version || major >= 7)
         return FRONT_END_PREFIXED;
+    guint64 minor = *rest == '.' ? g_ascii_strtoull(rest + 1, NULL, 10) : 0;
     return major == 6 && minor >= 2 ? FRONT_END_ALL : FRONT_END_MARKED;
 }
 

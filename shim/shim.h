@@ -60,7 +60,7 @@ typedef struct {
     double told;   /* seconds into the fetch */
     gboolean open; /* a bar stands on the current line */
 } Progress;
-void shim_progress(const EnginePullProgress *at, gpointer progress);
+void shim_progress(const EnginePullProgress *at, gpointer data); /* DATA: a Progress */
 void shim_progress_end(Progress *progress);
 /* "12.3 of 45.6 MiB (27 %), 8.1 MiB/s, 2 of 5 layers": pure. */
 gchar *shim_progress_text(const EnginePullProgress *at);

@@ -201,9 +201,15 @@ XML
 
 # ---- the container ------------------------------------------------------------------------------
 
+# What dies "at once" needs longer than 50 ms for it on a slow machine.
+patient() {
+    vmdock --config "$(config_with '[vm]' 'boot_watch_ms = 5000')" deploy "$BATS_TEST_TMPDIR/vm.xml"
+}
+
 @test "dead on arrival: a failed deploy with the exit status and the last lines" {
     image lab/dead:1 'CMD ["sh", "-c", "echo line one; echo the reason; exit 9"]'
-    fails_with DEAD "the reason" deploy 50 "$NIC" image=docker://lab/dead:1
+    vm_xml 50 "$NIC" image=docker://lab/dead:1 >"$BATS_TEST_TMPDIR/vm.xml"
+    fails_with DEAD "the reason" patient
     has "$output" 9
     nothing_left_but_images
 }
@@ -223,7 +229,8 @@ XML
     vmdock cancel one-50
     local id
     id=$(container_id 50)
-    fails_with DEAD 3 deploy 50 "$NIC" image=docker://lab/fragile:1
+    vm_xml 50 "$NIC" image=docker://lab/fragile:1 >"$BATS_TEST_TMPDIR/vm.xml"
+    fails_with DEAD 3 patient
     same "$(container_id 50)" "$id"
     [ ! -e /run/netns/one-50 ]
     docker cp one-50:/root/broken - >/dev/null

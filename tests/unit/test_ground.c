@@ -183,21 +183,40 @@ static gboolean letter_b(gpointer data, GError **error)
     return FALSE;
 }
 
+static gboolean count_up(gpointer data, GError **error G_GNUC_UNUSED)
+{
+    *(guint *)data += 10;
+    return TRUE;
+}
+
+static void count_freed(gpointer data)
+{
+    (*(guint *)data)++;
+}
+
 static void test_undo(void)
 {
     g_autoptr(GString) order = g_string_new(NULL);
     Undo *undo = undo_new();
-    undo_push(undo, "a", letter_a, order);
-    undo_push(undo, "b", letter_b, order);
-    undo_push(undo, "a", letter_a, order);
+    undo_push(undo, "a", letter_a, order, NULL);
+    undo_push(undo, "b", letter_b, order, NULL);
+    undo_push(undo, "a", letter_a, order, NULL);
     undo_free(undo);
     /* In reverse, and the failure of one does not keep the older ones. */
     g_assert_cmpstr(order->str, ==, "aba");
+    /* What a committed step was given is freed, and freed once. */
     undo = undo_new();
-    undo_push(undo, "a", letter_a, order);
+    guint freed = 0;
+    undo_push(undo, "a", letter_a, order, NULL);
+    undo_push(undo, "count", count_up, &freed, count_freed);
     undo_commit(undo);
     undo_free(undo);
     g_assert_cmpstr(order->str, ==, "aba");
+    g_assert_cmpuint(freed, ==, 1);
+    undo = undo_new();
+    undo_push(undo, "count", count_up, &freed, count_freed);
+    undo_free(undo);
+    g_assert_cmpuint(freed, ==, 12);
 }
 
 static gboolean not_interrupted(gpointer data, GError **error G_GNUC_UNUSED)
@@ -224,7 +243,7 @@ static void test_interrupt_in_child(void)
     /* An undo is not cut short by the signal that caused it. */
     gboolean free_to_work = FALSE;
     Undo *undo = undo_new();
-    undo_push(undo, "x", not_interrupted, &free_to_work);
+    undo_push(undo, "x", not_interrupted, &free_to_work, NULL);
     undo_free(undo);
     g_assert_true(free_to_work);
     g_assert_true(interrupt_pending());
