@@ -160,7 +160,7 @@ static Sandbox *create_beside_network(Deploy *deploy, Undo *undo, GError **error
         return NULL;
     }
     if (creation.error) {
-        g_propagate_prefixed_error(error, creation.error, "cannot create the container: ");
+        g_propagate_error(error, creation.error);
         return NULL;
     }
     return g_steal_pointer(&sandbox);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine_backend.h"
 #include "error.h"
+#include "interrupt.h"
 
 #include <string.h>
 
@@ -31,11 +32,18 @@ void engine_version_free(EngineVersion *version)
     g_free(version);
 }
 
+static Engine *opened(Engine *engine, const Config *config)
+{
+    if (engine)
+        engine->patience_ms = (guint)config->engine_request_ms;
+    return engine;
+}
+
 Engine *engine_open(const Config *config, GError **error)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(backends); i++)
         if (strcmp(config->engine_kind, backends[i]->kind) == 0)
-            return backends[i]->open(config, error);
+            return opened(backends[i]->open(config, error), config);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG,
                 "[engine] kind is \"%s\", which this version of vmdock does not know",
                 config->engine_kind);
@@ -46,6 +54,25 @@ void engine_free(Engine *engine)
 {
     if (engine)
         engine->backend->free(engine);
+}
+
+/*
+ * A request that changes something is carried out whether it is waited for or not. So after a
+ * signal none is begun, and one that is under way is waited for, for as long as an ordinary request
+ * may take: what it made can be undone then.
+ */
+static gboolean begin_change(const Engine *engine, GError **error)
+{
+    if (!interrupt_check(error))
+        return FALSE;
+    interrupt_patience_begin(engine->patience_ms);
+    return TRUE;
+}
+
+static gboolean end_change(gboolean done)
+{
+    interrupt_patience_end();
+    return done;
 }
 
 /* Puts the verb in front of what went wrong with it. */
@@ -68,14 +95,19 @@ json_t *engine_info(Engine *engine, GError **error)
 
 gchar *engine_create(Engine *engine, const char *name, const json_t *body, GError **error)
 {
+    if (!begin_change(engine, error))
+        return NULL;
     gchar *id = engine->backend->create(engine, name, body, error);
+    end_change(id != NULL);
     told(id != NULL, "create", error);
     return id;
 }
 
 gboolean engine_start(Engine *engine, const char *id, GError **error)
 {
-    return told(engine->backend->start(engine, id, error), "start", error);
+    return told(begin_change(engine, error) &&
+                    end_change(engine->backend->start(engine, id, error)),
+                "start", error);
 }
 
 gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **error)
@@ -85,22 +117,29 @@ gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **er
 
 gboolean engine_kill(Engine *engine, const char *id, GError **error)
 {
-    return told(engine->backend->kill(engine, id, error), "kill", error);
+    return told(begin_change(engine, error) && end_change(engine->backend->kill(engine, id, error)),
+                "kill", error);
 }
 
 gboolean engine_pause(Engine *engine, const char *id, GError **error)
 {
-    return told(engine->backend->pause(engine, id, error), "pause", error);
+    return told(begin_change(engine, error) &&
+                    end_change(engine->backend->pause(engine, id, error)),
+                "pause", error);
 }
 
 gboolean engine_unpause(Engine *engine, const char *id, GError **error)
 {
-    return told(engine->backend->unpause(engine, id, error), "resume", error);
+    return told(begin_change(engine, error) &&
+                    end_change(engine->backend->unpause(engine, id, error)),
+                "resume", error);
 }
 
 gboolean engine_remove(Engine *engine, const char *id, GError **error)
 {
-    return told(engine->backend->remove(engine, id, error), "remove", error);
+    return told(begin_change(engine, error) &&
+                    end_change(engine->backend->remove(engine, id, error)),
+                "remove", error);
 }
 
 gboolean engine_watch(Engine *engine, const char *id, guint ms, gboolean *ended, gint *exit_code,
@@ -121,7 +160,8 @@ GPtrArray *engine_list(Engine *engine, const char *label, GError **error)
 
 gboolean engine_update(Engine *engine, const char *id, const json_t *body, GError **error)
 {
-    return engine->backend->update(engine, id, body, error);
+    return begin_change(engine, error) &&
+           end_change(engine->backend->update(engine, id, body, error));
 }
 
 gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
@@ -150,12 +190,14 @@ gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progr
 gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,
                     GError **error)
 {
-    return engine->backend->tag(engine, image, repository, tag, error);
+    return begin_change(engine, error) &&
+           end_change(engine->backend->tag(engine, image, repository, tag, error));
 }
 
 gboolean engine_untag(Engine *engine, const char *reference, GError **error)
 {
-    return engine->backend->untag(engine, reference, error);
+    return begin_change(engine, error) &&
+           end_change(engine->backend->untag(engine, reference, error));
 }
 
 GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error)

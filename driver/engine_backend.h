@@ -41,6 +41,7 @@ typedef struct {
 /* The first member of each back end's own struct. */
 struct Engine {
     const EngineBackend *backend;
+    guint patience_ms; /* how long a request that changes something is waited for after a signal */
 };
 
 extern const EngineBackend engine_docker;

@@ -9,6 +9,14 @@
 static volatile sig_atomic_t raised;
 static gint held;
 
+/* How many requests are waited for, for how long, and since when there is a wish. */
+static GMutex patience_lock;
+static struct {
+    guint requests;
+    guint ms;
+    gint64 raised_at;
+} patience;
+
 void interrupt_raise(int signal_number)
 {
     if (!raised)
@@ -20,9 +28,35 @@ int interrupt_signal(void)
     return raised;
 }
 
+static gboolean is_patient(void)
+{
+    g_mutex_lock(&patience_lock);
+    if (!patience.raised_at)
+        patience.raised_at = g_get_monotonic_time();
+    gint64 until = patience.raised_at + (gint64)patience.ms * G_TIME_SPAN_MILLISECOND;
+    gboolean patient = patience.requests > 0 && g_get_monotonic_time() < until;
+    g_mutex_unlock(&patience_lock);
+    return patient;
+}
+
 gboolean interrupt_pending(void)
 {
-    return raised && g_atomic_int_get(&held) == 0;
+    return raised && g_atomic_int_get(&held) == 0 && !is_patient();
+}
+
+void interrupt_patience_begin(guint ms)
+{
+    g_mutex_lock(&patience_lock);
+    patience.requests++;
+    patience.ms = ms;
+    g_mutex_unlock(&patience_lock);
+}
+
+void interrupt_patience_end(void)
+{
+    g_mutex_lock(&patience_lock);
+    patience.requests--;
+    g_mutex_unlock(&patience_lock);
 }
 
 gboolean interrupt_check(GError **error)

@@ -28,5 +28,12 @@ gboolean interrupt_check(GError **error);
 void interrupt_hold(void);
 void interrupt_allow(void);
 
+/*
+ * Between these two the wish is heard only MS after it was made: for a request that its receiver
+ * carries out whether it is waited for or not, so that what it made is known and can be undone.
+ */
+void interrupt_patience_begin(guint ms);
+void interrupt_patience_end(void);
+
 /* Installs the handlers for INT, TERM and HUP, and ignores PIPE: called once by each program. */
 void interrupt_install(void);

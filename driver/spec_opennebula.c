@@ -120,10 +120,10 @@ static gboolean parse_cpu(OneVm *one, GError **error)
         (vcpu && !one_number("VCPU", vcpu, "CPUs", 1, MAX_CPUS, &vcpus, error)))
         return FALSE;
     limits->cpu_weight = CLAMP((gint64)llround(cpus * WEIGHT_OF_CPU), MIN_WEIGHT, MAX_WEIGHT);
-    if (vcpu && !one->options->hard_cpu)
-        limits->cpu_quota_us = (gint64)vcpus * PERIOD_US;
-    else
+    if (one->options->hard_cpu)
         limits->cpu_quota_us = MAX((gint64)llround(cpus * PERIOD_US), MIN_QUOTA_US);
+    else /* a VM without VCPU has as many CPUs as its CPU needs, as under other hypervisors */
+        limits->cpu_quota_us = (vcpu ? (gint64)vcpus : MAX((gint64)ceil(cpus), 1)) * PERIOD_US;
     return TRUE;
 }
 

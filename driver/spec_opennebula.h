@@ -13,7 +13,7 @@
 
 typedef struct {
     gsize max_size;    /* bytes of XML taken; larger input is refused unread */
-    gboolean hard_cpu; /* CPU is a ceiling as well as a weight, also where VCPU is given */
+    gboolean hard_cpu; /* CPU is the ceiling as well as the weight, instead of VCPU */
     gboolean terminal; /* allocate a terminal when the template does not say */
 } OpennebulaOptions;
 

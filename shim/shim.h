@@ -30,12 +30,12 @@ typedef struct {
 extern const Verb verbs[];
 
 /*
- * Parses a verb's options (OPTIONS may be NULL) and the ones that every verb takes; what is left in
+ * Parses a verb's options (OWN may be NULL) and the ones that every verb takes; what is left in
  * ARGV are its arguments, of which there must be LEAST to MOST. FALSE with USAGE, or FALSE without
  * error when --help was printed.
  */
-gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *options, int *argc,
-                    char ***argv, int least, int most, GError **error);
+gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *argc, char ***argv,
+                    int least, int most, GError **error);
 const Verb *shim_verb(const char *name);
 
 /*

@@ -40,9 +40,10 @@ tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c t
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_opennebula_SOURCES = tests/unit/test_spec_opennebula.c tests/unit/golden.c tests/unit/golden.h
 
-# Against a live engine: tests/integration/engine_live.c says how it is run.
-check_PROGRAMS += tests/integration/engine_live
+# Against a live engine: tests/live/engine_live.c says how it is run.
+check_PROGRAMS += tests/live/engine_live
 
 EXTRA_DIST += check quickstart examples/vm.xml
-# Data, seeds and scripts are taken by folder; what a build leaves there is not.
-EXTRA_DIST += tests/data tests/fuzz tests/integration tests/lib
+# Folders in which nothing is built, whole.
+EXTRA_DIST += tests/data tests/fuzz tests/integration
+EXTRA_DIST += tests/lib/lab tests/lib/common.bash tests/lib/packages tests/lib/cppcheck.cfg

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The engine client by itself, on the lab's engine: tests/integration/engine_live, which `make check
+# The engine client by itself, on the lab's engine: tests/live/engine_live, which `make check
 # TESTS=` builds. VMDOCK_BUILD is the folder of the build.
 
 load helpers
@@ -10,7 +10,7 @@ setup_file() {
 }
 
 @test "every verb of the engine client, pulls and credentials included, on a live engine" {
-    local program=${VMDOCK_BUILD:?}/tests/integration/engine_live
+    local program=${VMDOCK_BUILD:?}/tests/live/engine_live
     "$LAB" registry "$LAB_DIR" --port 5060 >/dev/null
     "$LAB" registry "$LAB_DIR" --port 5061 --password >/dev/null
     VMDOCK_TEST_SOCKET=/run/docker.sock VMDOCK_TEST_REGISTRY=127.0.0.1:5060 \

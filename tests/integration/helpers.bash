@@ -229,6 +229,13 @@ same() {
      got: $1"
 }
 
+# refused COMMAND…: it must fail, whatever it says.
+refused() {
+    if "$@"; then
+        fail "succeeds: $*"
+    fi
+}
+
 has() {
     [[ $1 == *"$2"* ]] || fail "\"$2\" is not in: $1"
 }
@@ -237,7 +244,11 @@ has_not() {
     [[ $1 != *"$2"* ]] || fail "\"$2\" is in: $1"
 }
 
-# The host is as it was when STATE_BEFORE was taken.
+remember_state() {
+    STATE_BEFORE=$(host_state)
+}
+
+# The host is as it was when remember_state was called.
 nothing_left() {
     diff <(printf '%s\n' "$STATE_BEFORE") <(host_state) || fail "something is left (>) or gone (<)"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # $stderr is set by run
 # The life of a VM: deploy, restarts of every kind, pause, shutdown, deploy again, cancel, purge.
 
 load helpers
@@ -11,7 +12,7 @@ setup_file() {
 }
 
 setup() {
-    STATE_BEFORE=$(host_state)
+    remember_state
 }
 
 teardown() {

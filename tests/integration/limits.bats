@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # a command for the shell of an image
 # CPU, VCPU and MEMORY of the template are seen in the kernel's own files, v1 or v2.
 
 load helpers
@@ -76,11 +77,11 @@ pids_limit() {
     same "$(quota 30)" 200000
 }
 
-@test "without VCPU the ceiling is that of CPU" {
+@test "without VCPU the ceiling is the whole number of CPUs that holds CPU" {
     deploy 30 cpu=0.5
-    same "$(quota 30)" 50000
+    same "$(quota 30)" 100000
     deploy 31 cpu=1.5
-    same "$(quota 31)" 150000
+    same "$(quota 31)" 200000
 }
 
 @test "where the host says so, CPU itself is the ceiling" {
@@ -109,19 +110,19 @@ pids_limit() {
     local json
     json=$(vmdock --json poll)
     # the busy one uses most of a core, the idle one next to nothing
-    poll_between 40 130 one-30 cpu_percent
-    poll_between 0 20 one-31 cpu_percent
-    poll_between 1 67108864 one-31 memory_bytes
-    poll_between 67108864 67108864 one-31 memory_limit_bytes
-    poll_between 1 1 one-30 pids
+    poll_between "$json" 40 130 one-30 cpu_percent
+    poll_between "$json" 0 20 one-31 cpu_percent
+    poll_between "$json" 1 67108864 one-31 memory_bytes
+    poll_between "$json" 67108864 67108864 one-31 memory_limit_bytes
+    poll_between "$json" 1 1 one-30 pids
 }
 
-# poll_between LEAST MOST VM FIELD, in the answer in $json.
+# poll_between ANSWER LEAST MOST VM FIELD
 poll_between() {
     local value
-    value=$(jq -r --arg vm "$3" --arg field "$4" '.[] | select(.deploy_id == $vm) | .[$field]' <<<"$json")
-    awk -v v="$value" -v least="$1" -v most="$2" 'BEGIN { exit !(v != "" && v >= least && v <= most) }' ||
-        fail "$4 of $3 is $value, not between $1 and $2"
+    value=$(jq -r --arg vm "$4" --arg field "$5" '.[] | select(.deploy_id == $vm) | .[$field]' <<<"$1")
+    awk -v v="$value" -v least="$2" -v most="$3" 'BEGIN { exit !(v != "" && v >= least && v <= most) }' ||
+        fail "$5 of $4 is $value, not between $2 and $3"
 }
 
 @test "poll counts a VM's traffic in its own sense of received and sent" {
@@ -130,6 +131,6 @@ poll_between() {
     within 5 busybox wget -q -O /dev/null http://10.9.0.30/big
     local json
     json=$(vmdock --json poll)
-    poll_between 2097152 4194304 one-30 net_tx_bytes
-    poll_between 1 1048576 one-30 net_rx_bytes
+    poll_between "$json" 2097152 4194304 one-30 net_tx_bytes
+    poll_between "$json" 1 1048576 one-30 net_rx_bytes
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # $stderr is set by run
 # NICs: IPv4 and IPv6, routes, aliases, traffic between VMs under the engine's own rules, and what is
 # refused.
 
@@ -15,7 +16,7 @@ teardown_file() {
 }
 
 setup() {
-    STATE_BEFORE=$(host_state)
+    remember_state
 }
 
 teardown() {
@@ -58,16 +59,28 @@ route_to() {
     deploy 40 nic=lab0,10.9.0.40,ip6=fd09::40
     deploy 41 nic=lab0,10.9.0.41,ip6=fd09::42
     if [ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ]; then
-        # Here bridged frames pass through the host's rules. doctor must say so, and its advice must
-        # mend it.
-        run vmdock doctor
-        has "$output" FORWARD
-        sysctl -q -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
+        # Here bridged frames pass through the host's rules and die. doctor must say so, and the very
+        # commands of its advice must mend it, with the policy still in force.
+        run ! docker exec one-40 ping -c 1 -W 1 10.9.0.41
+        local commands
+        commands=$(vmdock --json doctor | jq -r '.[] | select(.level == "fail" and
+            (.what | contains("FORWARD"))) | .mend | sub("^.*: iptables"; "iptables")')
+        has "$commands" "iptables -N opennebula"
+        sh -e -c "$commands"
+        has "$(iptables -S FORWARD)" "-P FORWARD DROP"
         ping_each_other
-        sysctl -q -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
+        run vmdock --json doctor
+        has_not "$output" "traffic dies"
+        forget_chain
     else
         ping_each_other
     fi
+}
+
+forget_chain() {
+    iptables -D FORWARD -m physdev --physdev-is-bridged -j opennebula
+    iptables -F opennebula
+    iptables -X opennebula
 }
 
 ping_each_other() {

@@ -11,7 +11,7 @@ setup_file() {
 }
 
 setup() {
-    STATE_BEFORE=$(host_state)
+    remember_state
 }
 
 teardown() {

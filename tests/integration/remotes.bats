@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # texts that are not expanded
 # The scripts that OpenNebula calls, called as OpenNebula calls them: one "bash -s" per operation as an
 # ordinary user with a bare environment and no sbin in its PATH, the script's stdin a here-document.
 #
@@ -20,7 +21,8 @@ setup_file() {
 }
 
 setup() {
-    STATE_BEFORE=$(host_state)
+    remember_state
+    ERR=$BATS_TEST_TMPDIR/err OUT=$BATS_TEST_TMPDIR/out
     echo 7.4.0 >"$REMOTES/VERSION"
 }
 
@@ -35,7 +37,7 @@ remotes_source() {
     printf '%s\n' "${script%/vmm/onedock/deploy}"
 }
 
-# remote ACTION ARGUMENT… with the script's stdin on stdin; ERR has its stderr, OUT its stdout.
+# remote ACTION ARGUMENT… with the script's stdin on stdin; its stderr goes to $ERR, its stdout to $OUT.
 remote() {
     local action=$1 argument line
     shift
@@ -43,7 +45,6 @@ remote() {
     for argument; do
         line+=" $(printf '%q' "$argument")"
     done
-    ERR=$BATS_TEST_TMPDIR/err OUT=$BATS_TEST_TMPDIR/out
     {
         printf "%s <<'EOT'\n" "$line"
         cat
@@ -177,21 +178,21 @@ poll_is() {
     for content in '' 'not a version'; do
         rm -f "$REMOTES/VERSION"
         [ -z "$content" ] || echo "$content" >"$REMOTES/VERSION"
-        ! one_deploy 60 nic=nobridge,10.9.0.60
+        refused one_deploy 60 nic=nobridge,10.9.0.60
         has "$(cat "$ERR")" nobridge
     done
 }
 
 @test "broken XML, a huge one and none at all" {
-    ! remote deploy /d host 60 host <<<'<VM><ID>60</ID>'
+    refused remote deploy /d host 60 host <<<'<VM><ID>60</ID>'
     [ -n "$(message)" ]
-    ! remote deploy /d host 60 host </dev/null
+    refused remote deploy /d host 60 host </dev/null
     [ -n "$(message)" ]
     nothing_left
 }
 
 @test "a VM whose XML has another id than argv says" {
-    ! remote deploy /d node1 61 node1 < <(vm_xml 60 "$NIC")
+    refused remote deploy /d node1 61 node1 < <(vm_xml 60 "$NIC")
     [ -n "$(message)" ]
     nothing_left
 }
@@ -214,7 +215,7 @@ poll_is() {
 @test "deploy ids that are none, as arguments" {
     local id
     for id in ../../x 'one-1;id' '$(id)' '' --config=/x; do
-        ! remote cancel "$id" node1 60 node1 < <(action_data 60)
+        refused remote cancel "$id" node1 60 node1 < <(action_data 60)
         [ -n "$(message)" ]
     done
     nothing_left
