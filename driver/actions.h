@@ -28,6 +28,7 @@ typedef struct {
 gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error);
 
 /*
+ * Once begun it is seen through: a signal to vmdock does not call the stop signal back.
  * The container's stop signal, then SIGKILL after TIMEOUT_S (-1: the VM's own, else the host's);
  * its NICs and sandbox are released, its writable layer is kept. Fine if it is stopped.
  */
@@ -47,8 +48,9 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
 /*
  * Finds what killed actions and removed containers left (host ends, sandboxes, map and state files,
  * containers that never started) and removes it unless DRY_RUN. Returns a sentence for each,
- * gchar*. VMs that another action holds are left alone; image names are left too, because a
- * transfer may hold one for a VM that is not deployed yet.
+ * gchar*. VMs that another action holds are left alone, and so is a container of a VM's name that
+ * is not vmdock's; what cannot be cleared is logged. The name of an image goes only with a saved
+ * spec that can fetch it again: a transfer may hold one for a VM that is not deployed yet.
  */
 GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error);
 

@@ -146,8 +146,6 @@ static Sandbox *create_beside_network(Deploy *deploy, Undo *undo, GError **error
 
     g_autoptr(GError) failure = NULL;
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, &failure);
-    if (sandbox && !save_spec(deploy, undo, &failure))
-        g_clear_pointer(&sandbox, sandbox_free);
 
     g_thread_join(thread);
     find_cut_off(deploy, &creation);
@@ -171,7 +169,9 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     Host *host = deploy->host;
     deploy->fresh = TRUE;
     gboolean held = FALSE;
-    if (!disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &held, error))
+    /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
+    if (!save_spec(deploy, undo, error) ||
+        !disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &held, error))
         return FALSE;
     if (held)
         undo_push(undo, "the image's name", undo_hold, deploy, NULL);
@@ -180,12 +180,14 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     return sandbox && boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }
 
-static gboolean update_limits(Deploy *deploy, Undo *undo, GError **error)
+/* A VM that runs and whose limits are the last applied ones is spared the request. */
+static gboolean update_limits(Deploy *deploy, const EngineContainer *container, Undo *undo,
+                              GError **error)
 {
     g_autoptr(json_t) new = engine_update_body(deploy->spec, deploy->host->config);
     if (deploy->last) {
         g_autoptr(json_t) old = engine_update_body(deploy->last, deploy->host->config);
-        if (json_equal(old, new))
+        if (host_runs(container) && json_equal(old, new))
             return TRUE;
         undo_push(undo, "the limits", undo_update, deploy, NULL);
     }
@@ -215,26 +217,22 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     Host *host = deploy->host;
     deploy->id = g_strdup(container->id);
     tell_not_honoured(deploy);
-    if (!update_limits(deploy, undo, error) || !keep_network(deploy, undo, error))
+    if (!update_limits(deploy, container, undo, error) ||
+        (host_runs(container) &&
+         !sandbox_adopt(host->config, deploy->spec->deploy_id, container->pid, error)) ||
+        !keep_network(deploy, undo, error))
         return FALSE;
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
     if (!sandbox || !save_spec(deploy, undo, error))
         return FALSE;
-    if (container->state == ENGINE_PAUSED && !engine_unpause(host->engine, deploy->id, error))
-        return FALSE;
-    if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED) {
+    if (host_runs(container)) {
+        if (container->state == ENGINE_PAUSED && !engine_unpause(host->engine, deploy->id, error))
+            return FALSE;
         network_announce(sandbox, deploy->spec);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
     undo_push(undo, "the start", undo_start, deploy, NULL);
     return boot_container(host, deploy->spec, deploy->id, sandbox, error);
-}
-
-/* A container that never ran is what a killed deploy left; one that is dead is half removed. */
-static gboolean is_leftover(const EngineContainer *container)
-{
-    return container->state == ENGINE_DEAD ||
-           (container->state == ENGINE_CREATED && container->started == 0);
 }
 
 static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks *hooks,
@@ -248,7 +246,7 @@ static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks 
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    if (container && is_leftover(container)) {
+    if (container && host_is_leftover(container)) {
         log_info("VM %s: removing the container that an unfinished action left", spec->deploy_id);
         if (!engine_remove(host->engine, container->id, error) ||
             !sandbox_map_remove(host->config, container->id, error))

@@ -112,7 +112,11 @@ gboolean engine_start(Engine *engine, const char *id, GError **error)
 
 gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **error)
 {
-    return told(engine->backend->stop(engine, id, timeout_s, error), "stop", error);
+    if (!interrupt_check(error))
+        return told(FALSE, "stop", error);
+    /* Once the stop signal is sent the container ends: a stop that has begun is seen through. */
+    interrupt_patience_begin(engine->patience_ms + (guint)MAX(timeout_s, 0) * 1000);
+    return told(end_change(engine->backend->stop(engine, id, timeout_s, error)), "stop", error);
 }
 
 gboolean engine_kill(Engine *engine, const char *id, GError **error)

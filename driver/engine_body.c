@@ -248,6 +248,7 @@ GStrv engine_body_changed(const VmSpec *old, const VmSpec *new)
         const char *what;
         gboolean same;
     } fields[] = {
+        {"name", g_strcmp0(old->name, new->name) == 0},
         {"image", same_image(old, new)},
         {"command", same_strings(was->command, is->command)},
         {"entrypoint", same_strings(was->entrypoint, is->entrypoint)},

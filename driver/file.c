@@ -76,9 +76,14 @@ gboolean file_sync(const char *path, GError **error)
 
 gchar *file_read(const char *path, gsize max, gsize *length, GError **error)
 {
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s is no regular file", path);
         return NULL;
     }
     g_autoptr(GString) text = g_string_new(NULL);

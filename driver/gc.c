@@ -2,14 +2,18 @@
 /* gc: what killed actions and containers removed behind vmdock's back have left on the host. */
 #include "actions.h"
 
+#include "disk.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
+#include "log.h"
 #include "network.h"
 #include "sandbox.h"
 #include "state.h"
 
 #include <string.h>
+
+enum { ID_LENGTH = 64 };
 
 typedef struct {
     Host *host;
@@ -37,14 +41,13 @@ static void note(Sweep *sweep, const char *format, ...)
     va_end(args);
 }
 
-static gboolean list_containers(Sweep *sweep, GPtrArray *list)
+static void list_containers(Sweep *sweep, GPtrArray *list)
 {
     for (guint i = 0; i < list->len; i++) {
         EngineContainer *container = g_ptr_array_index(list, i);
         g_hash_table_insert(sweep->containers, g_strdup(container->name), container);
         g_hash_table_add(sweep->ids, g_strdup(container->id));
     }
-    return TRUE;
 }
 
 /* The ids with a sandbox, a host end or a state folder, and of containers that never started. */
@@ -70,6 +73,16 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     return g_steal_pointer(&ids);
 }
 
+/*
+ * The name that holds disk 0 goes only where the saved spec shows that a deploy gave it and can
+ * give it again: a transfer may hold an image for a VM that is not deployed yet.
+ */
+static gboolean release_image(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
+    return !spec || !spec->image || disk_root_release(host, deploy_id, error);
+}
+
 /* What stands without a container. Looked at again under the VM's lock: a deploy may be on its way.
  */
 static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error)
@@ -79,13 +92,14 @@ static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error
          sweep->dry_run ? "would go" : "are gone");
     if (sweep->dry_run)
         return TRUE;
-    return network_down(host, deploy_id, error) && state_remove(host->config, deploy_id, error);
+    return release_image(host, deploy_id, error) && network_down(host, deploy_id, error) &&
+           state_remove(host->config, deploy_id, error);
 }
 
 static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, GError **error)
 {
     Host *host = sweep->host;
-    note(sweep, "VM %s has a container (%.12s) that never started: %s", container->name,
+    note(sweep, "VM %s has a container (%.12s) of an unfinished action: %s", container->name,
          container->id, sweep->dry_run ? "it would go" : "it is gone");
     if (sweep->dry_run)
         return TRUE;
@@ -106,13 +120,13 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
         return FALSE;
     }
     g_autoptr(EngineContainer) container = host_container(sweep->host, deploy_id, &failure);
-    if (!container && (!failure || vmdock_error_is(failure, VMDOCK_ERROR_STATE)))
+    if (!container && !failure)
         return sweep_orphan(sweep, deploy_id, error);
     if (failure) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    if (container->state == ENGINE_CREATED && container->started == 0)
+    if (host_is_leftover(container))
         return sweep_unstarted(sweep, container, error);
     return TRUE;
 }
@@ -125,7 +139,8 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
     if (!files)
         return TRUE;
     for (const char *name; (name = g_dir_read_name(files));) {
-        if (g_hash_table_contains(sweep->ids, name))
+        /* Anything else is a file on its way to its name. */
+        if (strlen(name) != ID_LENGTH || g_hash_table_contains(sweep->ids, name))
             continue;
         g_autoptr(GError) failure = NULL;
         g_autoptr(EngineContainer) container = engine_inspect(sweep->host->engine, name, &failure);
@@ -167,9 +182,11 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     GHashTableIter iter;
     gpointer deploy_id;
     g_hash_table_iter_init(&iter, ids);
-    while (g_hash_table_iter_next(&iter, &deploy_id, NULL))
-        if (vm_id_valid(deploy_id) && !sweep_vm(sweep, deploy_id, error))
-            return FALSE;
+    while (g_hash_table_iter_next(&iter, &deploy_id, NULL)) {
+        g_autoptr(GError) trouble = NULL;
+        if (vm_id_valid(deploy_id) && !sweep_vm(sweep, deploy_id, &trouble))
+            log_warn("VM %s is left as it is: %s", (const char *)deploy_id, trouble->message);
+    }
     if (!sweep->dry_run)
         sweep_locks(sweep);
     return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&

@@ -95,6 +95,18 @@ gboolean host_owns(const Config *config, const EngineContainer *container, const
            g_strcmp0(container->cgroup_parent, config->cgroup_parent) == 0;
 }
 
+gboolean host_is_leftover(const EngineContainer *container)
+{
+    return container->state == ENGINE_DEAD ||
+           (container->state == ENGINE_CREATED && container->started == 0);
+}
+
+gboolean host_runs(const EngineContainer *container)
+{
+    return container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED ||
+           container->state == ENGINE_RESTARTING;
+}
+
 EngineContainer *host_container(Host *host, const char *deploy_id, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -108,9 +120,11 @@ EngineContainer *host_container(Host *host, const char *deploy_id, GError **erro
         return NULL;
     if (host_owns(host->config, container, deploy_id))
         return g_steal_pointer(&container);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
-                "a container named %s is there (%.12s) and is not vmdock's; rename or remove it",
-                deploy_id, container->id);
+    g_set_error(
+        error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+        "a container named %s is there (%.12s) and is not vmdock's: its runtime, cgroup parent "
+        "or label is another; rename or remove it",
+        deploy_id, container->id);
     return NULL;
 }
 

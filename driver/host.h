@@ -43,5 +43,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostLock, host_unlock)
 EngineContainer *host_container(Host *host, const char *deploy_id, GError **error);
 /* The same, NO_VM when there is none. */
 EngineContainer *host_container_needed(Host *host, const char *deploy_id, GError **error);
+/* A container that never ran, or whose removal broke off: what an unfinished action left. */
+gboolean host_is_leftover(const EngineContainer *container);
+/* It runs, frozen or not. */
+gboolean host_runs(const EngineContainer *container);
 /* The rule itself. CONTAINER must come from engine_inspect(). */
 gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id);

@@ -149,9 +149,16 @@ ImageRef *image_ref_parse(const char *text, GError **error)
     return NULL;
 }
 
+/* Without its domain, docker.io/reg.example/app would be an image of another registry. */
+static gboolean needs_domain(const char *repository)
+{
+    const char *slash = strchr(repository, '/');
+    return slash && names_registry(repository, (gsize)(slash - repository));
+}
+
 gchar *image_ref_name(const ImageRef *ref)
 {
-    gboolean here = strcmp(ref->registry, DEFAULT_DOMAIN) == 0;
+    gboolean here = strcmp(ref->registry, DEFAULT_DOMAIN) == 0 && !needs_domain(ref->repository);
     const char *repository = ref->repository;
     if (here && g_str_has_prefix(repository, DEFAULT_SPACE) &&
         !strchr(repository + strlen(DEFAULT_SPACE), '/'))

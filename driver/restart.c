@@ -50,6 +50,12 @@ static gboolean undo_halt(gpointer data, GError **error)
            engine_start(host->engine, halted->container_id, error);
 }
 
+static gboolean undo_boot(gpointer data, GError **error)
+{
+    const Halted *halted = data;
+    return engine_kill(halted->host->engine, halted->container_id, error);
+}
+
 static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gently, GError **error)
 {
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
@@ -59,14 +65,20 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
     if (!spec)
         return FALSE;
     /* The network comes first: a bridge that is gone is found while the VM still runs. */
+    if (host_runs(container) && !sandbox_adopt(host->config, deploy_id, container->pid, error))
+        return FALSE;
     g_autoptr(Undo) network = undo_new();
     g_autoptr(Sandbox) sandbox = network_up(host, spec, network, error);
     if (!sandbox)
         return FALSE;
     Halted halted = {host, container->id, sandbox};
     g_autoptr(Undo) undo = undo_new();
-    if (container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED)
+    if (host_runs(container)) {
+        undo_commit(network);
         undo_push(undo, "the stop", undo_halt, &halted, NULL);
+    } else {
+        undo_push(undo, "the start", undo_boot, &halted, NULL);
+    }
     if (!halt(host, container, spec, gently, error) || !interrupt_check(error))
         return FALSE;
     g_autoptr(GError) failure = NULL;

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "file.h"
 #include "interrupt.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,14 +230,14 @@ static gboolean configure(Netlink *netlink, GError **error)
            netlink_link_up(netlink, lo.index, error);
 }
 
-static gboolean give_name(const char *path, GError **error)
+static gboolean give_name(const char *path, const char *namespace, GError **error)
 {
     autofd int file = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
     if (file < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot make %s", path);
         return FALSE;
     }
-    if (mount(own_namespace, path, "none", MS_BIND, NULL) == 0)
+    if (mount(namespace, path, "none", MS_BIND, NULL) == 0)
         return TRUE;
     vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot mount the namespace on %s",
                        path);
@@ -253,7 +254,7 @@ static gboolean give_birth(gpointer data, GError **error)
         return FALSE;
     birth->fd = open(own_namespace, O_RDONLY | O_CLOEXEC);
     if (birth->fd >= 0)
-        return give_name(birth->path, error);
+        return give_name(birth->path, own_namespace, error);
     vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot open %s", own_namespace);
     return FALSE;
 }
@@ -287,6 +288,35 @@ Sandbox *sandbox_ensure(const Config *config, const char *deploy_id, GError **er
     if (failure)
         g_propagate_prefixed_error(error, failure, "cannot make the sandbox of the VM: ");
     return sandbox;
+}
+
+static gboolean same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+gboolean sandbox_adopt(const Config *config, const char *deploy_id, gint pid, GError **error)
+{
+    g_autofree gchar *path = sandbox_path(config, deploy_id, error);
+    if (!path)
+        return FALSE;
+    g_autofree gchar *namespace = g_strdup_printf("/proc/%d/ns/net", pid);
+    struct stat theirs, own, named;
+    if (stat(namespace, &theirs) < 0 || stat(own_namespace, &own) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot look at %s", namespace);
+        return FALSE;
+    }
+    if (stat(path, &named) == 0 && same_file(&named, &theirs))
+        return TRUE;
+    if (same_file(&theirs, &own)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX,
+                    "the container's process %d is in the host's own network namespace", pid);
+        return FALSE;
+    }
+    log_warn("VM %s: its sandbox had lost its name; it has it again", deploy_id);
+    return file_make_folder(config->netns_dir, 0755, error) &&
+           share_folder(config->netns_dir, error) && clear_name(path, error) &&
+           give_name(path, namespace, error);
 }
 
 gboolean sandbox_remove(const Config *config, const char *deploy_id, GError **error)

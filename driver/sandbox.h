@@ -25,6 +25,11 @@ typedef struct {
  * namespace (a leftover of a killed run) is replaced.
  */
 Sandbox *sandbox_ensure(const Config *config, const char *deploy_id, GError **error);
+/*
+ * Gives the VM's name back to the namespace that the process PID lives in, when somebody has
+ * removed the name or it stands for another: a VM that runs keeps the network that it has.
+ */
+gboolean sandbox_adopt(const Config *config, const char *deploy_id, gint pid, GError **error);
 /* NULL without error when there is none. */
 Sandbox *sandbox_open(const Config *config, const char *deploy_id, GError **error);
 void sandbox_free(Sandbox *sandbox);
@@ -53,4 +58,6 @@ gboolean sandbox_run(const Sandbox *sandbox, SandboxFunc func, gpointer data, GE
  */
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
                            gboolean keep_hook, GError **error);
+/* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
+gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id);
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error);

@@ -33,14 +33,22 @@ static gboolean write_file(const char *dir, const char *folder, const char *cont
     return file_make_folder(parent, 0700, error) && file_replace(path, text, -1, 0600, error);
 }
 
-/* The same at every start of a container: written once, for it waits for the disk. */
+gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id)
+{
+    if (!check_id(container_id, NULL))
+        return FALSE;
+    g_autofree gchar *line = g_strconcat(deploy_id, "\n", NULL);
+    g_autofree gchar *path = map_path(config->state_dir, "container", container_id);
+    g_autofree gchar *there = file_read(path, VM_ID_MAX + 1, NULL, NULL);
+    return g_strcmp0(there, line) == 0;
+}
+
+/* The same at every start of a container: written once. */
 static gboolean write_state(const Config *config, const char *container_id, const char *deploy_id,
                             GError **error)
 {
     g_autofree gchar *line = g_strconcat(deploy_id, "\n", NULL);
-    g_autofree gchar *path = map_path(config->state_dir, "container", container_id);
-    g_autofree gchar *there = file_read(path, VM_ID_MAX + 1, NULL, NULL);
-    return g_strcmp0(there, line) == 0 ||
+    return sandbox_map_knows(config, container_id, deploy_id) ||
            write_file(config->state_dir, "container", container_id, line, error);
 }
 

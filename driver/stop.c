@@ -17,12 +17,6 @@ static gint stop_seconds(Host *host, const char *deploy_id, gint asked)
     return (gint)host->config->stop_timeout_s;
 }
 
-static gboolean runs(const EngineContainer *container)
-{
-    return container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED ||
-           container->state == ENGINE_RESTARTING;
-}
-
 /* A frozen process cannot answer its stop signal. */
 static gboolean thaw(Host *host, const EngineContainer *container, GError **error)
 {
@@ -34,11 +28,19 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
     if (!container)
         return FALSE;
-    if (runs(container) && (!thaw(host, container, error) ||
-                            !engine_stop(host->engine, container->id,
-                                         stop_seconds(host, deploy_id, timeout_s), error)))
+    if (host_runs(container) && (!thaw(host, container, error) ||
+                                 !engine_stop(host->engine, container->id,
+                                              stop_seconds(host, deploy_id, timeout_s), error)))
         return FALSE;
     return network_down(host, deploy_id, error);
+}
+
+/* A container that never ran has nothing worth keeping. */
+static gboolean remove_leftover(Host *host, const EngineContainer *container, GError **error)
+{
+    return engine_remove(host->engine, container->id, error) &&
+           sandbox_map_remove(host->config, container->id, error) &&
+           state_remove(host->config, container->name, error);
 }
 
 static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
@@ -49,9 +51,11 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    if (container && runs(container) && !engine_kill(host->engine, container->id, error))
+    if (container && host_runs(container) && !engine_kill(host->engine, container->id, error))
         return FALSE;
-    return network_down(host, deploy_id, error);
+    if (!network_down(host, deploy_id, error))
+        return FALSE;
+    return !container || !host_is_leftover(container) || remove_leftover(host, container, error);
 }
 
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)

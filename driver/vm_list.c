@@ -2,6 +2,7 @@
 #include "vm_list.h"
 
 #include "engine_body.h"
+#include "sandbox.h"
 
 #include <string.h>
 
@@ -30,7 +31,8 @@ GPtrArray *vm_list_select(const Config *config, GPtrArray *containers, const Cgr
         g_autoptr(EngineContainer) container = g_ptr_array_steal_index_fast(containers, 0);
         if (!claimed_id(container))
             continue;
-        if (cgroup_reader_has(reader, container->id)) {
+        if (cgroup_reader_has(reader, container->id) ||
+            sandbox_map_knows(config, container->id, container->name)) {
             g_ptr_array_add(vms, g_steal_pointer(&container));
             continue;
         }

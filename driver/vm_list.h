@@ -2,8 +2,9 @@
 /*
  * Which containers of this host are VMs. The label alone proves nothing (an image can bring labels,
  * an operator can give names): the name must equal the label and be a valid deploy id, and the
- * container must be vmdock's. For one that has a cgroup, the cgroup's place under vmdock's parent
- * shows it without asking anyone; any other is inspected and must pass host_owns().
+ * container must be vmdock's. The cgroup's place under vmdock's parent shows it of a container that
+ * runs, and the note that vmdock wrote when it made it (sandbox_map_knows) of one that does not,
+ * without asking anyone; any other is inspected and must pass host_owns().
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 #include "samples.h"
 
 /* The VMs of this host, running or not, in natural order of their ids; EngineContainer*. One engine
- * listing, and an inspection for each container that has no cgroup. Errors: the engine's. */
+ * listing, and an inspection for each container that neither shows. Errors: the engine's. */
 GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error);
 
 /* NULL without error when the container has gone since. */

@@ -13,8 +13,9 @@
 static int command_index(int argc, char **argv)
 {
     int vm = 1;
-    while (vm < argc && argv[vm][0] == '-')
-        vm++;
+    for (; vm < argc && argv[vm][0] == '-'; vm++)
+        if (strcmp(argv[vm], "--config") == 0 || strcmp(argv[vm], "--color") == 0)
+            vm++; /* its value is the next word */
     return vm + 1 < argc && strcmp(argv[vm + 1], "--") == 0 ? vm + 2 : vm + 1;
 }
 

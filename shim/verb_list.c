@@ -67,13 +67,16 @@ static void add_row(Table *table, const json_t *vm, EngineState state)
     table_cell(table, TABLE_PLAIN, age);
 }
 
-static gboolean print_ids(const GPtrArray *vms, GError **error)
+static gboolean print_ids(const Shim *shim, const GPtrArray *vms, GError **error)
 {
     g_autoptr(GString) ids = g_string_new(NULL);
-    for (guint i = 0; i < vms->len; i++)
-        g_string_append_printf(ids, "%s\n",
-                               ((const EngineContainer *)g_ptr_array_index(vms, i))->name);
-    return shim_print(ids->str, error);
+    g_autoptr(json_t) list = json_array();
+    for (guint i = 0; i < vms->len; i++) {
+        const EngineContainer *container = g_ptr_array_index(vms, i);
+        g_string_append_printf(ids, "%s\n", container->name);
+        json_array_append_new(list, json_string(container->name));
+    }
+    return shim->json ? shim_print_json(list, error) : shim_print(ids->str, error);
 }
 
 static void print_vms(Shim *shim, const GPtrArray *vms, GError **error)
@@ -111,7 +114,7 @@ int verb_list(Shim *shim, int argc, char **argv, GError **error)
     if (!vms)
         return 0;
     if (ids)
-        print_ids(vms, error);
+        print_ids(shim, vms, error);
     else
         print_vms(shim, vms, error);
     return 0;

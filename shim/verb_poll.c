@@ -75,6 +75,11 @@ int verb_poll(Shim *shim, int argc, char **argv, GError **error)
     };
     if (!shim_parse(shim, shim_verb("poll"), options, &argc, &argv, 0, 1, error))
         return 0;
+    if (opennebula && shim->json) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                    "--opennebula and --json are two forms of one answer; take one");
+        return 0;
+    }
     g_autoptr(Host) host = host_open(shim->config, error);
     g_autoptr(GPtrArray) vms = !host      ? NULL
                                : argc > 1 ? poll_named(host, argv[1], error)

@@ -111,12 +111,16 @@ static gboolean one_deploy(One *one, int argc, char **argv, GError **error)
     return vm_deploy(one->host, spec, &hooks, error);
 }
 
-static gboolean check_id(const char *deploy_id, GError **error)
+/* The VM must be OpenNebula's, and where argv gives its number too, that one. */
+static gboolean check_id(const char *deploy_id, const char *number, GError **error)
 {
-    if (vm_id_valid(deploy_id))
+    const char *own = g_str_has_prefix(deploy_id, "one-") ? deploy_id + strlen("one-") : "";
+    if (vm_id_valid(deploy_id) && *own && own[strspn(own, "0123456789")] == '\0' &&
+        (!number || strcmp(own, number) == 0))
         return TRUE;
     g_autofree gchar *shown = vmdock_one_line(deploy_id, 80);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "\"%s\" is no deploy id of vmdock", shown);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "\"%s\" is not the deploy id of that VM",
+                shown);
     return FALSE;
 }
 
@@ -127,7 +131,7 @@ static gboolean plain(One *one, int argc, char **argv, Plain action, GError **er
 {
     if (argc < 2)
         return usage(error, "ACTION DEPLOY_ID [HOST VMID HOST]");
-    return check_id(argv[1], error) && action(one->host, argv[1], error);
+    return check_id(argv[1], argc > 3 ? argv[3] : NULL, error) && action(one->host, argv[1], error);
 }
 
 static gboolean own_timeout(Host *host, const char *deploy_id, GError **error)
@@ -177,7 +181,7 @@ static gchar *poll_text(One *one, const char *deploy_id, GError **error)
 static gboolean one_poll(One *one, int argc, char **argv, GError **error)
 {
     gboolean all = argc < 2 || !*argv[1] || strcmp(argv[1], "-") == 0;
-    if (!all && !check_id(argv[1], error))
+    if (!all && !check_id(argv[1], NULL, error))
         return FALSE;
     g_autofree gchar *text = all ? poll_text_all(one, error) : poll_text(one, argv[1], error);
     return text && shim_print(text, error);

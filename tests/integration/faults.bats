@@ -432,8 +432,6 @@ deploy_and_signal() {
         fi
         vmdock gc
         cleared=$((cleared + 1))
-        # gc leaves image names: a transfer may hold one for a VM to come
-        docker rmi vmdock/one-50:disk.0 2>/dev/null || true
         nothing_left
     done
     [ "$cleared" -ge 1 ]

@@ -192,7 +192,7 @@ static void test_changed(void)
     assert_changed(old, new, "hosts file");
     g_autoptr(VmSpec) bare = own_spec("bare");
     assert_changed(old, bare,
-                   "image, command, entrypoint, environment, user, working directory, terminal, "
+                   "name, image, command, entrypoint, environment, user, working directory, terminal, "
                    "init, stop signal, tmpfs, capabilities, devices, privileged, host name, "
                    "hosts file");
     g_autoptr(VmSpec) dual = own_spec("dual-stack");

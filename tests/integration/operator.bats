@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What only an operator does: interrupts actions, loses names, changes the configuration, looks closer.
+
+load helpers
+
+NIC=nic=lab0,10.9.0.70
+
+setup_file() {
+    lab_ready
+}
+
+setup() {
+    remember_state
+    XML=$BATS_TEST_TMPDIR/vm.xml
+    vm_xml 70 "$NIC" >"$XML"
+}
+
+teardown() {
+    sweep
+}
+
+reaches() {
+    ping -c 1 -W 2 -q 10.9.0.70
+    docker exec one-70 ip addr show eth0 | grep -q 10.9.0.70/24
+}
+
+# interrupt_during SECONDS SIGNAL COMMAND…: however it ends.
+interrupt_during() {
+    local delay=$1 signal=$2
+    shift 2
+    # Not by a shell's background job, which would ignore SIGINT.
+    timeout --foreground --signal="$signal" "$delay" "$@" &>"$BATS_TEST_TMPDIR/interrupted" || true
+}
+
+@test "a shutdown that is interrupted is seen through: the VM is off, its network gone" {
+    image lab/slow:1 'CMD ["sh", "-c", "trap \"sleep 2; exit 0\" TERM; while :; do sleep 1000 & wait; done"]'
+    deploy 70 "$NIC" image=docker://lab/slow:1
+    interrupt_during 0.7 TERM vmdock shutdown one-70
+    same "$(container_state 70)" exited
+    [ ! -e /run/netns/one-70 ]
+    [ ! -e /sys/class/net/one-70-0 ]
+}
+
+@test "a reboot that is interrupted leaves the VM running with its network" {
+    local delay
+    deploy 70 "$NIC"
+    for delay in 0.02 0.05 0.1 0.2 0.3; do
+        interrupt_during "$delay" INT vmdock reboot one-70
+        same "$(container_state 70)" running
+        reaches
+    done
+}
+
+@test "a reboot of a stopped VM that is interrupted leaves it stopped, or done" {
+    local delay
+    deploy 70 "$NIC"
+    for delay in 0.02 0.05 0.1 0.15 0.2; do
+        vmdock cancel one-70
+        interrupt_during "$delay" HUP vmdock reboot one-70
+        if [ "$(container_state 70)" = running ]; then
+            reaches
+        else
+            [ ! -e /run/netns/one-70 ]
+            [ ! -e /sys/class/net/one-70-0 ]
+        fi
+    done
+}
+
+@test "cancel and purge that are interrupted leave nothing after a second try" {
+    local delay
+    for delay in 0.01 0.03 0.05 0.1; do
+        vmdock deploy "$XML"
+        interrupt_during "$delay" TERM vmdock cancel one-70
+        interrupt_during "$delay" TERM vmdock purge one-70
+        vmdock purge one-70
+        nothing_left
+    done
+}
+
+@test "a running VM whose sandbox has lost its name keeps its network, and gets the name back" {
+    deploy 70 "$NIC"
+    local before
+    before=$(docker exec one-70 readlink /proc/self/ns/net)
+    umount -l /run/netns/one-70
+    rm /run/netns/one-70
+    vmdock deploy "$XML"
+    same "$(docker exec one-70 readlink /proc/self/ns/net)" "$before"
+    same "$(stat -L -c 'net:[%i]' /run/netns/one-70)" "$before"
+    reaches
+    umount -l /run/netns/one-70
+    vmdock reboot one-70
+    reaches
+}
+
+@test "gc under another cgroup parent or runtime name leaves running VMs alone" {
+    deploy 70 "$NIC"
+    vmdock --config "$(config_with '[vm]' 'cgroup_parent = /elsewhere')" gc
+    vmdock --config "$(config_with '[runtime]' 'name = other')" gc
+    reaches
+    vmdock show one-70 | grep -q 10.9.0.70
+}
+
+@test "cancel clears a container that a killed deploy made and never started" {
+    deploy 70 "$NIC"
+    vmdock purge one-70
+    docker create --name one-70 --runtime vmdock --cgroup-parent "/$PARENT" --network none \
+        --label vmdock.vm=one-70 "$IMAGE" sleep 1000 >/dev/null
+    vmdock cancel one-70
+    nothing_left
+}
+
+@test "gc --dry-run says what would go and removes nothing" {
+    deploy 70 "$NIC"
+    docker rm -f one-70 >/dev/null
+    run vmdock gc --dry-run
+    [ "$status" -eq 0 ]
+    has "$output" one-70
+    [ -e /run/netns/one-70 ]
+    [ -e /sys/class/net/one-70-0 ]
+    vmdock gc
+    nothing_left
+}
+
+@test "reboot after a reboot of the host brings the VM back" {
+    deploy 70 "$NIC"
+    docker kill one-70 >/dev/null
+    ip link del one-70-0
+    umount -l /run/netns/one-70 && rm /run/netns/one-70
+    rm -rf "${RUN:?}"/*
+    vmdock gc
+    [ -s "$STATE/one-70/spec.json" ]
+    vmdock reboot one-70
+    reaches
+}
+
+@test "--trace shows each engine call and netlink message with its time" {
+    run vmdock --trace deploy "$XML"
+    [ "$status" -eq 0 ]
+    [[ $output =~ [0-9]+\.[0-9]+\ ms\ +engine\ POST\ /v1\.[0-9]+/containers/create ]]
+    [[ $output =~ [0-9]+\.[0-9]+\ ms\ +netlink\ make\ the\ veth\ pair\ one-70-0 ]]
+    run vmdock deploy "$XML"
+    has_not "$output" netlink
+}
+
+@test "version tells vmdock's and the engine's, also as JSON, and vmdock's alone without an engine" {
+    run vmdock version
+    has "$output" "vmdock "
+    has "$output" "docker $(docker version --format '{{.Server.Version}}')"
+    same "$(vmdock --json version | jq -r .engine_version)" "$(docker version --format '{{.Server.Version}}')"
+    run vmdock --config "$(config_with '[engine]' 'socket = /run/no-engine.sock')" version
+    [ "$status" -eq 0 ]
+    has "$output" "vmdock "
+    has "$output" /run/no-engine.sock
+}
+
+@test "doctor ends with status 22 when VMs cannot run, and says how to mend it" {
+    run vmdock --config "$(config_with '[engine]' 'socket = /run/no-engine.sock')" doctor
+    [ "$status" -eq "$(status_of UNHEALTHY)" ]
+    has "$output" fail
+    has "$output" "to mend:"
+}
+
+@test "exec takes options before and behind the verb" {
+    deploy 70 "$NIC"
+    same "$(vmdock exec --config "$CONF" one-70 -- echo --config)" --config
+    same "$(vmdock --config "$CONF" exec one-70 echo here)" here
+}
