@@ -4,6 +4,7 @@
 #include "autoptr.h"
 #include "error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,6 +44,7 @@ struct CgroupReader {
     int folders[CONTROLLERS]; /* -1 = the host lacks the controller */
     gchar *parent;            /* from each folder to where the containers' cgroups are, or "." */
     gboolean scopes;          /* the systemd driver: docker-<id>.scope */
+    GHashTable *fetched;      /* container id -> Sample, of a prefetch; or NULL */
 };
 
 gint64 sample_clock(void)
@@ -232,6 +234,7 @@ void cgroup_reader_free(CgroupReader *reader)
         if (reader->folders[i] >= 0)
             close(reader->folders[i]);
     g_free(reader->parent);
+    g_clear_pointer(&reader->fetched, g_hash_table_unref);
     g_free(reader);
 }
 
@@ -272,6 +275,8 @@ static gboolean find_container(const CgroupReader *reader, const char *container
 gboolean cgroup_reader_has(const CgroupReader *reader, const char *container_id)
 {
     guint64 start_id;
+    if (reader->fetched && g_hash_table_contains(reader->fetched, container_id))
+        return TRUE;
     return find_container(reader, container_id, &start_id);
 }
 
@@ -332,6 +337,13 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
                             gboolean *found, GError **error)
 {
     const CgroupKind *kind = reader->kind;
+    const Sample *fetched =
+        reader->fetched ? g_hash_table_lookup(reader->fetched, container_id) : NULL;
+    if (fetched) {
+        *sample = *fetched;
+        *found = TRUE;
+        return TRUE;
+    }
     *sample = (Sample){.time_us = sample_clock()};
     *found = find_container(reader, container_id, &sample->start_id);
     for (gsize i = 0; *found && i < kind->n_files; i++) {
@@ -342,6 +354,34 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
             *found = there;
     }
     return TRUE;
+}
+
+static void fetch_one(CgroupReader *reader, const char *folder)
+{
+    const char *id = folder + (reader->scopes ? strlen("docker-") : 0);
+    if (strlen(folder) < strlen("docker-") + CONTAINER_ID_LENGTH && reader->scopes)
+        return;
+    g_autofree gchar *container_id = g_strndup(id, CONTAINER_ID_LENGTH);
+    gboolean found = FALSE;
+    Sample sample;
+    if (cgroup_reader_read(reader, container_id, &sample, &found, NULL) && found)
+        g_hash_table_insert(reader->fetched, g_steal_pointer(&container_id),
+                            g_memdup2(&sample, sizeof sample));
+}
+
+void cgroup_reader_prefetch(CgroupReader *reader)
+{
+    int fd = openat(reader->folders[CPUACCT], reader->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folders = fd < 0 ? NULL : fdopendir(fd);
+    if (!folders) {
+        autofd_close(&fd);
+        return;
+    }
+    reader->fetched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    for (const struct dirent *entry; (entry = readdir(folders));)
+        if (entry->d_name[0] != '.')
+            fetch_one(reader, entry->d_name);
+    closedir(folders);
 }
 
 static gboolean process_start(guint64 pid, guint64 *ticks)

@@ -118,16 +118,58 @@ static void add_link(const NetlinkLink *link, gpointer data)
     poll_traffic_add(data, link);
 }
 
-/* Everything beside the listing: CONTAINERS are VMs; COMPLETE when they are all of them. */
-static GPtrArray *poll_containers(Host *host, const CgroupReader *reader,
-                                  const GPtrArray *containers, gboolean complete, GError **error)
+/* What the kernel and the store tell, whichever containers there are. */
+typedef struct {
+    const Config *config;
+    Netlink *netlink;
+    CgroupReader *reader;
+    GHashTable *traffic;
+    SampleStore *store;
+    GError *error;
+} Readings;
+
+static void readings_clear(Readings *readings)
 {
-    g_autoptr(GHashTable) traffic = poll_traffic_new();
-    Netlink *netlink = containers->len > 0 ? host_netlink(host, error) : NULL;
-    if (containers->len > 0 && (!netlink || !netlink_link_each(netlink, add_link, traffic, error)))
-        return NULL;
-    g_autoptr(SampleStore) store = sample_store_load(host->config);
-    g_autoptr(GPtrArray) vms = poll_assemble(containers, reader, traffic, store, error);
+    g_clear_pointer(&readings->reader, cgroup_reader_free);
+    g_clear_pointer(&readings->traffic, g_hash_table_unref);
+    g_clear_pointer(&readings->store, sample_store_free);
+    g_clear_error(&readings->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Readings, readings_clear)
+
+static gboolean readings_open(Host *host, Readings *readings, GError **error)
+{
+    readings->config = host->config;
+    readings->netlink = host_netlink(host, error);
+    if (!readings->netlink)
+        return FALSE;
+    readings->reader =
+        cgroup_reader_open(host->config->cgroup_root, host->config->cgroup_parent, error);
+    return readings->reader != NULL;
+}
+
+static gboolean read_links_and_store(Readings *readings, GError **error)
+{
+    readings->traffic = poll_traffic_new();
+    readings->store = sample_store_load(readings->config);
+    return netlink_link_each(readings->netlink, add_link, readings->traffic, error);
+}
+
+static gpointer read_thread(gpointer data)
+{
+    Readings *readings = data;
+    cgroup_reader_prefetch(readings->reader);
+    read_links_and_store(readings, &readings->error);
+    return NULL;
+}
+
+/* CONTAINERS are VMs; COMPLETE when they are all of them. */
+static GPtrArray *poll_containers(const Readings *readings, const GPtrArray *containers,
+                                  gboolean complete, GError **error)
+{
+    SampleStore *store = readings->store;
+    g_autoptr(GPtrArray) vms =
+        poll_assemble(containers, readings->reader, readings->traffic, store, error);
     if (!vms)
         return NULL;
     g_autoptr(GError) failure = NULL;
@@ -138,27 +180,34 @@ static GPtrArray *poll_containers(Host *host, const CgroupReader *reader,
 
 GPtrArray *poll_all(Host *host, GError **error)
 {
-    const Config *config = host->config;
-    g_autoptr(CgroupReader) reader =
-        cgroup_reader_open(config->cgroup_root, config->cgroup_parent, error);
-    if (!reader)
+    g_auto(Readings) readings = {0};
+    if (!readings_open(host, &readings, error))
         return NULL;
-    g_autoptr(GPtrArray) containers = vm_list(host, reader, error);
+    /* The kernel is read while the engine makes its list. */
+    GThread *thread = g_thread_new("readings", read_thread, &readings);
+    g_autoptr(GPtrArray) listed = engine_list(host->engine, ENGINE_LABEL_VM, error);
+    g_thread_join(thread);
+    g_autoptr(GPtrArray) containers =
+        listed ? vm_list_of(host, listed, readings.reader, error) : NULL;
     if (!containers)
         return NULL;
-    return poll_containers(host, reader, containers, TRUE, error);
+    if (readings.error) {
+        g_propagate_error(error, g_steal_pointer(&readings.error));
+        return NULL;
+    }
+    return poll_containers(&readings, containers, TRUE, error);
 }
 
 PollVm *poll_one(Host *host, const char *deploy_id, GError **error)
 {
-    const Config *config = host->config;
-    g_autoptr(CgroupReader) reader =
-        cgroup_reader_open(config->cgroup_root, config->cgroup_parent, error);
-    g_autoptr(EngineContainer) container = reader ? host_container(host, deploy_id, error) : NULL;
-    if (!container)
+    g_auto(Readings) readings = {0};
+    if (!readings_open(host, &readings, error))
+        return NULL;
+    g_autoptr(EngineContainer) container = host_container(host, deploy_id, error);
+    if (!container || !read_links_and_store(&readings, error))
         return NULL;
     g_autoptr(GPtrArray) containers = g_ptr_array_new();
     g_ptr_array_add(containers, container);
-    g_autoptr(GPtrArray) vms = poll_containers(host, reader, containers, FALSE, error);
+    g_autoptr(GPtrArray) vms = poll_containers(&readings, containers, FALSE, error);
     return vms ? g_ptr_array_steal_index(vms, 0) : NULL;
 }

@@ -41,6 +41,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupReader, cgroup_reader_free)
 /* 1 or 2. */
 guint cgroup_reader_version(const CgroupReader *reader);
 /* TRUE when the container has a cgroup under the parent: it runs (or is paused) and is vmdock's. */
+/*
+ * Reads every container under the parent at once and keeps what it finds: cgroup_reader_has() and
+ * cgroup_reader_read() then answer from it. For a thread that reads while another asks the engine
+ * which containers there are. What cannot be read is left to the reading one by one.
+ */
+void cgroup_reader_prefetch(CgroupReader *reader);
 gboolean cgroup_reader_has(const CgroupReader *reader, const char *container_id);
 /*
  * Sets SAMPLE to the cgroup's values and the time, everything else zero. *found is FALSE when the

@@ -55,11 +55,14 @@ static EngineContainer *inspect_with_engine(const char *id, gpointer data, GErro
     return engine_inspect(data, id, error);
 }
 
+GPtrArray *vm_list_of(Host *host, GPtrArray *containers, const CgroupReader *reader, GError **error)
+{
+    return vm_list_select(host->config, containers, reader, inspect_with_engine, host->engine,
+                          error);
+}
+
 GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error)
 {
     g_autoptr(GPtrArray) containers = engine_list(host->engine, ENGINE_LABEL_VM, error);
-    if (!containers)
-        return NULL;
-    return vm_list_select(host->config, containers, reader, inspect_with_engine, host->engine,
-                          error);
+    return containers ? vm_list_of(host, containers, reader, error) : NULL;
 }

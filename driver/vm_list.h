@@ -14,6 +14,9 @@
 /* The VMs of this host, running or not, in natural order of their ids; EngineContainer*. One engine
  * listing, and an inspection for each container that neither shows. Errors: the engine's. */
 GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error);
+/* The same of a listing that is there already; takes everything out of CONTAINERS. */
+GPtrArray *vm_list_of(Host *host, GPtrArray *containers, const CgroupReader *reader,
+                      GError **error);
 
 /* NULL without error when the container has gone since. */
 typedef EngineContainer *(*VmInspectFunc)(const char *id, gpointer data, GError **error);

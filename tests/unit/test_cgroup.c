@@ -166,6 +166,29 @@ static void test_v1_systemd(Tree *tree, gconstpointer data)
     read_sample(nested, ID, FALSE);
 }
 
+/* What a prefetch has kept is answered without the files; what it has not seen, from them. */
+static void test_prefetch(Tree *tree, gconstpointer data)
+{
+    static const char *const parents[][3] = {
+        {"/vmdock", "vmdock/" ID, "vmdock/" OTHER},
+        {"vmdock.slice", "vmdock.slice/docker-" ID ".scope", "vmdock.slice/docker-" OTHER ".scope"},
+    };
+    (void)data;
+    for (gsize i = 0; i < G_N_ELEMENTS(parents); i++) {
+        fill_v1(tree, parents[i][1]);
+        g_autoptr(CgroupReader) reader = tree_open(tree, parents[i][0]);
+        cgroup_reader_prefetch(reader);
+        fill_v1(tree, parents[i][2]);
+        for (const char *const *name = (const char *const[]){"cpuacct", "memory", "cpu", NULL};
+             *name; name++)
+            tree_remove(tree, *name);
+        g_assert_true(cgroup_reader_has(reader, ID));
+        Sample sample = read_sample(reader, ID, TRUE);
+        assert_recorded_v1(&sample);
+        g_assert_false(cgroup_reader_has(reader, OTHER));
+    }
+}
+
 /* systemd's hybrid layout: the v2 side mount has no controllers that count. */
 static void test_hybrid(Tree *tree, gconstpointer data)
 {
@@ -467,6 +490,7 @@ int main(int argc, char **argv)
     add_tree_test("/cgroup/v1/no-limit", test_v1_no_limit);
     add_tree_test("/cgroup/hybrid", test_hybrid);
     add_tree_test("/cgroup/v2/all", test_v2);
+    add_tree_test("/cgroup/prefetch", test_prefetch);
     add_tree_test("/cgroup/v2/scope-and-max", test_v2_scope_and_max);
     add_tree_test("/cgroup/not-found", test_not_found);
     add_tree_test("/cgroup/faults", test_faults);

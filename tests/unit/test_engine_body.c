@@ -191,10 +191,11 @@ static void test_changed(void)
     g_ptr_array_set_size(new->nics, 0);
     assert_changed(old, new, "hosts file");
     g_autoptr(VmSpec) bare = own_spec("bare");
-    assert_changed(old, bare,
-                   "name, image, command, entrypoint, environment, user, working directory, terminal, "
-                   "init, stop signal, tmpfs, capabilities, devices, privileged, host name, "
-                   "hosts file");
+    assert_changed(
+        old, bare,
+        "name, image, command, entrypoint, environment, user, working directory, terminal, "
+        "init, stop signal, tmpfs, capabilities, devices, privileged, host name, "
+        "hosts file");
     g_autoptr(VmSpec) dual = own_spec("dual-stack");
     g_autoptr(VmSpec) read_only = own_spec("dual-stack");
     read_only->read_only_root = TRUE;
