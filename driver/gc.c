@@ -92,7 +92,7 @@ static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error
          sweep->dry_run ? "would go" : "are gone");
     if (sweep->dry_run)
         return TRUE;
-    return release_image(host, deploy_id, error) && network_down(host, deploy_id, error) &&
+    return network_down(host, deploy_id, error) && release_image(host, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }
 
@@ -106,6 +106,7 @@ static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, 
     return engine_remove(host->engine, container->id, error) &&
            sandbox_map_remove(host->config, container->id, error) &&
            network_down(host, container->name, error) &&
+           release_image(host, container->name, error) &&
            state_remove(host->config, container->name, error);
 }
 

@@ -521,7 +521,6 @@ reboot_host() {
     deploy 50 "$NIC"
     docker rm --force one-50
     vmdock gc
-    docker rmi vmdock/one-50:disk.0
     nothing_left
 }
 
