@@ -15,8 +15,9 @@
 
 enum {
     CONTAINER_ID_LENGTH = 64,
-    READ_MAX = 16384,     /* io.stat with a line for each of a hundred devices */
-    STARTED_PIDS_MAX = 64 /* processes looked at for the oldest */
+    READ_MAX = 16384,      /* io.stat with a line for each of a hundred devices */
+    STARTED_PIDS_MAX = 64, /* processes looked at for the oldest */
+    FETCH_ALONE_MAX = 16   /* containers from which on a second thread pays */
 };
 
 /* Limits from here up mean none: v1 writes 2^63 rounded down to a page. */
@@ -30,6 +31,7 @@ typedef struct {
     const char *name;
     const char *otherwise; /* the name on older kernels; NULL */
     void (*take)(const char *text, gsize length, Sample *sample);
+    gboolean detail; /* left out of a brief reading */
 } CgroupFile;
 
 /* The first file is there as long as the cgroup is. */
@@ -41,10 +43,12 @@ typedef struct {
 
 struct CgroupReader {
     const CgroupKind *kind;
-    int folders[CONTROLLERS]; /* -1 = the host lacks the controller */
-    gchar *parent;            /* from each folder to where the containers' cgroups are, or "." */
-    gboolean scopes;          /* the systemd driver: docker-<id>.scope */
-    GHashTable *fetched;      /* container id -> Sample, of a prefetch; or NULL */
+    /* The parent of the containers' cgroups, in each controller's hierarchy; -1 = not there. The
+     * kernel looks up each part of a cgroup's path anew, so that every part costs. */
+    int folders[CONTROLLERS];
+    gboolean brief;
+    gboolean scopes;     /* the systemd driver: docker-<id>.scope */
+    GHashTable *fetched; /* container id -> Sample, of a prefetch; or NULL */
 };
 
 gint64 sample_clock(void)
@@ -136,25 +140,26 @@ static void take_pids(const char *text, gsize length, Sample *sample)
 
 /* memory's size stands before its statistics, which take the cache off it. */
 static const CgroupFile files_v1[] = {
-    {CPUACCT, "cpuacct.usage", NULL, take_cpu_ns},
-    {CPU, "cpu.stat", NULL, take_cpu_stat_v1},
-    {MEMORY, "memory.usage_in_bytes", NULL, take_memory},
-    {MEMORY, "memory.stat", NULL, take_memory_stat_v1},
-    {MEMORY, "memory.oom_control", NULL, take_oom_kills},
+    {CPUACCT, "cpuacct.usage", NULL, take_cpu_ns, FALSE},
+    {CPU, "cpu.stat", NULL, take_cpu_stat_v1, TRUE},
+    {MEMORY, "memory.usage_in_bytes", NULL, take_memory, FALSE},
+    {MEMORY, "memory.stat", NULL, take_memory_stat_v1, FALSE},
+    {MEMORY, "memory.oom_control", NULL, take_oom_kills, TRUE},
     {BLKIO, "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes",
-     take_io_bytes_v1},
-    {BLKIO, "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced", take_io_ops_v1},
-    {PIDS, "pids.current", NULL, take_pids},
+     take_io_bytes_v1, FALSE},
+    {BLKIO, "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced", take_io_ops_v1,
+     TRUE},
+    {PIDS, "pids.current", NULL, take_pids, FALSE},
 };
 
 static const CgroupFile files_v2[] = {
-    {CPUACCT, "cpu.stat", NULL, take_cpu_stat_v2},
-    {CPUACCT, "memory.current", NULL, take_memory},
-    {CPUACCT, "memory.stat", NULL, take_memory_stat_v2},
-    {CPUACCT, "memory.max", NULL, take_memory_max},
-    {CPUACCT, "memory.events", NULL, take_oom_kills},
-    {CPUACCT, "io.stat", NULL, cgroup_parse_io_v2},
-    {CPUACCT, "pids.current", NULL, take_pids},
+    {CPUACCT, "cpu.stat", NULL, take_cpu_stat_v2, FALSE},
+    {CPUACCT, "memory.current", NULL, take_memory, FALSE},
+    {CPUACCT, "memory.stat", NULL, take_memory_stat_v2, FALSE},
+    {CPUACCT, "memory.max", NULL, take_memory_max, FALSE},
+    {CPUACCT, "memory.events", NULL, take_oom_kills, TRUE},
+    {CPUACCT, "io.stat", NULL, cgroup_parse_io_v2, FALSE},
+    {CPUACCT, "pids.current", NULL, take_pids, FALSE},
 };
 
 static const CgroupKind kind_v1 = {1, files_v1, G_N_ELEMENTS(files_v1)};
@@ -172,15 +177,11 @@ static gchar *slice_path(const char *slice)
     return g_string_free(path, FALSE);
 }
 
-static void set_parent(CgroupReader *reader, const char *parent)
+static gchar *parent_path(const CgroupReader *reader, const char *parent)
 {
     while (*parent == '/')
         parent++;
-    reader->scopes = g_str_has_suffix(parent, ".slice");
-    if (reader->scopes)
-        reader->parent = slice_path(parent);
-    else
-        reader->parent = g_strdup(*parent ? parent : ".");
+    return reader->scopes ? slice_path(parent) : g_strdup(*parent ? parent : ".");
 }
 
 static int open_folder(int at, const char *path)
@@ -189,7 +190,7 @@ static int open_folder(int at, const char *path)
 }
 
 /* Controllers may be mounted together, and the single names need not be linked to that folder. */
-static void open_controllers(CgroupReader *reader, int root)
+static int open_controller(int root, Controller controller)
 {
     static const char *const names[CONTROLLERS][3] = {
         [CPUACCT] = {"cpuacct", "cpu,cpuacct", "cpuacct,cpu"},
@@ -198,9 +199,24 @@ static void open_controllers(CgroupReader *reader, int root)
         [BLKIO] = {"blkio"},
         [PIDS] = {"pids"},
     };
-    for (guint i = 0; i < CONTROLLERS; i++)
-        for (guint j = 0; j < G_N_ELEMENTS(names[i]) && names[i][j] && reader->folders[i] < 0; j++)
-            reader->folders[i] = open_folder(root, names[i][j]);
+    int fd = -1;
+    for (guint i = 0; i < G_N_ELEMENTS(names[0]) && names[controller][i] && fd < 0; i++)
+        fd = open_folder(root, names[controller][i]);
+    return fd;
+}
+
+/* FALSE when ROOT is no cgroup v1 as it is needed here. */
+static gboolean open_v1(CgroupReader *reader, int root, const char *parent)
+{
+    reader->kind = &kind_v1;
+    for (Controller i = 0; i < CONTROLLERS; i++) {
+        autofd int controller = open_controller(root, i);
+        if (controller >= 0)
+            reader->folders[i] = open_folder(controller, parent);
+        else if (i == CPUACCT)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 CgroupReader *cgroup_reader_open(const char *root, const char *parent, GError **error)
@@ -211,17 +227,16 @@ CgroupReader *cgroup_reader_open(const char *root, const char *parent, GError **
         return NULL;
     }
     g_autoptr(CgroupReader) reader = g_new0(CgroupReader, 1);
-    for (guint i = 0; i < CONTROLLERS; i++)
+    for (Controller i = 0; i < CONTROLLERS; i++)
         reader->folders[i] = -1;
-    set_parent(reader, parent);
+    reader->scopes = g_str_has_suffix(parent, ".slice");
+    g_autofree gchar *path = parent_path(reader, parent);
     if (faccessat(fd, "cgroup.controllers", F_OK, 0) == 0) {
         reader->kind = &kind_v2;
-        reader->folders[CPUACCT] = steal_fd(&fd);
+        reader->folders[CPUACCT] = open_folder(fd, path);
         return g_steal_pointer(&reader);
     }
-    reader->kind = &kind_v1;
-    open_controllers(reader, fd);
-    if (reader->folders[CPUACCT] >= 0)
+    if (open_v1(reader, fd, path))
         return g_steal_pointer(&reader);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_UNSUPPORTED,
                 "%s holds neither cgroup v2 nor the cpuacct controller of cgroup v1", root);
@@ -233,9 +248,13 @@ void cgroup_reader_free(CgroupReader *reader)
     for (guint i = 0; i < CONTROLLERS; i++)
         if (reader->folders[i] >= 0)
             close(reader->folders[i]);
-    g_free(reader->parent);
     g_clear_pointer(&reader->fetched, g_hash_table_unref);
     g_free(reader);
+}
+
+void cgroup_reader_set_brief(CgroupReader *reader)
+{
+    reader->brief = TRUE;
 }
 
 guint cgroup_reader_version(const CgroupReader *reader)
@@ -244,7 +263,7 @@ guint cgroup_reader_version(const CgroupReader *reader)
 }
 
 /*
- * The path of a container's file from a controller's folder; FALSE when CONTAINER_ID is anything
+ * The path of a container's file from the parent's folder; FALSE when CONTAINER_ID is anything
  * but an id, because it becomes part of a path.
  */
 static gboolean container_path(const CgroupReader *reader, const char *container_id,
@@ -253,9 +272,8 @@ static gboolean container_path(const CgroupReader *reader, const char *container
     if (strspn(container_id, "0123456789abcdef") != CONTAINER_ID_LENGTH ||
         container_id[CONTAINER_ID_LENGTH])
         return FALSE;
-    int length =
-        g_snprintf(path, PATH_MAX, "%s/%s%s%s/%s", reader->parent, reader->scopes ? "docker-" : "",
-                   container_id, reader->scopes ? ".scope" : "", name);
+    int length = g_snprintf(path, PATH_MAX, "%s%s%s/%s", reader->scopes ? "docker-" : "",
+                            container_id, reader->scopes ? ".scope" : "", name);
     return length < PATH_MAX;
 }
 
@@ -348,6 +366,8 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
     *found = find_container(reader, container_id, &sample->start_id);
     for (gsize i = 0; *found && i < kind->n_files; i++) {
         gboolean there;
+        if (reader->brief && kind->files[i].detail)
+            continue;
         if (!take_file(reader, &kind->files[i], container_id, sample, &there, error))
             return FALSE;
         if (i == 0)
@@ -356,32 +376,80 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
     return TRUE;
 }
 
-static void fetch_one(CgroupReader *reader, const char *folder)
+/* The container's id in the name of its folder, NULL when it is no container's. */
+static gchar *id_of_folder(const CgroupReader *reader, const char *folder)
 {
-    const char *id = folder + (reader->scopes ? strlen("docker-") : 0);
-    if (strlen(folder) < strlen("docker-") + CONTAINER_ID_LENGTH && reader->scopes)
-        return;
-    g_autofree gchar *container_id = g_strndup(id, CONTAINER_ID_LENGTH);
-    gboolean found = FALSE;
+    static const char prefix[] = "docker-";
+    if (reader->scopes) {
+        if (!g_str_has_prefix(folder, prefix))
+            return NULL;
+        folder += strlen(prefix);
+    }
+    if (strspn(folder, "0123456789abcdef") != CONTAINER_ID_LENGTH)
+        return NULL;
+    return g_strndup(folder, CONTAINER_ID_LENGTH);
+}
+
+static GPtrArray *list_containers(const CgroupReader *reader)
+{
+    GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
+    int fd = openat(reader->folders[CPUACCT], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folders = fd < 0 ? NULL : fdopendir(fd);
+    if (!folders) {
+        autofd_close(&fd);
+        return ids;
+    }
+    for (const struct dirent *entry; (entry = readdir(folders));) {
+        gchar *id = id_of_folder(reader, entry->d_name);
+        if (id)
+            g_ptr_array_add(ids, id);
+    }
+    closedir(folders);
+    return ids;
+}
+
+typedef struct {
     Sample sample;
-    if (cgroup_reader_read(reader, container_id, &sample, &found, NULL) && found)
-        g_hash_table_insert(reader->fetched, g_steal_pointer(&container_id),
-                            g_memdup2(&sample, sizeof sample));
+    gboolean found;
+} Fetched;
+
+/* The containers that two threads read in turn. */
+typedef struct {
+    const CgroupReader *reader;
+    const GPtrArray *ids;
+    Fetched *fetched;
+    gint next;
+} Fetch;
+
+static gpointer fetch_thread(gpointer data)
+{
+    Fetch *fetch = data;
+    for (;;) {
+        guint i = (guint)g_atomic_int_add(&fetch->next, 1);
+        if (i >= fetch->ids->len)
+            return NULL;
+        Fetched *one = &fetch->fetched[i];
+        if (!cgroup_reader_read(fetch->reader, fetch->ids->pdata[i], &one->sample, &one->found,
+                                NULL))
+            one->found = FALSE;
+    }
 }
 
 void cgroup_reader_prefetch(CgroupReader *reader)
 {
-    int fd = openat(reader->folders[CPUACCT], reader->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folders = fd < 0 ? NULL : fdopendir(fd);
-    if (!folders) {
-        autofd_close(&fd);
-        return;
-    }
+    g_autoptr(GPtrArray) ids = list_containers(reader);
+    g_autofree Fetched *fetched = g_new0(Fetched, ids->len);
+    Fetch fetch = {.reader = reader, .ids = ids, .fetched = fetched};
+    GThread *helper =
+        ids->len >= FETCH_ALONE_MAX ? g_thread_new("fetch", fetch_thread, &fetch) : NULL;
+    fetch_thread(&fetch);
+    if (helper)
+        g_thread_join(helper);
     reader->fetched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    for (const struct dirent *entry; (entry = readdir(folders));)
-        if (entry->d_name[0] != '.')
-            fetch_one(reader, entry->d_name);
-    closedir(folders);
+    for (guint i = 0; i < ids->len; i++)
+        if (fetched[i].found)
+            g_hash_table_insert(reader->fetched, g_strdup(ids->pdata[i]),
+                                g_memdup2(&fetched[i].sample, sizeof fetched[i].sample));
 }
 
 static gboolean process_start(guint64 pid, guint64 *ticks)

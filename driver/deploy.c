@@ -16,17 +16,17 @@
 typedef struct {
     Host *host;
     const VmSpec *spec;
-    VmSpec *last;   /* the last applied spec, NULL when there is none */
+    GBytes *saved;  /* the last applied spec as it was saved, NULL when there is none */
+    VmSpec *last;   /* the same as a spec, NULL also when it cannot be read */
     gchar *id;      /* the container's */
-    gchar *held;    /* the image name that this deploy gave */
     gboolean fresh; /* the container was made by this deploy */
 } Deploy;
 
 static void deploy_clear(Deploy *deploy)
 {
+    g_clear_pointer(&deploy->saved, g_bytes_unref);
     g_clear_pointer(&deploy->last, vm_spec_free);
     g_free(deploy->id);
-    g_free(deploy->held);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Deploy, deploy_clear)
 
@@ -68,10 +68,18 @@ static gboolean undo_network(gpointer data, GError **error)
 static gboolean undo_save(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
-    if (deploy->last)
-        return state_save(deploy->host->config, deploy->last, error) &&
-               state_sync(deploy->host->config, deploy->spec->deploy_id, error);
-    return state_remove(deploy->host->config, deploy->spec->deploy_id, error);
+    const Config *config = deploy->host->config;
+    const char *deploy_id = deploy->spec->deploy_id;
+    if (!deploy->saved)
+        return state_remove(config, deploy_id, error);
+    return state_restore(config, deploy_id, deploy->saved, error) &&
+           state_sync(config, deploy_id, error);
+}
+
+static gboolean undo_thaw(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return engine_pause(deploy->host->engine, deploy->id, error);
 }
 
 static gboolean save_spec(Deploy *deploy, Undo *undo, GError **error)
@@ -136,10 +144,13 @@ static void find_cut_off(Deploy *deploy, Creation *creation)
         creation->id = g_strdup(left->id);
 }
 
-static Sandbox *create_beside_network(Deploy *deploy, Undo *undo, GError **error)
+/*
+ * IMAGE is its id: for a container made from a name, the engine resolves that name anew in every
+ * listing, which makes a poll of many VMs several times as slow.
+ */
+static Sandbox *create_beside_network(Deploy *deploy, const char *image, Undo *undo, GError **error)
 {
     Host *host = deploy->host;
-    g_autofree gchar *image = disk_root_name(deploy->spec->deploy_id);
     g_autoptr(json_t) body = engine_body(deploy->spec, host->config, image);
     Creation creation = {.config = host->config, .name = deploy->spec->deploy_id, .body = body};
     GThread *thread = g_thread_new("create", create_thread, &creation);
@@ -168,15 +179,18 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
 {
     Host *host = deploy->host;
     deploy->fresh = TRUE;
-    gboolean held = FALSE;
     /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
-    if (!save_spec(deploy, undo, error) ||
-        !disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &held, error))
+    if (!save_spec(deploy, undo, error))
         return FALSE;
-    if (held)
+    gboolean gave_name = FALSE;
+    g_autofree gchar *image =
+        disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
+    if (!image)
+        return FALSE;
+    if (gave_name)
         undo_push(undo, "the image's name", undo_hold, deploy, NULL);
     tell_not_honoured(deploy);
-    g_autoptr(Sandbox) sandbox = create_beside_network(deploy, undo, error);
+    g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, undo, error);
     return sandbox && boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }
 
@@ -226,8 +240,11 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     if (!sandbox || !save_spec(deploy, undo, error))
         return FALSE;
     if (host_runs(container)) {
-        if (container->state == ENGINE_PAUSED && !engine_unpause(host->engine, deploy->id, error))
-            return FALSE;
+        if (container->state == ENGINE_PAUSED) {
+            if (!engine_unpause(host->engine, deploy->id, error))
+                return FALSE;
+            undo_push(undo, "the thaw", undo_thaw, deploy, NULL);
+        }
         network_announce(sandbox, deploy->spec);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
@@ -252,6 +269,11 @@ static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks 
             !sandbox_map_remove(host->config, container->id, error))
             return FALSE;
         g_clear_pointer(&container, engine_container_free);
+    }
+    deploy.saved = state_read(host->config, spec->deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
     }
     g_autoptr(GError) unreadable = NULL;
     deploy.last = state_load(host->config, spec->deploy_id, &unreadable);

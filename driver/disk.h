@@ -13,11 +13,18 @@ gchar *disk_root_name(const char *deploy_id);
 #define DISK_NAME_PREFIX "vmdock/"
 
 /*
- * Makes sure that disk 0's image is held: under its name already, else the spec's reference,
- * fetched when the engine does not have it. *held tells whether this call gave the name. Errors:
- * NO_IMAGE when the spec names no reference and nothing is held, those of engine_pull().
+ * The id of disk 0's image, which is made sure to be held: under its name already, else the spec's
+ * reference, fetched when the engine does not have it. *gave_name tells whether this call gave the
+ * name. Errors: NO_IMAGE when the spec names no reference and nothing is held, those of
+ * engine_pull().
  */
-gboolean disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
-                        gboolean *held, GError **error);
+gchar *disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
+                      gboolean *gave_name, GError **error);
 /* Gives the name up; fine if it is not held. The image stays while anything else names it. */
 gboolean disk_root_release(Host *host, const char *deploy_id, GError **error);
+/*
+ * The same for what an unfinished deploy left: only where the saved spec's reference names that
+ * very image here, so that a deploy gave the name and can give it again. A transfer may hold an
+ * image for a VM that is not deployed yet, and what was made of a VM's disk has no other name.
+ */
+gboolean disk_root_release_fetched(Host *host, const char *deploy_id, GError **error);

@@ -2,10 +2,10 @@
 /* gc: what killed actions and containers removed behind vmdock's back have left on the host. */
 #include "actions.h"
 
-#include "disk.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
+#include "leftover.h"
 #include "log.h"
 #include "network.h"
 #include "sandbox.h"
@@ -73,41 +73,20 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     return g_steal_pointer(&ids);
 }
 
-/*
- * The name that holds disk 0 goes only where the saved spec shows that a deploy gave it and can
- * give it again: a transfer may hold an image for a VM that is not deployed yet.
- */
-static gboolean release_image(Host *host, const char *deploy_id, GError **error)
-{
-    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
-    return !spec || !spec->image || disk_root_release(host, deploy_id, error);
-}
-
 /* What stands without a container. Looked at again under the VM's lock: a deploy may be on its way.
  */
 static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error)
 {
-    Host *host = sweep->host;
     note(sweep, "VM %s has no container: its links, sandbox and saved spec %s", deploy_id,
          sweep->dry_run ? "would go" : "are gone");
-    if (sweep->dry_run)
-        return TRUE;
-    return network_down(host, deploy_id, error) && release_image(host, deploy_id, error) &&
-           state_remove(host->config, deploy_id, error);
+    return sweep->dry_run || leftover_clear(sweep->host, deploy_id, NULL, error);
 }
 
 static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, GError **error)
 {
-    Host *host = sweep->host;
     note(sweep, "VM %s has a container (%.12s) of an unfinished action: %s", container->name,
          container->id, sweep->dry_run ? "it would go" : "it is gone");
-    if (sweep->dry_run)
-        return TRUE;
-    return engine_remove(host->engine, container->id, error) &&
-           sandbox_map_remove(host->config, container->id, error) &&
-           network_down(host, container->name, error) &&
-           release_image(host, container->name, error) &&
-           state_remove(host->config, container->name, error);
+    return sweep->dry_run || leftover_clear(sweep->host, container->name, container, error);
 }
 
 static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)

@@ -54,6 +54,8 @@ libvmdock_la_SOURCES = \
 	driver/image_ref.h \
 	driver/interrupt.c \
 	driver/interrupt.h \
+	driver/leftover.c \
+	driver/leftover.h \
 	driver/log.c \
 	driver/log.h \
 	driver/netlink.c \

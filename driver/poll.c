@@ -178,11 +178,13 @@ static GPtrArray *poll_containers(const Readings *readings, const GPtrArray *con
     return g_steal_pointer(&vms);
 }
 
-GPtrArray *poll_all(Host *host, GError **error)
+GPtrArray *poll_all(Host *host, PollDetail detail, GError **error)
 {
     g_auto(Readings) readings = {0};
     if (!readings_open(host, &readings, error))
         return NULL;
+    if (detail == POLL_BRIEF)
+        cgroup_reader_set_brief(readings.reader);
     /* The kernel is read while the engine makes its list. */
     GThread *thread = g_thread_new("readings", read_thread, &readings);
     g_autoptr(GPtrArray) listed = engine_list(host->engine, ENGINE_LABEL_VM, error);

@@ -26,12 +26,16 @@ typedef struct {
 void poll_vm_free(PollVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PollVm, poll_vm_free)
 
+/* POLL_BRIEF leaves throttled_us, oom_kills and the disk operations out: cgroup_reader_set_brief().
+ */
+typedef enum { POLL_FULL, POLL_BRIEF } PollDetail;
+
 /*
  * All VMs, in natural order of their ids; PollVm*. That the samples could not be stored is logged
  * and no error: the next CPU figure is the worse for it, nothing else. Errors: the engine's,
  * NETWORK, IO, UNSUPPORTED.
  */
-GPtrArray *poll_all(Host *host, GError **error);
+GPtrArray *poll_all(Host *host, PollDetail detail, GError **error);
 
 /* One VM; NULL without error when there is none. STATE: a foreign container has its name. */
 PollVm *poll_one(Host *host, const char *deploy_id, GError **error);

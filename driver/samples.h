@@ -32,21 +32,25 @@ typedef struct CgroupReader CgroupReader;
 /*
  * Finds out what ROOT is once: v2 (cgroup.controllers stands in it) or v1 (a cpuacct folder; a
  * hybrid host is v1, its v2 side mount counts nothing). PARENT is what containers are created with:
- * a path ("/vmdock") or a systemd slice ("vmdock.slice"). It need not be there yet.
+ * a path ("/vmdock") or a systemd slice ("vmdock.slice"). It need not be there: then no container
+ * has a cgroup for this reader, also when it comes to be later.
  * Errors: UNSUPPORTED, IO.
  */
 CgroupReader *cgroup_reader_open(const char *root, const char *parent, GError **error);
 void cgroup_reader_free(CgroupReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupReader, cgroup_reader_free)
+/* From now on leaves throttled_us, oom_kills and the disk operations zero where they stand in files
+ * of their own: a third less to read, for those who do not show them. */
+void cgroup_reader_set_brief(CgroupReader *reader);
 /* 1 or 2. */
 guint cgroup_reader_version(const CgroupReader *reader);
-/* TRUE when the container has a cgroup under the parent: it runs (or is paused) and is vmdock's. */
 /*
  * Reads every container under the parent at once and keeps what it finds: cgroup_reader_has() and
  * cgroup_reader_read() then answer from it. For a thread that reads while another asks the engine
  * which containers there are. What cannot be read is left to the reading one by one.
  */
 void cgroup_reader_prefetch(CgroupReader *reader);
+/* TRUE when the container has a cgroup under the parent: it runs (or is paused) and is vmdock's. */
 gboolean cgroup_reader_has(const CgroupReader *reader, const char *container_id);
 /*
  * Sets SAMPLE to the cgroup's values and the time, everything else zero. *found is FALSE when the

@@ -33,24 +33,42 @@ gboolean state_sync(const Config *config, const char *deploy_id, GError **error)
     return file_sync(path, error);
 }
 
-VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
+GBytes *state_read(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *path = spec_path(config, deploy_id);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return NULL;
     gsize length = 0;
-    g_autofree gchar *text = file_read(path, MAX_SPEC, &length, error);
+    gchar *text = file_read(path, MAX_SPEC, &length, error);
+    return text ? g_bytes_new_take(text, length) : NULL;
+}
+
+gboolean state_restore(const Config *config, const char *deploy_id, GBytes *text, GError **error)
+{
+    g_autofree gchar *path = spec_path(config, deploy_id);
+    gsize length = 0;
+    const char *bytes = g_bytes_get_data(text, &length);
+    return file_replace(path, bytes ? bytes : "", (gssize)length, 0600, error);
+}
+
+VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autoptr(GBytes) text = state_read(config, deploy_id, error);
     if (!text)
         return NULL;
+    gsize length = 0;
+    const char *bytes = g_bytes_get_data(text, &length);
     json_error_t where;
-    g_autoptr(json_t) json = json_loadb(text, length, 0, &where);
+    g_autoptr(json_t) json = json_loadb(bytes ? bytes : "", length, 0, &where);
     VmSpec *spec = NULL;
     if (!json)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "line %d: %s", where.line, where.text);
     else
         spec = vm_spec_from_json(json, error);
-    if (!spec)
+    if (!spec) {
+        g_autofree gchar *path = spec_path(config, deploy_id);
         g_prefix_error(error, "the last applied spec %s cannot be read: ", path);
+    }
     return spec;
 }
 

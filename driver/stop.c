@@ -3,7 +3,7 @@
 #include "actions.h"
 
 #include "error.h"
-#include "interrupt.h"
+#include "leftover.h"
 #include "network.h"
 #include "state.h"
 
@@ -35,14 +35,6 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
     return network_down(host, deploy_id, error);
 }
 
-/* A container that never ran has nothing worth keeping. */
-static gboolean remove_leftover(Host *host, const EngineContainer *container, GError **error)
-{
-    return engine_remove(host->engine, container->id, error) &&
-           sandbox_map_remove(host->config, container->id, error) &&
-           state_remove(host->config, container->name, error);
-}
-
 static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -51,11 +43,11 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    if (container && host_runs(container) && !engine_kill(host->engine, container->id, error))
-        return FALSE;
-    if (!network_down(host, deploy_id, error))
-        return FALSE;
-    return !container || !host_is_leftover(container) || remove_leftover(host, container, error);
+    /* A container that never ran has nothing worth keeping. */
+    if (!container || host_is_leftover(container))
+        return leftover_clear(host, deploy_id, container, error);
+    return (!host_runs(container) || engine_kill(host->engine, container->id, error)) &&
+           network_down(host, deploy_id, error);
 }
 
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)

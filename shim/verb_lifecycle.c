@@ -3,6 +3,7 @@
 #include "verbs.h"
 
 #include "driver/actions.h"
+#include "driver/error.h"
 
 typedef gboolean (*Action)(Host *host, const char *deploy_id, GError **error);
 
@@ -28,21 +29,33 @@ static int for_each_vm(Shim *shim, const char *verb, Action action, const GOptio
     return 0;
 }
 
-static gint stop_timeout = -1;
+enum { LONGEST_STOP_S = 24 * 3600 };
+
+static gchar *stop_after;
 
 static gboolean shutdown_within(Host *host, const char *deploy_id, GError **error)
 {
-    return vm_shutdown(host, deploy_id, stop_timeout, error);
+    gint64 seconds = -1;
+    if (stop_after &&
+        !g_ascii_string_to_signed(stop_after, 10, 0, LONGEST_STOP_S, &seconds, NULL)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                    "--time takes whole seconds from 0 to %d, not \"%s\"", LONGEST_STOP_S,
+                    stop_after);
+        return FALSE;
+    }
+    return vm_shutdown(host, deploy_id, (gint)seconds, error);
 }
 
 int verb_shutdown(Shim *shim, int argc, char **argv, GError **error)
 {
     static const GOptionEntry options[] = {
-        {"time", 't', 0, G_OPTION_ARG_INT, &stop_timeout,
+        {"time", 't', 0, G_OPTION_ARG_STRING, &stop_after,
          "Kill it after this many seconds (default: the VM's, else the host's)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    return for_each_vm(shim, "shutdown", shutdown_within, options, argc, argv, error);
+    int status = for_each_vm(shim, "shutdown", shutdown_within, options, argc, argv, error);
+    g_clear_pointer(&stop_after, g_free);
+    return status;
 }
 
 int verb_cancel(Shim *shim, int argc, char **argv, GError **error)

@@ -81,9 +81,10 @@ int verb_poll(Shim *shim, int argc, char **argv, GError **error)
         return 0;
     }
     g_autoptr(Host) host = host_open(shim->config, error);
+    PollDetail detail = shim->json || opennebula ? POLL_FULL : POLL_BRIEF;
     g_autoptr(GPtrArray) vms = !host      ? NULL
                                : argc > 1 ? poll_named(host, argv[1], error)
-                                          : poll_all(host, error);
+                                          : poll_all(host, detail, error);
     if (!vms)
         return 0;
     if (shim->json) {

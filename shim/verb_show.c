@@ -16,12 +16,14 @@ static gchar *time_text(gint64 us)
     return time ? g_date_time_format_iso8601(time) : NULL;
 }
 
-static json_t *container_json(const EngineContainer *container)
+/* The image is named as the VM's description names it; the engine's container has only its id. */
+static json_t *container_json(const EngineContainer *container, const VmSpec *spec)
 {
+    const char *image = spec && spec->image ? spec->image : container->image;
     g_autofree gchar *started = time_text(container->started);
     g_autofree gchar *finished = time_text(container->finished);
     return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:i, s:b, s:i, s:s?}", "id", container->id,
-                     "image", container->image, "image_id", container->image_id, "started", started,
+                     "image", image, "image_id", container->image_id, "started", started,
                      "finished", finished, "exit_code", container->exit_code, "oom_killed",
                      container->oom_killed, "pid", container->pid, "start_error",
                      container->start_error);
@@ -68,7 +70,7 @@ static gchar *show_text(const EngineContainer *container, const VmSpec *spec)
                                spec->cloud_id);
         add_nics(out, spec);
     }
-    g_autoptr(json_t) json = container_json(container);
+    g_autoptr(json_t) json = container_json(container, spec);
     const char *key;
     json_t *value;
     json_object_foreach (json, key, value)
@@ -101,7 +103,7 @@ int verb_show(Shim *shim, int argc, char **argv, GError **error)
     }
     g_autoptr(json_t) json = json_pack(
         "{s:s, s:s, s:o, s:o}", "vm", id, "state", poll_state_name(container->state), "container",
-        container_json(container), "spec", spec ? vm_spec_to_json(spec) : json_null());
+        container_json(container, spec), "spec", spec ? vm_spec_to_json(spec) : json_null());
     shim_print_json(json, error);
     return 0;
 }

@@ -161,7 +161,7 @@ static gboolean one_reset(One *one, int argc, char **argv, GError **error)
 
 static gchar *poll_text_all(One *one, GError **error)
 {
-    g_autoptr(GPtrArray) vms = poll_all(one->host, error);
+    g_autoptr(GPtrArray) vms = poll_all(one->host, POLL_FULL, error);
     return vms ? poll_format_opennebula_all(vms) : NULL;
 }
 

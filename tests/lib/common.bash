@@ -36,11 +36,18 @@ packages_for() {
     done | tr ' ' '\n' | sort -u
 }
 
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Of alternatives, "first|second", any will do, and the first is what is missing when none is there.
 missing_packages() {
-    local package
-    for package in $(packages_for "$@"); do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            printf '%s\n' "$package"
+    local entry package
+    for entry in $(packages_for "$@"); do
+        for package in ${entry//|/ }; do
+            ! is_installed "$package" || continue 2
+        done
+        printf '%s\n' "${entry%%|*}"
     done
 }
 

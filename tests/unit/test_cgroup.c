@@ -189,6 +189,26 @@ static void test_prefetch(Tree *tree, gconstpointer data)
     }
 }
 
+/* A brief reading has everything but what stands in files of its own. */
+static void test_brief(Tree *tree, gconstpointer data)
+{
+    (void)data;
+    fill_v1(tree, "vmdock/" ID);
+    g_autoptr(CgroupReader) reader = tree_open(tree, "/vmdock");
+    Sample full = read_sample(reader, ID, TRUE);
+    cgroup_reader_set_brief(reader);
+    Sample brief = read_sample(reader, ID, TRUE);
+    g_assert_cmpuint(brief.throttled_us, ==, 0);
+    g_assert_cmpuint(brief.oom_kills, ==, 0);
+    g_assert_cmpuint(brief.disk_read_ops, ==, 0);
+    brief.throttled_us = full.throttled_us;
+    brief.oom_kills = full.oom_kills;
+    brief.disk_read_ops = full.disk_read_ops;
+    brief.disk_write_ops = full.disk_write_ops;
+    brief.time_us = full.time_us;
+    assert_recorded_v1(&brief);
+}
+
 /* systemd's hybrid layout: the v2 side mount has no controllers that count. */
 static void test_hybrid(Tree *tree, gconstpointer data)
 {
@@ -304,7 +324,8 @@ static void test_not_found(Tree *tree, gconstpointer data)
     g_autoptr(CgroupReader) elsewhere = tree_open(tree, "/docker");
     read_sample(elsewhere, ID, FALSE);
     fill_v1(tree, "docker/" ID);
-    read_sample(elsewhere, ID, TRUE);
+    g_autoptr(CgroupReader) there = tree_open(tree, "/docker");
+    read_sample(there, ID, TRUE);
     /* Its folder is there and its first file is gone: it just ended. */
     tree_remove(tree, "cpuacct/vmdock/" ID "/cpuacct.usage");
     g_autoptr(GError) error = NULL;
@@ -491,6 +512,7 @@ int main(int argc, char **argv)
     add_tree_test("/cgroup/hybrid", test_hybrid);
     add_tree_test("/cgroup/v2/all", test_v2);
     add_tree_test("/cgroup/prefetch", test_prefetch);
+    add_tree_test("/cgroup/brief", test_brief);
     add_tree_test("/cgroup/v2/scope-and-max", test_v2_scope_and_max);
     add_tree_test("/cgroup/not-found", test_not_found);
     add_tree_test("/cgroup/faults", test_faults);

@@ -6,6 +6,7 @@
 #include "driver/poll.h"
 #include "driver/vm_list.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* A host without engine and kernel: a cgroup v2 tree, a run folder, and who was inspected. */
@@ -37,6 +38,8 @@ static void fake_set_up(Fake *fake, gconstpointer data)
     fake->config.runtime_name = g_strdup("vmdock");
     fake->config.cgroup_parent = g_strdup("/vmdock");
     fake->config.sample_window_ms = 5000;
+    g_autofree gchar *parent = g_build_filename(fake->root, "vmdock", NULL);
+    g_assert_cmpint(g_mkdir(parent, 0755), ==, 0);
     fake->reader = cgroup_reader_open(fake->root, "/vmdock", &error);
     g_assert_no_error(error);
     fake->containers = g_ptr_array_new_with_free_func((GDestroyNotify)engine_container_free);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "leftover.h"
+
+#include "disk.h"
+#include "network.h"
+#include "sandbox.h"
+#include "state.h"
+
+gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
+                        GError **error)
+{
+    if (container && (!engine_remove(host->engine, container->id, error) ||
+                      !sandbox_map_remove(host->config, container->id, error)))
+        return FALSE;
+    return network_down(host, deploy_id, error) &&
+           disk_root_release_fetched(host, deploy_id, error) &&
+           state_remove(host->config, deploy_id, error);
+}

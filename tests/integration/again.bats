@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Deploys of VMs that are there already, and actions that break off in the middle of one: what was
+# there before stays as it was.
+
+load helpers
+
+NIC=nic=lab0,10.9.0.75
+
+setup_file() {
+    lab_ready
+}
+
+setup() {
+    remember_state
+    XML=$BATS_TEST_TMPDIR/vm.xml
+    vm_xml 75 "$NIC" >"$XML"
+}
+
+teardown() {
+    sweep
+}
+
+reaches() {
+    ping -c 1 -W 2 -q 10.9.0.75
+    docker exec one-75 ip addr show eth0 | grep -q 10.9.0.75/24
+}
+
+# A deploy whose last step fails: nobody takes the deploy id.
+deploy_untold() {
+    run -"$(status_of NO_SPACE)" bash -c 'vmdock deploy "$1" >/dev/full' bash "$1"
+}
+
+@test "a failed second deploy of a paused VM leaves it paused" {
+    vmdock deploy "$XML"
+    vmdock pause one-75
+    deploy_untold "$XML"
+    same "$(container_state 75)" paused
+    vmdock deploy "$XML"
+    same "$(container_state 75)" running
+    reaches
+}
+
+@test "a failed second deploy leaves limits, network and saved spec as they were" {
+    local limit
+    vmdock deploy "$XML"
+    limit=$(docker inspect --format '{{.HostConfig.Memory}}' one-75)
+    cp "$STATE/one-75/spec.json" "$BATS_TEST_TMPDIR/spec.json"
+    vm_xml 75 nic=lab0,10.9.0.76 memory=128 >"$BATS_TEST_TMPDIR/other.xml"
+    deploy_untold "$BATS_TEST_TMPDIR/other.xml"
+    same "$(docker inspect --format '{{.HostConfig.Memory}}' one-75)" "$limit"
+    same "$(addresses 75)" 10.9.0.75/24
+    cmp "$STATE/one-75/spec.json" "$BATS_TEST_TMPDIR/spec.json"
+    reaches
+}
+
+@test "a saved spec that cannot be read is named, and a failed deploy leaves it for whoever looks" {
+    vmdock deploy "$XML"
+    printf 'not \0 JSON' >"$STATE/one-75/spec.json"
+    run bash -c 'vmdock deploy "$1" 2>&1 >/dev/full' bash "$XML"
+    has "$output" "spec.json cannot be read"
+    cmp "$STATE/one-75/spec.json" <(printf 'not \0 JSON')
+    vmdock deploy "$XML"
+    jq -e . "$STATE/one-75/spec.json" >/dev/null
+    reaches
+}
+
+@test "a second deploy that is interrupted leaves the VM running as before, or as it was asked" {
+    local delay now
+    vmdock deploy "$XML"
+    vm_xml 75 nic=lab0,10.9.0.75 memory=128 >"$BATS_TEST_TMPDIR/other.xml"
+    for delay in 0.01 0.02 0.03 0.04 0.06 0.1; do
+        timeout --foreground --signal=TERM "$delay" vmdock deploy "$BATS_TEST_TMPDIR/other.xml" &>/dev/null || true
+        now=$(docker inspect --format '{{.HostConfig.Memory}}' one-75)
+        same "$now" "$(jq .limits.memory "$STATE/one-75/spec.json")"
+        reaches
+        vmdock deploy "$XML"
+    done
+}
+
+@test "a reset that is interrupted leaves the VM running with its network" {
+    local delay
+    vmdock deploy "$XML"
+    for delay in 0.02 0.05 0.1 0.2 0.3; do
+        timeout --foreground --signal=INT "$delay" vmdock reset one-75 &>/dev/null || true
+        same "$(container_state 75)" running
+        reaches
+    done
+}
+
+@test "cancel clears what a deploy killed by SIGKILL left, the name of its image too" {
+    local delay pid cleared=0
+    for delay in 0.02 0.03 0.04 0.05 0.06 0.08 0.1; do
+        vmdock deploy "$XML" &>/dev/null 3>&- &
+        pid=$!
+        sleep "$delay"
+        kill -s KILL "$pid" 2>/dev/null || true
+        wait "$pid" || true
+        sleep 0.5
+        if [ "$(container_state 75 2>/dev/null)" = running ]; then
+            vmdock purge one-75
+            continue
+        fi
+        vmdock cancel one-75
+        cleared=$((cleared + 1))
+        nothing_left
+    done
+    [ "$cleared" -ge 1 ]
+}
+
+@test "neither cancel nor gc takes an image that only the VM's name holds" {
+    vmdock deploy "$XML"
+    vmdock shutdown one-75
+    docker rm one-75 >/dev/null
+    docker build --quiet --tag vmdock/one-75:disk.0 - >/dev/null <<<"FROM $IMAGE
+LABEL changed=yes"
+    vmdock cancel one-75
+    same "$(docker inspect --format '{{.Config.Labels.changed}}' vmdock/one-75:disk.0)" yes
+}
+
+@test "a deploy that is interrupted while its image is fetched ends at once and leaves nothing" {
+    local registry name pid began
+    registry=$("$LAB" registry "$LAB_DIR" --port 5075)
+    name=$registry/lab/slow:1
+    docker tag "$IMAGE" "$name"
+    docker push -q "$name" >/dev/null
+    docker rmi "$name" >/dev/null
+    STATE_BEFORE=$(host_state)
+    pid=$(ss -Hltnp 'sport = :5075' | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
+    kill -s STOP "$pid"
+    began=$SECONDS
+    run timeout --foreground --signal=TERM 1 vmdock deploy <(vm_xml 75 "$NIC" "image=docker://$name")
+    kill -s CONT "$pid"
+    [ $((SECONDS - began)) -le 5 ]
+    nothing_left
+}
+
+@test "an image that is held wins over the XML's, and the log says so" {
+    vmdock deploy "$XML"
+    vmdock shutdown one-75
+    docker rm one-75 >/dev/null
+    image lab/other:1 'LABEL other=yes'
+    run --separate-stderr vmdock deploy <(vm_xml 75 "$NIC" image=docker://lab/other:1)
+    [ "$status" -eq 0 ]
+    has "$stderr" "disk 0 is the image that vmdock/one-75:disk.0 holds"
+    same "$(docker inspect --format '{{.Image}}' one-75)" "$(docker inspect --format '{{.Id}}' "$IMAGE")"
+}
+
+@test "a container is made from the image's id, which keeps the engine's listings fast" {
+    vmdock deploy "$XML"
+    same "$(docker inspect --format '{{.Config.Image}}' one-75)" "$(docker inspect --format '{{.Id}}' "$IMAGE")"
+    vmdock show one-75 | grep -q "^image  *$IMAGE"
+    vmdock list | grep one-75 | grep -q "$IMAGE"
+}
+
+@test "times and numbers of lines that are none" {
+    vmdock deploy "$XML"
+    fails_with USAGE "whole seconds" vmdock shutdown --time=-5 one-75
+    fails_with USAGE "whole seconds" vmdock shutdown --time=soon one-75
+    fails_with USAGE "whole seconds" vmdock shutdown --time=99999999 one-75
+    fails_with USAGE "number of lines" vmdock logs --tail=-3 one-75
+    same "$(container_state 75)" running
+}
