@@ -46,8 +46,7 @@ void http_answer_clear(HttpAnswer *answer)
     memset(answer, 0, sizeof *answer);
 }
 
-/* Without TLS: only unix sockets are spoken to, and its set-up costs milliseconds at every start.
- */
+/* Without more than is needed: only unix sockets are spoken to. */
 static gpointer start_curl(gpointer unused G_GNUC_UNUSED)
 {
     return GINT_TO_POINTER(curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK);
@@ -173,16 +172,25 @@ EngineHttp *engine_http_open(const char *socket_path, guint64 connect_ms, gsize 
     http->socket_path = g_strdup(socket_path);
     http->connect_ms = connect_ms;
     http->max_answer = max_answer;
+    return g_steal_pointer(&http);
+}
+
+/* Not before the first request: a poll has its other thread at work by then. */
+static gboolean get_ready(EngineHttp *http, GError **error)
+{
+    if (http->easy)
+        return TRUE;
     if (curl_ready()) {
         http->multi = curl_multi_init();
-        http->easy = curl_easy_init();
+        http->easy = http->multi ? curl_easy_init() : NULL;
     }
-    if (!http->multi || !http->easy) {
+    if (!http->easy) {
+        g_clear_pointer(&http->multi, curl_multi_cleanup);
         g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL, "libcurl does not start");
-        return NULL;
+        return FALSE;
     }
     set_up(http);
-    return g_steal_pointer(&http);
+    return TRUE;
 }
 
 void engine_http_free(EngineHttp *http)
@@ -190,7 +198,7 @@ void engine_http_free(EngineHttp *http)
     if (!http)
         return;
     curl_easy_cleanup(http->easy);
-    curl_multi_cleanup(http->multi);
+    g_clear_pointer(&http->multi, curl_multi_cleanup);
     g_free(http->socket_path);
     g_free(http);
 }
@@ -352,7 +360,7 @@ static void exchange(Exchange *x)
 gboolean engine_http_send(EngineHttp *http, const HttpRequest *request, HttpAnswer *answer,
                           GError **error)
 {
-    if (!interrupt_check(error))
+    if (!interrupt_check(error) || !get_ready(http, error))
         return FALSE;
     answer->body = g_string_new(NULL);
     Exchange x = {.http = http, .request = request, .answer = answer};

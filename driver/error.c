@@ -72,17 +72,23 @@ void vmdock_error_adopt(GError **error, VmdockError code)
     (*error)->code = (gint)code;
 }
 
+static gunichar shown_as(gunichar c)
+{
+    if (c > ' ' && c < 0x7F)
+        return c;
+    if (c == 0xFFFD)
+        return '?';
+    gboolean hidden = g_unichar_iscntrl(c) || g_unichar_isspace(c) || !g_unichar_isdefined(c) ||
+                      g_unichar_type(c) == G_UNICODE_FORMAT;
+    return hidden ? ' ' : c;
+}
+
 gchar *vmdock_one_line(const char *text, gsize max)
 {
     g_autofree gchar *valid = g_utf8_make_valid(text ? text : "", -1);
     GString *line = g_string_new(NULL);
     for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-        if (c == 0xFFFD)
-            c = '?';
-        if (g_unichar_iscntrl(c) || g_unichar_isspace(c) || !g_unichar_isdefined(c) ||
-            g_unichar_type(c) == G_UNICODE_FORMAT)
-            c = ' ';
+        gunichar c = shown_as(g_utf8_get_char(p));
         if (c == ' ' && (line->len == 0 || line->str[line->len - 1] == ' '))
             continue;
         if (line->len + 6 > max)

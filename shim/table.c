@@ -55,8 +55,15 @@ guint table_text_width(const char *text)
 {
     guint width = 0;
     for (const char *p = text; *p; p = g_utf8_next_char(p))
-        width += character_width(g_utf8_get_char(p));
+        width += (guchar)*p < 0x80 ? 1 : character_width(g_utf8_get_char(p));
     return width;
+}
+
+static void append_blanks(GString *line, guint n)
+{
+    gsize length = line->len;
+    g_string_set_size(line, length + n);
+    memset(line->str + length, ' ', n);
 }
 
 void table_cell(Table *table, TableColour colour, const char *text)
@@ -133,16 +140,18 @@ static void append_cell(GString *line, const Cell *cell, gboolean right, guint w
         [TABLE_RED] = "31", [TABLE_DIM] = "2",
     };
     gboolean coloured = colour && cell->colour != TABLE_PLAIN && *cell->text;
-    g_autoptr(GString) text = g_string_new(NULL);
-    guint used = append_cut(text, cell->text, cell->width, width);
-    if (right)
-        g_string_append_printf(line, "%*s", (int)(width - used), "");
+    gsize start = line->len;
     if (coloured)
-        g_string_append_printf(line, "\033[%sm%s\033[0m", codes[cell->colour], text->str);
-    else
-        g_string_append(line, text->str);
-    if (!right)
-        g_string_append_printf(line, "%*s", (int)(width - used), "");
+        g_string_append_printf(line, "\033[%sm", codes[cell->colour]);
+    guint used = append_cut(line, cell->text, cell->width, width);
+    if (coloured)
+        g_string_append(line, "\033[0m");
+    if (!right) {
+        append_blanks(line, width - used);
+        return;
+    }
+    g_autofree gchar *blanks = g_strnfill(width - used, ' ');
+    g_string_insert(line, (gssize)start, blanks);
 }
 
 static void end_line(GString *text)
@@ -157,7 +166,7 @@ static void append_row(GString *text, const Table *table, const Cell *cells, gui
 {
     for (guint i = 0; i < n; i++) {
         if (i > 0)
-            g_string_append_printf(text, "%*s", GAP, "");
+            append_blanks(text, GAP);
         append_cell(text, &cells[i], table->columns[i].right, widths[i], colour);
     }
     end_line(text);
