@@ -24,7 +24,10 @@ vmdock_SOURCES = \
 vmdock_LDADD = libshim.la
 
 pkglibexec_PROGRAMS += vmdock-one
-vmdock_one_SOURCES = shim/vmdock_one.c
+vmdock_one_SOURCES = \
+	shim/one.c shim/one.h \
+	shim/one_lifecycle.c \
+	shim/vmdock_one.c
 vmdock_one_LDADD = libshim.la
 
 # Stands apart: every verb of every container pays for its start, so it links libc and jansson alone.
