@@ -12,27 +12,12 @@ gboolean one_usage(GError **error, const char *form)
     return FALSE;
 }
 
-/* Under `-l` the front end runs an action itself and hands the payload over in base64. */
-static gchar *decode(gchar *text, gsize *length)
-{
-    const char *start = text + strspn(text, " \t\r\n");
-    if (*start == '<' || *start == '\0' || *start == '\xef')
-        return text;
-    gsize size = 0;
-    g_autofree guchar *bytes = g_base64_decode(start, &size);
-    if (size == 0 || bytes[0] != '<')
-        return text;
-    g_free(text);
-    *length = size;
-    return g_strndup((const char *)bytes, size);
-}
-
 gchar *one_payload(const One *one, gsize *length, GError **error)
 {
     const Config *config = one->config;
     /* Base64 is larger by a third. */
     gchar *text = shim_read(NULL, config->xml_max_bytes + config->xml_max_bytes / 2, length, error);
-    return text ? decode(text, length) : NULL;
+    return text ? front_end_payload(text, length) : NULL;
 }
 
 VmSpec *one_spec(const One *one, GError **error)

@@ -4,6 +4,8 @@
 #include "driver/error.h"
 #include "driver/file.h"
 
+#include <string.h>
+
 enum { MAX_VERSION = 4096, MAX_SENTENCE = 2048 };
 
 FrontEnd front_end_from_version(const char *version)
@@ -42,4 +44,18 @@ gchar *front_end_error(FrontEnd front_end, const char *sentence)
 gchar *front_end_log(const char *level, const char *line)
 {
     return g_strdup_printf("%s: %s\n", level, line);
+}
+
+gchar *front_end_payload(gchar *text, gsize *length)
+{
+    const char *start = text + strspn(text, " \t\r\n");
+    if (*start == '<' || *start == '\0' || *start == '\xef')
+        return text;
+    gsize size = 0;
+    g_autofree guchar *bytes = g_base64_decode(start, &size);
+    if (size == 0 || bytes[0] != '<')
+        return text;
+    g_free(text);
+    *length = size;
+    return g_strndup((const char *)bytes, size);
 }

@@ -24,3 +24,9 @@ FrontEnd front_end_detect(const char *remotes);
 gchar *front_end_error(FrontEnd front_end, const char *sentence);
 /* What to write on stderr so that LINE reaches the VM's log as LEVEL ("INFO", "WARN"). Pure. */
 gchar *front_end_log(const char *level, const char *line);
+/*
+ * The XML that TEXT, of *LENGTH bytes with a NUL behind them, holds: under `-l` the front end runs
+ * an action itself and hands the payload over in base64. Takes TEXT; what is neither comes back as
+ * it is. Pure.
+ */
+gchar *front_end_payload(gchar *text, gsize *length);

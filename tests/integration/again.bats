@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # texts that are not expanded
 # Deploys of VMs that are there already, and actions that break off in the middle of one: what was
 # there before stays as it was.
 
@@ -125,7 +126,7 @@ LABEL changed=yes"
     docker tag "$IMAGE" "$name"
     docker push -q "$name" >/dev/null
     docker rmi "$name" >/dev/null
-    STATE_BEFORE=$(host_state)
+    remember_state
     pid=$(ss -Hltnp 'sport = :5075' | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
     kill -s STOP "$pid"
     began=$SECONDS
@@ -142,6 +143,7 @@ LABEL changed=yes"
     image lab/other:1 'LABEL other=yes'
     run --separate-stderr vmdock deploy <(vm_xml 75 "$NIC" image=docker://lab/other:1)
     [ "$status" -eq 0 ]
+    # shellcheck disable=SC2154 # bats sets it
     has "$stderr" "disk 0 is the image that vmdock/one-75:disk.0 holds"
     same "$(docker inspect --format '{{.Image}}' one-75)" "$(docker inspect --format '{{.Id}}' "$IMAGE")"
 }
