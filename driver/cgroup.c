@@ -28,10 +28,10 @@ typedef enum { CPUACCT, CPU, MEMORY, BLKIO, PIDS, CONTROLLERS } Controller;
 
 typedef struct {
     Controller controller;
+    gboolean detail; /* left out of a brief reading */
     const char *name;
     const char *otherwise; /* the name on older kernels; NULL */
     void (*take)(const char *text, gsize length, Sample *sample);
-    gboolean detail; /* left out of a brief reading */
 } CgroupFile;
 
 /* The first file is there as long as the cgroup is. */
@@ -140,26 +140,26 @@ static void take_pids(const char *text, gsize length, Sample *sample)
 
 /* memory's size stands before its statistics, which take the cache off it. */
 static const CgroupFile files_v1[] = {
-    {CPUACCT, "cpuacct.usage", NULL, take_cpu_ns, FALSE},
-    {CPU, "cpu.stat", NULL, take_cpu_stat_v1, TRUE},
-    {MEMORY, "memory.usage_in_bytes", NULL, take_memory, FALSE},
-    {MEMORY, "memory.stat", NULL, take_memory_stat_v1, FALSE},
-    {MEMORY, "memory.oom_control", NULL, take_oom_kills, TRUE},
-    {BLKIO, "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes",
-     take_io_bytes_v1, FALSE},
-    {BLKIO, "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced", take_io_ops_v1,
-     TRUE},
-    {PIDS, "pids.current", NULL, take_pids, FALSE},
+    {CPUACCT, FALSE, "cpuacct.usage", NULL, take_cpu_ns},
+    {CPU, TRUE, "cpu.stat", NULL, take_cpu_stat_v1},
+    {MEMORY, FALSE, "memory.usage_in_bytes", NULL, take_memory},
+    {MEMORY, FALSE, "memory.stat", NULL, take_memory_stat_v1},
+    {MEMORY, TRUE, "memory.oom_control", NULL, take_oom_kills},
+    {BLKIO, FALSE, "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes",
+     take_io_bytes_v1},
+    {BLKIO, TRUE, "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced",
+     take_io_ops_v1},
+    {PIDS, FALSE, "pids.current", NULL, take_pids},
 };
 
 static const CgroupFile files_v2[] = {
-    {CPUACCT, "cpu.stat", NULL, take_cpu_stat_v2, FALSE},
-    {CPUACCT, "memory.current", NULL, take_memory, FALSE},
-    {CPUACCT, "memory.stat", NULL, take_memory_stat_v2, FALSE},
-    {CPUACCT, "memory.max", NULL, take_memory_max, FALSE},
-    {CPUACCT, "memory.events", NULL, take_oom_kills, TRUE},
-    {CPUACCT, "io.stat", NULL, cgroup_parse_io_v2, FALSE},
-    {CPUACCT, "pids.current", NULL, take_pids, FALSE},
+    {CPUACCT, FALSE, "cpu.stat", NULL, take_cpu_stat_v2},
+    {CPUACCT, FALSE, "memory.current", NULL, take_memory},
+    {CPUACCT, FALSE, "memory.stat", NULL, take_memory_stat_v2},
+    {CPUACCT, FALSE, "memory.max", NULL, take_memory_max},
+    {CPUACCT, TRUE, "memory.events", NULL, take_oom_kills},
+    {CPUACCT, FALSE, "io.stat", NULL, cgroup_parse_io_v2},
+    {CPUACCT, FALSE, "pids.current", NULL, take_pids},
 };
 
 static const CgroupKind kind_v1 = {1, files_v1, G_N_ELEMENTS(files_v1)};

@@ -52,7 +52,7 @@ static void take_grant(SudoGrants *grants, const char *line)
     if (!g_strv_contains((const gchar *const *)as, "root") &&
         !g_strv_contains((const gchar *const *)as, "ALL"))
         return;
-    g_autoptr(GRegex) comma = g_regex_new("(?<!\\\\), *", 0, 0, NULL);
+    g_autoptr(GRegex) comma = g_regex_new("(?<!\\\\), *", G_REGEX_RAW, 0, NULL);
     g_auto(GStrv) commands = g_regex_split(comma, end + 1, 0);
     gboolean free_now = FALSE;
     for (gsize i = 0; commands[i]; i++)
