@@ -39,11 +39,42 @@ gboolean vm_cancel(Host *host, const char *deploy_id, GError **error);
 gboolean vm_reboot(Host *host, const char *deploy_id, GError **error);
 /* Kill and start. */
 gboolean vm_reset(Host *host, const char *deploy_id, GError **error);
+/*
+ * Tells a VM that runs what has changed of its context and its addresses, as SPEC has them; which
+ * NICs it has stays. SPEC's NICs become those that are saved. STATE if it does not run.
+ */
+gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error);
 /* Freezes a running VM, and thaws it; fine if it is so already. STATE if it is stopped. */
 gboolean vm_pause(Host *host, const char *deploy_id, GError **error);
 gboolean vm_resume(Host *host, const char *deploy_id, GError **error);
 /* Cancel, and everything of the VM goes: container, layer, image name, state. Fine if none. */
 gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
+
+/*
+ * Brings a VM, running or not, to the limits that SPEC says (CPU, memory, swap, processes), and its
+ * saved spec with it; nothing else of SPEC is looked at. STATE when a running VM uses more memory
+ * than it would have.
+ */
+gboolean vm_resize(Host *host, const VmSpec *spec, GError **error);
+/* A disk of a VM cannot be resized under it: always UNSUPPORTED, with what to do instead. */
+gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, GError **error);
+
+/*
+ * Snapshots of a VM's disk 0: images under the name vmdock/<deploy-id>:<snapshot>, where the name
+ * of a snapshot is what the create returns ("snap.3") and the other two take. A running VM stands
+ * still while its snapshot is made; one of the same number is replaced.
+ */
+gchar *vm_snapshot_create(Host *host, const char *deploy_id, guint number, GError **error);
+/*
+ * The VM gets a new container of the snapshot, in the network that it has, and runs. All or
+ * nothing: if the new one does not come up the old one is back, and runs if it ran. NO_IMAGE for no
+ * such snapshot. The snapshot can be reverted to again.
+ */
+gboolean vm_snapshot_revert(Host *host, const char *deploy_id, const char *snapshot,
+                            GError **error);
+/* Fine if there is no such snapshot. */
+gboolean vm_snapshot_delete(Host *host, const char *deploy_id, const char *snapshot,
+                            GError **error);
 
 /*
  * Finds what killed actions and removed containers left (host ends, sandboxes, map and state files,
@@ -53,6 +84,13 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
  * spec that can fetch it again: a transfer may hold one for a VM that is not deployed yet.
  */
 GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error);
+
+/*
+ * The same for what has lain there for [poll] sweep_after_s, by this call's own earlier findings;
+ * and a VM that ended by itself so long ago loses its links and sandbox, since nobody calls an
+ * action for it. For probes: of a host in order the engine is asked once.
+ */
+GPtrArray *vm_sweep(Host *host, GError **error);
 
 /* What a deploy of SPEC would do, without doing it or asking anyone: request, links, addresses. */
 json_t *vm_explain(const Config *config, const VmSpec *spec);

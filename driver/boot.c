@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "boot.h"
 
+#include "context.h"
 #include "error.h"
 #include "interrupt.h"
 #include "network.h"
@@ -82,5 +83,8 @@ gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id
         !interrupt_check(error) || !engine_start(host->engine, container_id, error))
         return FALSE;
     network_announce(sandbox, spec);
-    return watch_and_sync(host, spec, container_id, error);
+    if (!watch_and_sync(host, spec, container_id, error))
+        return FALSE;
+    context_boot(host, spec, container_id);
+    return TRUE;
 }

@@ -7,8 +7,8 @@
 
 /*
  * Writes the runtime's map, starts the container, tells the neighbours, and watches its first
- * moments; meanwhile the saved spec is brought to the disk. Errors: DEAD with exit status and last
- * output; ENGINE_*; SANDBOX; IO.
+ * moments; meanwhile the saved spec is brought to the disk. Then its start script begins. Errors:
+ * DEAD with exit status and last output; ENGINE_*; SANDBOX; IO.
  */
 gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
                         GError **error);

@@ -21,6 +21,7 @@
     NUM(engine_create_ms, "engine", "create_timeout_ms", 120000, 100, 3600000)                     \
     NUM(engine_pull_ms, "engine", "pull_timeout_ms", 1800000, 1000, 86400000)                      \
     NUM(engine_pull_stall_ms, "engine", "pull_stall_timeout_ms", 120000, 100, 3600000)             \
+    NUM(engine_commit_ms, "engine", "commit_timeout_ms", 1800000, 1000, 86400000)                  \
     NUM(engine_poll_ms, "engine", "poll_timeout_ms", 5000, 100, 600000)                            \
     NUM(engine_max_answer, "engine", "max_answer_bytes", 67108864, 65536, 1073741824)              \
     STR(runtime_name, "runtime", "name", "vmdock")                                                 \
@@ -39,13 +40,36 @@
     BOOL(terminal, "vm", "terminal", TRUE)                                                         \
     NUM(log_max_bytes, "vm", "log_max_bytes", 10485760, 0, 1073741824)                             \
     NUM(log_files, "vm", "log_files", 2, 1, 100)                                                   \
+    STR(context_mount_point, "context", "mount_point", "/mnt/context")                             \
+    STR(context_env_prefix, "context", "env_prefix", "ONEDOCK_ENV_")                               \
+    NUM(context_max_bytes, "context", "max_bytes", 67108864, 65536, 1073741824)                    \
+    NUM(context_max_files, "context", "max_files", 1000, 1, 100000)                                \
+    NUM(context_unpack_ms, "context", "unpack_timeout_ms", 20000, 100, 600000)                     \
+    NUM(context_script_s, "context", "script_timeout_s", 3600, 1, 604800)                          \
+    NUM(context_log_bytes, "context", "script_log_bytes", 65536, 1024, 16777216)                   \
     NUM(sample_window_ms, "poll", "sample_window_ms", 5000, 100, 600000)                           \
+    NUM(status_repeat_s, "poll", "status_repeat_s", 40, 0, 3600)                                   \
+    NUM(layer_budget_ms, "poll", "layer_budget_ms", 20, 1, 60000)                                  \
+    NUM(layer_period_s, "poll", "layer_period_s", 300, 0, 86400)                                   \
+    NUM(engine_grace_ms, "poll", "engine_grace_ms", 20000, 0, 600000)                              \
+    NUM(sweep_after_s, "poll", "sweep_after_s", 120, 0, 86400)                                     \
     NUM(xml_max_bytes, "limits", "xml_max_bytes", 4194304, 1024, 1073741824)                       \
+    NUM(exec_output_bytes, "limits", "exec_output_bytes", 65536, 1024, 16777216)                   \
     LIST(allow_capabilities, "policy", "capabilities")                                             \
     LIST(allow_devices, "policy", "devices")                                                       \
     BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
     STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
-    STR(opennebula_user, "opennebula", "user", "oneadmin")
+    STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
+    STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \
+    STR(opennebula_front_remotes, "opennebula", "front_remotes", "/var/lib/one/remotes")           \
+    STR(datastore_skopeo, "datastore", "skopeo", "/usr/bin/skopeo")                                \
+    STR(datastore_credentials, "datastore", "credentials", "/etc/one/vmdock")                      \
+    NUM(datastore_request_ms, "datastore", "request_timeout_ms", 60000, 1000, 3600000)             \
+    NUM(datastore_copy_ms, "datastore", "copy_timeout_ms", 3600000, 1000, 86400000)                \
+    STR(transfer_front_end, "transfer", "front_end", "auto")                                       \
+    NUM(transfer_connect_s, "transfer", "connect_timeout_s", 15, 1, 600)                           \
+    NUM(transfer_command_ms, "transfer", "command_timeout_ms", 120000, 1000, 3600000)              \
+    NUM(transfer_ms, "transfer", "timeout_ms", 7200000, 1000, 86400000)
 
 typedef struct {
     gchar *path; /* the file it came from */

@@ -127,7 +127,7 @@ static gboolean is_guarded(int fd, const char *path, GError **error)
     if (!S_ISREG(st.st_mode))
         fault = "it is no regular file";
     else if (st.st_uid != 0 && st.st_uid != geteuid())
-        fault = "it must belong to root";
+        fault = geteuid() == 0 ? "it must belong to root" : "it must belong to its only reader";
     else if (st.st_mode & (S_IRWXG | S_IRWXO))
         fault = "it must be closed to group and others (chmod 600)";
     else if (st.st_size > MAX_FILE)
@@ -138,16 +138,28 @@ static gboolean is_guarded(int fd, const char *path, GError **error)
     return fault == NULL;
 }
 
-gchar *credentials_header(const char *path, const char *registry, GError **error)
+/* -1 without error when PATH is not there. */
+static int open_guarded(const char *path, GError **error)
 {
     /* Not to hang on a pipe that somebody put there. */
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        if (errno != ENOENT)
-            vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
-        return NULL;
-    }
-    if (!is_guarded(fd, path, error))
+    if (fd >= 0)
+        return is_guarded(fd, path, error) ? steal_fd(&fd) : -1;
+    if (errno != ENOENT)
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
+    return -1;
+}
+
+gboolean credentials_usable(const char *path, GError **error)
+{
+    autofd int fd = open_guarded(path, error);
+    return fd >= 0;
+}
+
+gchar *credentials_header(const char *path, const char *registry, GError **error)
+{
+    autofd int fd = open_guarded(path, error);
+    if (fd < 0)
         return NULL;
     GError *failure = NULL;
     g_autoptr(GMappedFile) file = g_mapped_file_new_from_fd(fd, FALSE, &failure);

@@ -15,5 +15,11 @@
  */
 gchar *credentials_header(const char *path, const char *registry, GError **error);
 
-/* The same from the file's text: pure. */
+/*
+ * Whether PATH may be handed to a program that reads it itself: FALSE without error when it is not
+ * there; the errors of credentials_header().
+ */
+gboolean credentials_usable(const char *path, GError **error);
+
+/* credentials_header() from the file's text: pure. */
 gchar *credentials_parse(const char *text, gsize length, const char *registry, GError **error);

@@ -3,6 +3,7 @@
 
 #include "autoptr.h"
 #include "boot.h"
+#include "context.h"
 #include "disk.h"
 #include "engine_body.h"
 #include "error.h"
@@ -16,10 +17,11 @@
 typedef struct {
     Host *host;
     const VmSpec *spec;
-    GBytes *saved;  /* the last applied spec as it was saved, NULL when there is none */
-    VmSpec *last;   /* the same as a spec, NULL also when it cannot be read */
-    gchar *id;      /* the container's */
-    gboolean fresh; /* the container was made by this deploy */
+    GBytes *saved;      /* the last applied spec as it was saved, NULL when there is none */
+    VmSpec *last;       /* the same as a spec, NULL also when it cannot be read */
+    gchar *id;          /* the container's */
+    gboolean fresh;     /* the container was made by this deploy */
+    VmContext *context; /* in force: the spec's with what its image adds; NULL = none */
 } Deploy;
 
 static void deploy_clear(Deploy *deploy)
@@ -27,6 +29,7 @@ static void deploy_clear(Deploy *deploy)
     g_clear_pointer(&deploy->saved, g_bytes_unref);
     g_clear_pointer(&deploy->last, vm_spec_free);
     g_free(deploy->id);
+    vm_context_free(deploy->context);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Deploy, deploy_clear)
 
@@ -59,10 +62,7 @@ static gboolean undo_update(gpointer data, GError **error)
 static gboolean undo_network(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
-    g_autoptr(Undo) undo = undo_new();
-    g_autoptr(Sandbox) sandbox = network_up(deploy->host, deploy->last, undo, error);
-    undo_commit(undo);
-    return sandbox != NULL;
+    return network_restore(deploy->host, deploy->last, error);
 }
 
 static gboolean undo_save(gpointer data, GError **error)
@@ -76,6 +76,14 @@ static gboolean undo_save(gpointer data, GError **error)
            state_sync(config, deploy_id, error);
 }
 
+/* The folder itself goes with the saved spec where there was none before. */
+static gboolean undo_context(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    g_autoptr(VmContext) context = NULL;
+    return context_refresh(deploy->host->config, deploy->last, &context, error);
+}
+
 static gboolean undo_thaw(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
@@ -87,6 +95,14 @@ static gboolean save_spec(Deploy *deploy, Undo *undo, GError **error)
     /* Pushed first: a save that breaks off may have made the folder. */
     undo_push(undo, "the saved spec", undo_save, deploy, NULL);
     return state_save(deploy->host->config, deploy->spec, error);
+}
+
+/* Its folder must be there before the container is made. */
+static gboolean refresh_context(Deploy *deploy, Undo *undo, GError **error)
+{
+    if (deploy->last && !deploy->fresh)
+        undo_push(undo, "the change of the context", undo_context, deploy, NULL);
+    return context_refresh(deploy->host->config, deploy->spec, &deploy->context, error);
 }
 
 /*
@@ -190,8 +206,11 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     if (gave_name)
         undo_push(undo, "the image's name", undo_hold, deploy, NULL);
     tell_not_honoured(deploy);
+    if (!refresh_context(deploy, undo, error))
+        return FALSE;
     g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, undo, error);
-    return sandbox && boot_container(host, deploy->spec, deploy->id, sandbox, error);
+    return sandbox && context_apply(host, deploy->spec, deploy->context, deploy->id, error) &&
+           boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }
 
 /* A VM that runs and whose limits are the last applied ones is spared the request. */
@@ -237,7 +256,8 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         !keep_network(deploy, undo, error))
         return FALSE;
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
-    if (!sandbox || !save_spec(deploy, undo, error))
+    if (!sandbox || !save_spec(deploy, undo, error) || !refresh_context(deploy, undo, error) ||
+        !context_apply(host, deploy->spec, deploy->context, deploy->id, error))
         return FALSE;
     if (host_runs(container)) {
         if (container->state == ENGINE_PAUSED) {
@@ -246,10 +266,14 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
             undo_push(undo, "the thaw", undo_thaw, deploy, NULL);
         }
         network_announce(sandbox, deploy->spec);
+        context_set_hostname(deploy->spec, container->pid);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
     undo_push(undo, "the start", undo_start, deploy, NULL);
-    return boot_container(host, deploy->spec, deploy->id, sandbox, error);
+    if (!boot_container(host, deploy->spec, deploy->id, sandbox, error))
+        return FALSE;
+    context_keep_hostname(host, deploy->spec, container);
+    return TRUE;
 }
 
 static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks *hooks,

@@ -5,11 +5,55 @@
 #include "log.h"
 #include "state.h"
 
+#include <string.h>
+
 #define DISK_TAG "disk.0"
 
 gchar *disk_root_name(const char *deploy_id)
 {
     return g_strconcat(DISK_NAME_PREFIX, deploy_id, ":" DISK_TAG, NULL);
+}
+
+gchar *disk_repository(const char *deploy_id)
+{
+    return g_strconcat(DISK_NAME_PREFIX, deploy_id, NULL);
+}
+
+gboolean disk_name_give(Host *host, const char *deploy_id, const char *image, const char *tag,
+                        GError **error)
+{
+    g_autofree gchar *repository = disk_repository(deploy_id);
+    return engine_tag(host->engine, image, repository, tag, error);
+}
+
+gboolean disk_name_take(Host *host, const char *deploy_id, const char *tag, GError **error)
+{
+    g_autofree gchar *name = g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", tag, NULL);
+    return engine_untag(host->engine, name, error);
+}
+
+gboolean disk_name_is_snapshot(const char *name)
+{
+    const char *tag = strrchr(name, ':');
+    return tag &&
+           (g_str_has_prefix(tag + 1, DISK_SNAPSHOT_PREFIX) || g_str_equal(tag + 1, DISK_SWAP_TAG));
+}
+
+gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, GError **error)
+{
+    g_autofree gchar *prefix = g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", NULL);
+    g_autoptr(GPtrArray) names = engine_image_names(host->engine, prefix, error);
+    for (guint i = 0; names && i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        if ((disks || disk_name_is_snapshot(name)) && !engine_untag(host->engine, name, error))
+            return FALSE;
+    }
+    return names != NULL;
+}
+
+gboolean disk_root_set(Host *host, const char *deploy_id, const char *image, GError **error)
+{
+    return disk_name_give(host, deploy_id, image, DISK_TAG, error);
 }
 
 /* The id of the spec's image, fetched when the engine does not have it. */
@@ -88,8 +132,7 @@ gchar *disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, g
     g_autofree gchar *id = fetch(host, spec, progress, data, error);
     if (!id)
         return NULL;
-    g_autofree gchar *repository = g_strconcat(DISK_NAME_PREFIX, spec->deploy_id, NULL);
-    if (!engine_tag(host->engine, id, repository, DISK_TAG, error)) {
+    if (!disk_root_set(host, spec->deploy_id, id, error)) {
         g_prefix_error(error, "cannot hold the image %s: ", spec->image);
         return NULL;
     }

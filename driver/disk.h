@@ -20,6 +20,23 @@ gchar *disk_root_name(const char *deploy_id);
  */
 gchar *disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
                       gboolean *gave_name, GError **error);
+/* Makes the name stand for IMAGE, an id, from now on. */
+gboolean disk_root_set(Host *host, const char *deploy_id, const char *image, GError **error);
+/*
+ * Gives IMAGE, or any image that the engine has, a further name of the VM's:
+ * "vmdock/one-42:<TAG>". And takes one away; fine if it is not there.
+ */
+gboolean disk_name_give(Host *host, const char *deploy_id, const char *image, const char *tag,
+                        GError **error);
+gboolean disk_name_take(Host *host, const char *deploy_id, const char *tag, GError **error);
+/* Takes every name of the VM away; or, without those of its disks, its snapshots alone. */
+gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, GError **error);
+/* TRUE for "vmdock/one-42:snap.3", and for what a swap (swap.h) holds. */
+gboolean disk_name_is_snapshot(const char *name);
+#define DISK_SNAPSHOT_PREFIX "snap."
+#define DISK_SWAP_TAG        "old"
+/* "vmdock/one-42": what stands before the tag. */
+gchar *disk_repository(const char *deploy_id);
 /* Gives the name up; fine if it is not held. The image stays while anything else names it. */
 gboolean disk_root_release(Host *host, const char *deploy_id, GError **error);
 /*

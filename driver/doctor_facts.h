@@ -108,6 +108,11 @@ void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings);
 void doctor_judge_cloud(const DoctorFacts *facts, GPtrArray *findings);
 void doctor_judge_state(const DoctorFacts *facts, GPtrArray *findings);
 
+/* TRUE if the engine's storage can hold disk 0 to its size. INFO is the engine's, MOUNTS mountinfo
+ * or NULL; *driver and *backing, the file system under it, may be asked for. Pure. */
+gboolean doctor_storage_holds(const json_t *info, const char *mounts, gchar **driver,
+                              gchar **backing);
+
 /* One finding; MEND may be NULL. */
 void doctor_say(GPtrArray *findings, DoctorLevel level, const char *id, const char *title,
                 const char *mend, const char *what, ...) G_GNUC_PRINTF(6, 7);

@@ -73,8 +73,7 @@ static void judge_groups(const DoctorFacts *facts, GPtrArray *findings)
 static void judge_remotes(const DoctorFacts *facts, GPtrArray *findings)
 {
     const char *const id = "cloud.remotes", *const title = "remotes";
-    const char *const mend = "copy remotes/opennebula to the front end's remotes, and there run "
-                             "onehost sync -f";
+    const char *const mend = "on the front end: vmdock-setup front-end, then onehost sync --force";
     if (facts->remotes.err != 0)
         doctor_say(findings, DOCTOR_NOTE, id, title, mend,
                    "%s: %s; the front end copies its remotes there when it first sees this host",

@@ -87,15 +87,31 @@ static void judge_limits(const json_t *info, GPtrArray *findings)
 }
 
 /* The engine's folder on XFS with project quotas is where overlay2 can hold a VM to a size. */
-static gboolean has_quota(const DoctorFacts *facts, const json_t *info)
+static gboolean has_quota(const char *mounts, const json_t *info)
 {
-    const char *root = text_of(info, "DockerRootDir");
     g_auto(MountFact) mount = {0};
-    if (!facts->own_mounts.text || !mount_fact_find(facts->own_mounts.text, root, &mount))
+    if (!mounts || !mount_fact_find(mounts, text_of(info, "DockerRootDir"), &mount))
         return FALSE;
     g_auto(GStrv) options = g_strsplit(mount.options, ",", -1);
     return g_strv_contains((const gchar *const *)options, "prjquota") ||
            g_strv_contains((const gchar *const *)options, "pquota");
+}
+
+static gboolean in_containerd(const json_t *info)
+{
+    return strstr(driver_status(info, "driver-type"), "io.containerd.snapshotter") != NULL;
+}
+
+gboolean doctor_storage_holds(const json_t *info, const char *mounts, gchar **driver,
+                              gchar **backing)
+{
+    const char *name = text_of(info, "Driver");
+    if (driver)
+        *driver = g_strdup(name);
+    if (backing)
+        *backing = g_strdup(driver_status(info, "Backing Filesystem"));
+    return !in_containerd(info) && (g_str_equal(name, "btrfs") || g_str_equal(name, "zfs") ||
+                                    (g_str_equal(name, "overlay2") && has_quota(mounts, info)));
 }
 
 static void judge_storage(const DoctorFacts *facts, const json_t *info, GPtrArray *findings)
@@ -106,7 +122,7 @@ static void judge_storage(const DoctorFacts *facts, const json_t *info, GPtrArra
     if (*driver == '\0')
         doctor_say(findings, DOCTOR_NOTE, id, title, "look at `docker info`",
                    "the engine does not tell its storage driver");
-    else if (strstr(driver_status(info, "driver-type"), "io.containerd.snapshotter"))
+    else if (in_containerd(info))
         doctor_say(findings, DOCTOR_WARN, id, title,
                    "set \"features\": {\"containerd-snapshotter\": false} in daemon.json, or leave "
                    "disk sizes out of templates",
@@ -115,8 +131,7 @@ static void judge_storage(const DoctorFacts *facts, const json_t *info, GPtrArra
         doctor_say(findings, DOCTOR_WARN, id, title,
                    "set \"storage-driver\": \"overlay2\" in daemon.json",
                    "the storage driver vfs copies the whole image for every VM");
-    else if (g_str_equal(driver, "btrfs") || g_str_equal(driver, "zfs") ||
-             (g_str_equal(driver, "overlay2") && has_quota(facts, info)))
+    else if (doctor_storage_holds(info, facts->own_mounts.text, NULL, NULL))
         doctor_say(findings, DOCTOR_OK, id, title, NULL, "%s can hold a disk to its size", driver);
     else
         doctor_say(findings, DOCTOR_NOTE, id, title,

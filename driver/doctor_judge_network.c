@@ -12,8 +12,9 @@ enum { BRIDGE_PORTS = 1024, NEARLY_FULL = BRIDGE_PORTS * 9 / 10 };
  * each NIC's rules before its ACCEPT: a chain made by hand opens no way around them.
  */
 #define CHAIN_MEND                                                                                 \
-    "make the chain that OpenNebula's security groups use, whose rules come before its ACCEPT: "   \
-    "%1$s -N opennebula; %1$s -A FORWARD -m physdev --physdev-is-bridged -j opennebula; "          \
+    "vmdock-setup forward makes the chain that OpenNebula's security groups use, whose rules "     \
+    "come before its ACCEPT: %1$s -N opennebula; "                                                 \
+    "%1$s -A FORWARD -m physdev --physdev-is-bridged -j opennebula; "                              \
     "%1$s -A opennebula -j ACCEPT"
 
 /* docker0, br-<12 hex digits> and docker_gwbridge are the engine's: no VM is plugged there. */

@@ -246,7 +246,7 @@ static void take_link(const NetlinkLink *link, gpointer data)
     Links *links = data;
     if (link->master != 0)
         g_array_append_val(links->masters, link->master);
-    if (g_str_has_prefix(link->alias, NIC_ALIAS_PREFIX))
+    if (g_str_has_prefix(link->alias, NIC_ALIAS_PREFIX) && !g_str_equal(link->kind, "ifb"))
         links->facts->host_ends++;
     if (!g_str_equal(link->kind, "bridge"))
         return;

@@ -19,6 +19,8 @@ void engine_container_free(EngineContainer *container)
     g_free(container->image);
     g_free(container->image_id);
     g_free(container->start_error);
+    g_free(container->layer);
+    g_free(container->hostname);
     g_free(container);
 }
 
@@ -36,6 +38,8 @@ static Engine *opened(Engine *engine, const Config *config)
 {
     if (engine)
         engine->patience_ms = (guint)config->engine_request_ms;
+    if (engine)
+        engine->commit_ms = (guint)config->engine_commit_ms;
     return engine;
 }
 
@@ -139,6 +143,13 @@ gboolean engine_unpause(Engine *engine, const char *id, GError **error)
                 "resume", error);
 }
 
+gboolean engine_rename(Engine *engine, const char *id, const char *name, GError **error)
+{
+    return told(begin_change(engine, error) &&
+                    end_change(engine->backend->rename(engine, id, name, error)),
+                "rename", error);
+}
+
 gboolean engine_remove(Engine *engine, const char *id, GError **error)
 {
     return told(begin_change(engine, error) &&
@@ -180,6 +191,52 @@ gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
     return engine->backend->exec(engine, id, argv, output, data, exit_code, error);
 }
 
+gboolean engine_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
+                    GError **error)
+{
+    return engine->backend->run(engine, id, command, exit_code, error);
+}
+
+gboolean engine_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error)
+{
+    return engine->backend->run_pid(engine, exec_id, pid, error);
+}
+
+gboolean engine_exec_root(Engine *engine, const char *id, const char *const *argv,
+                          guint64 timeout_ms, EngineOutputFunc output, gpointer data,
+                          gint *exit_code, GError **error)
+{
+    return engine->backend->exec_root(engine, id, argv, timeout_ms, output, data, exit_code, error);
+}
+
+void engine_file_free(EngineFile *file)
+{
+    if (!file)
+        return;
+    g_free(file->content);
+    g_free(file);
+}
+
+gboolean engine_get_file(Engine *engine, const char *id, const char *path, gsize max,
+                         EngineFile **file, GError **error)
+{
+    *file = NULL;
+    return engine->backend->get_file(engine, id, path, max, file, error);
+}
+
+gboolean engine_has_file(Engine *engine, const char *id, const char *path, gboolean *there,
+                         GError **error)
+{
+    return engine->backend->has_file(engine, id, path, there, error);
+}
+
+gboolean engine_put_files(Engine *engine, const char *id, const char *folder, const GByteArray *tar,
+                          GError **error)
+{
+    return begin_change(engine, error) &&
+           end_change(engine->backend->put_files(engine, id, folder, tar, error));
+}
+
 gchar *engine_image_id(Engine *engine, const char *reference, GError **error)
 {
     return engine->backend->image_id(engine, reference, error);
@@ -189,6 +246,20 @@ gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progr
                      GError **error)
 {
     return engine->backend->pull(engine, reference, progress, data, error);
+}
+
+gchar *engine_commit(Engine *engine, const char *id, const char *repository, const char *tag,
+                     gboolean pause, GError **error)
+{
+    gchar *image = NULL;
+    if (interrupt_check(error)) {
+        interrupt_patience_begin(engine->commit_ms);
+        image = engine->backend->commit(engine, id, repository, tag, pause, error);
+        interrupt_patience_end();
+    }
+    if (!image)
+        g_prefix_error(error, "cannot make an image of the container: ");
+    return image;
 }
 
 gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,
@@ -207,4 +278,21 @@ gboolean engine_untag(Engine *engine, const char *reference, GError **error)
 GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error)
 {
     return engine->backend->image_names(engine, prefix, error);
+}
+
+gboolean engine_push(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     gchar **digest, GError **error)
+{
+    return engine->backend->push(engine, reference, progress, data, digest, error);
+}
+
+gboolean engine_save(Engine *engine, const char *const *names, int fd, EnginePullFunc progress,
+                     gpointer data, GError **error)
+{
+    return engine->backend->save(engine, names, fd, progress, data, error);
+}
+
+gboolean engine_load(Engine *engine, int fd, EnginePullFunc progress, gpointer data, GError **error)
+{
+    return engine->backend->load(engine, fd, progress, data, error);
 }

@@ -34,19 +34,21 @@ typedef struct {
     EngineState state;
     GHashTable *labels; /* gchar* -> gchar* */
     gint64 created;     /* seconds since the epoch */
+    gchar *image;       /* the reference it was created from */
+    gint exit_code;     /* of its last end; a listing tells it of one that is EXITED */
     /* The rest comes from engine_inspect() only; a listing leaves it unset. */
     gchar *runtime;       /* HostConfig.Runtime */
     gchar *cgroup_parent; /* HostConfig.CgroupParent */
-    gchar *image;         /* the reference it was created from */
     gchar *image_id;
     gint64 started;  /* microseconds since the epoch, 0 = never */
     gint64 finished; /* of its last end, 0 = never; of what dies at once maybe before started */
-    gint exit_code;
     gboolean oom_killed;
     gchar *start_error; /* the engine's word on why the last start failed; NULL if none */
     gint pid;
     gboolean terminal;
+    gchar *hostname; /* the one it was created with */
     guint restarts;
+    gchar *layer; /* the folder of its writable layer; NULL if the storage driver has none */
 } EngineContainer;
 
 void engine_container_free(EngineContainer *container);
@@ -94,6 +96,8 @@ gboolean engine_stop(Engine *engine, const char *id, gint timeout_s, GError **er
 gboolean engine_kill(Engine *engine, const char *id, GError **error);
 gboolean engine_pause(Engine *engine, const char *id, GError **error);
 gboolean engine_unpause(Engine *engine, const char *id, GError **error);
+/* Gives a container another name, running or not; ENGINE_REFUSED when the name is taken. */
+gboolean engine_rename(Engine *engine, const char *id, const char *name, GError **error);
 /* Removes a container that may run, and its writable layer; fine if it is not there. */
 gboolean engine_remove(Engine *engine, const char *id, GError **error);
 
@@ -107,7 +111,8 @@ gboolean engine_watch(Engine *engine, const char *id, guint ms, gboolean *ended,
 /* NULL without error when there is no such container. */
 EngineContainer *engine_inspect(Engine *engine, const char *name_or_id, GError **error);
 
-/* All containers (running or not) that carry LABEL; EngineContainer*. */
+/* All containers (running or not) that carry LABEL, or all there are when it is NULL;
+ * EngineContainer*. */
 GPtrArray *engine_list(Engine *engine, const char *label, GError **error);
 
 /* Changes a container's limits; BODY as engine_update_body() made it. */
@@ -124,12 +129,67 @@ gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint ta
 gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
 
+/* A command that is run in a container. */
+typedef struct {
+    const char *const *argv;
+    const char *input; /* what it reads on its stdin, which ends then; NULL = it has no stdin */
+    gsize input_length;
+    /* Called once, when it runs: the engine's id of it, and its process on the host. */
+    gboolean (*started)(const char *exec_id, gint pid, gpointer data, GError **error);
+    EngineOutputFunc output;
+    gpointer data; /* of both */
+} EngineCommand;
+
+/*
+ * As engine_exec(), and a command that cannot be started (no such program) is an error:
+ * ENGINE_REFUSED with the engine's word on it.
+ */
+gboolean engine_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
+                    GError **error);
+/* *pid is the command's process on the host, 0 when it has ended or nobody knows it any more. */
+gboolean engine_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error);
+/*
+ * engine_exec() as root and for at most TIMEOUT_MS: what runs longer is killed with all that it
+ * started in its session, and is an error (ENGINE_TIMEOUT).
+ */
+gboolean engine_exec_root(Engine *engine, const char *id, const char *const *argv,
+                          guint64 timeout_ms, EngineOutputFunc output, gpointer data,
+                          gint *exit_code, GError **error);
+
+/* A file in a container's file system, running or not. */
+typedef struct {
+    gchar *content; /* LENGTH bytes and a NUL */
+    gsize length;
+    guint mode, uid, gid;
+} EngineFile;
+void engine_file_free(EngineFile *file);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineFile, engine_file_free)
+
+/*
+ * The file at PATH, whose folders are resolved inside the container's root and nowhere else; *file
+ * is NULL when there is none, or what is there is no regular file. More than MAX bytes are an
+ * error (ENGINE_GARBLED).
+ */
+gboolean engine_get_file(Engine *engine, const char *id, const char *path, gsize max,
+                         EngineFile **file, GError **error);
+/* Whether anything is at PATH. */
+gboolean engine_has_file(Engine *engine, const char *id, const char *path, gboolean *there,
+                         GError **error);
+/*
+ * Unpacks the archive TAR (tar.h) in FOLDER, in the container's root and nowhere else: a file
+ * replaces the file or link that stood in its place; a folder in a file's or link's place is
+ * refused. NO_VM when FOLDER is not there.
+ */
+gboolean engine_put_files(Engine *engine, const char *id, const char *folder, const GByteArray *tar,
+                          GError **error);
+
 /* The id of an image by reference, NULL without error when the engine does not have it. */
 gchar *engine_image_id(Engine *engine, const char *reference, GError **error);
 /* Fetches an image; PROGRESS may be NULL. Errors: NO_IMAGE, REGISTRY, NO_SPACE, …; after an
  * interrupt or a stall the request is dropped, which makes the engine drop the pull. */
 gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error);
+
 /* Gives IMAGE the further name REPOSITORY:TAG. */
 gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,
                     GError **error);
@@ -137,3 +197,27 @@ gboolean engine_tag(Engine *engine, const char *image, const char *repository, c
 gboolean engine_untag(Engine *engine, const char *reference, GError **error);
 /* All image names that begin with PREFIX ("vmdock/"); gchar*. */
 GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error);
+
+/*
+ * Makes an image of the container's files, REPOSITORY:TAG, and returns its id. PAUSE freezes a
+ * container that runs meanwhile. The image is configured as the one that the container was made
+ * from: the environment and the labels that the cloud gave the VM, secrets among them, stay out; of
+ * its command, only the image's history tells.
+ */
+gchar *engine_commit(Engine *engine, const char *id, const char *repository, const char *tag,
+                     gboolean pause, GError **error);
+/*
+ * Sends the image of the name REFERENCE to the registry in that name. PROGRESS and DIGEST ("sha256:
+ * …", NULL where the registry told none) may be NULL. Errors and time-outs as engine_pull().
+ */
+gboolean engine_push(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     gchar **digest, GError **error);
+/*
+ * The images of NAMES, ending in NULL, as one tar to FD, and back from FD. The engine takes every
+ * name that stands in such a tar: one from elsewhere passes image_archive_rename() first. Of the
+ * progress, only the bytes so far are known. Errors: those above, and IO for FD.
+ */
+gboolean engine_save(Engine *engine, const char *const *names, int fd, EnginePullFunc progress,
+                     gpointer data, GError **error);
+gboolean engine_load(Engine *engine, int fd, EnginePullFunc progress, gpointer data,
+                     GError **error);

@@ -19,6 +19,7 @@ typedef struct {
     gboolean (*kill)(Engine *engine, const char *id, GError **error);
     gboolean (*pause)(Engine *engine, const char *id, GError **error);
     gboolean (*unpause)(Engine *engine, const char *id, GError **error);
+    gboolean (*rename)(Engine *engine, const char *id, const char *name, GError **error);
     gboolean (*remove)(Engine *engine, const char *id, GError **error);
     gboolean (*watch)(Engine *engine, const char *id, guint ms, gboolean *ended, gint *exit_code,
                       GError **error);
@@ -29,6 +30,18 @@ typedef struct {
                      EngineOutputFunc output, gpointer data, GError **error);
     gboolean (*exec)(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
+    gboolean (*run)(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
+                    GError **error);
+    gboolean (*run_pid)(Engine *engine, const char *exec_id, gint *pid, GError **error);
+    gboolean (*exec_root)(Engine *engine, const char *id, const char *const *argv,
+                          guint64 timeout_ms, EngineOutputFunc output, gpointer data,
+                          gint *exit_code, GError **error);
+    gboolean (*get_file)(Engine *engine, const char *id, const char *path, gsize max,
+                         EngineFile **file, GError **error);
+    gboolean (*has_file)(Engine *engine, const char *id, const char *path, gboolean *there,
+                         GError **error);
+    gboolean (*put_files)(Engine *engine, const char *id, const char *folder, const GByteArray *tar,
+                          GError **error);
     gchar *(*image_id)(Engine *engine, const char *reference, GError **error);
     gboolean (*pull)(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error);
@@ -36,12 +49,21 @@ typedef struct {
                     GError **error);
     gboolean (*untag)(Engine *engine, const char *reference, GError **error);
     GPtrArray *(*image_names)(Engine *engine, const char *prefix, GError **error);
+    gchar *(*commit)(Engine *engine, const char *id, const char *repository, const char *tag,
+                     gboolean pause, GError **error);
+    gboolean (*push)(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     gchar **digest, GError **error);
+    gboolean (*save)(Engine *engine, const char *const *names, int fd, EnginePullFunc progress,
+                     gpointer data, GError **error);
+    gboolean (*load)(Engine *engine, int fd, EnginePullFunc progress, gpointer data,
+                     GError **error);
 } EngineBackend;
 
 /* The first member of each back end's own struct. */
 struct Engine {
     const EngineBackend *backend;
     guint patience_ms; /* how long a request that changes something is waited for after a signal */
+    guint commit_ms;   /* the same for a commit */
 };
 
 extern const EngineBackend engine_docker;

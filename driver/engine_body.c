@@ -2,6 +2,7 @@
 #include "engine_body.h"
 
 #include "autoptr.h"
+#include "context_sh.h"
 
 #include <string.h>
 
@@ -148,6 +149,15 @@ static void set_limits(json_t *host, const VmSpec *spec, const Config *config)
     set_number(host, "PidsLimit", pids_limit(spec, config));
 }
 
+/* What the cloud tells the guest; the folder is ours, and no template names a place on the host. */
+static json_t *mounts(const VmSpec *spec, const Config *config)
+{
+    g_autofree gchar *folder = context_folder(config, spec->deploy_id);
+    return json_pack("[{s:s, s:s, s:s, s:b, s:{s:s}}]", "Type", "bind", "Source", folder, "Target",
+                     config->context_mount_point, "ReadOnly", 1, "BindOptions", "Propagation",
+                     "rprivate");
+}
+
 static json_t *host_config(const VmSpec *spec, const Config *config)
 {
     json_t *host = json_object();
@@ -166,6 +176,8 @@ static json_t *host_config(const VmSpec *spec, const Config *config)
     json_object_set_new(host, "DnsSearch", strings(spec->search));
     g_auto(GStrv) names = hosts(spec);
     json_object_set_new(host, "ExtraHosts", strings(names));
+    if (spec->context)
+        json_object_set_new(host, "Mounts", mounts(spec, config));
     if (config->log_max_bytes)
         json_object_set_new(host, "LogConfig", log_config(config));
     return host;
@@ -263,9 +275,9 @@ GStrv engine_body_changed(const VmSpec *old, const VmSpec *new)
         {"capabilities", same_list(old->capabilities, new->capabilities)},
         {"devices", same_devices(old->devices, new->devices)},
         {"privileged", old->privileged == new->privileged},
-        {"host name", g_strcmp0(old->hostname, new->hostname) == 0},
         {"hosts file", same_list(old_hosts, new_hosts)},
         {"DNS", same_list(old->dns, new->dns)},
+        {"context", !old->context == !new->context},
         {"search domains", same_list(old->search, new->search)},
     };
     g_autoptr(GStrvBuilder) changed = g_strv_builder_new();

@@ -81,9 +81,14 @@ gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *a
     HttpRequest request = {
         .method = call->method,
         .path = path,
-        .type = body ? "application/json" : NULL,
-        .body = body,
-        .length = body ? strlen(body) : 0,
+        .type = call->tar || call->source ? "application/x-tar"
+                : body                    ? "application/json"
+                                          : NULL,
+        .body = call->tar ? (const char *)call->tar->data : body,
+        .length = call->tar ? call->tar->len
+                  : body    ? strlen(body)
+                            : 0,
+        .source = call->source,
         .registry_auth = call->registry_auth,
         .started = began,
         .deadline = after(began, call->timeout_ms),
@@ -216,6 +221,13 @@ static gboolean docker_unpause(Engine *engine, const char *id, GError **error)
     return post_and_accept(engine, id, "/unpause", config->engine_request_ms, error);
 }
 
+static gboolean docker_rename(Engine *engine, const char *id, const char *name, GError **error)
+{
+    const Config *config = ((DockerEngine *)engine)->config;
+    g_autofree gchar *rest = docker_path("/rename?name=", name, NULL);
+    return post_and_accept(engine, id, rest, config->engine_request_ms, error);
+}
+
 static gboolean docker_remove(Engine *engine, const char *id, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
@@ -269,7 +281,7 @@ static EngineContainer *docker_inspect(Engine *engine, const char *name_or_id, G
 static GPtrArray *docker_list(Engine *engine, const char *label, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autoptr(json_t) filters = json_pack("{s:[s]}", "label", label);
+    g_autoptr(json_t) filters = label ? json_pack("{s:[s]}", "label", label) : json_object();
     g_autofree char *text = json_dumps(filters, JSON_COMPACT);
     g_autofree gchar *path = docker_path("/containers/json?all=1&filters=", text, NULL);
     DockerCall call = {.method = "GET", .path = path, .timeout_ms = docker->config->engine_poll_ms};
@@ -306,6 +318,7 @@ const EngineBackend engine_docker = {
     .kill = docker_kill,
     .pause = docker_pause,
     .unpause = docker_unpause,
+    .rename = docker_rename,
     .remove = docker_remove,
     .watch = docker_watch,
     .inspect = docker_inspect,
@@ -313,9 +326,19 @@ const EngineBackend engine_docker = {
     .update = docker_update,
     .logs = docker_logs,
     .exec = docker_exec,
+    .exec_root = docker_exec_root,
+    .run = docker_run,
+    .run_pid = docker_run_pid,
+    .get_file = docker_get_file,
+    .has_file = docker_has_file,
+    .put_files = docker_put_files,
     .image_id = docker_image_id,
     .pull = docker_pull,
     .tag = docker_tag,
     .untag = docker_untag,
     .image_names = docker_image_names,
+    .commit = docker_commit,
+    .push = docker_push,
+    .save = docker_save,
+    .load = docker_load,
 };

@@ -17,13 +17,15 @@ typedef struct {
 
 typedef struct {
     const char *method;
-    const char *path;   /* behind the version, escaped: docker_path() */
-    const json_t *body; /* NULL = none */
-    guint64 timeout_ms; /* of the whole call; 0 = none */
-    guint64 begin_ms;   /* until the answer begins; 0 = none */
-    guint64 stall_ms;   /* longest silence in the answer; 0 = any */
+    const char *path;      /* behind the version, escaped: docker_path() */
+    const json_t *body;    /* NULL = none */
+    const GByteArray *tar; /* the body instead: an archive */
+    guint64 timeout_ms;    /* of the whole call; 0 = none */
+    guint64 begin_ms;      /* until the answer begins; 0 = none */
+    guint64 stall_ms;      /* longest silence in the answer; 0 = any */
     const char *registry_auth;
     HttpSink sink;
+    HttpSource source; /* gives the body instead: a tar */
     gpointer data;
 } DockerCall;
 
@@ -47,6 +49,33 @@ gboolean docker_logs(Engine *engine, const char *id, gboolean terminal, guint ta
                      EngineOutputFunc output, gpointer data, GError **error);
 gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
+/* An exec instance of the container, which runs nothing yet; INPUT says that it gets a stdin. */
+gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *const *argv,
+                          gboolean input, const char *user, GError **error);
+/* Waits until the engine has noted its exit; *pid is 0 when it never ran. */
+gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, gint *pid, gint *exit_code,
+                          GError **error);
+/* *pid is its process on the host, 0 while it has none; it may have ended. */
+gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
+                             gint *pid, gint *exit_code, GError **error);
+
+/* engine_docker_run.c */
+gboolean docker_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
+                    GError **error);
+gboolean docker_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error);
+
+/* engine_docker_output.c */
+gboolean docker_exec_root(Engine *engine, const char *id, const char *const *argv,
+                          guint64 timeout_ms, EngineOutputFunc output, gpointer data,
+                          gint *exit_code, GError **error);
+
+/* engine_docker_file.c */
+gboolean docker_get_file(Engine *engine, const char *id, const char *path, gsize max,
+                         EngineFile **file, GError **error);
+gboolean docker_has_file(Engine *engine, const char *id, const char *path, gboolean *there,
+                         GError **error);
+gboolean docker_put_files(Engine *engine, const char *id, const char *folder, const GByteArray *tar,
+                          GError **error);
 
 /* engine_docker_image.c */
 gchar *docker_image_id(Engine *engine, const char *reference, GError **error);
@@ -56,3 +85,23 @@ gboolean docker_tag(Engine *engine, const char *image, const char *repository, c
                     GError **error);
 gboolean docker_untag(Engine *engine, const char *reference, GError **error);
 GPtrArray *docker_image_names(Engine *engine, const char *prefix, GError **error);
+/* As docker_path(), for references: what a slash in them means, the engine knows. */
+gchar *docker_image_path(const char *first, const char *name, const char *rest);
+/* docker_accept() with the codes of a pull: a registry speaks through the engine. */
+gboolean docker_accept_pull(const HttpAnswer *answer, GError **error);
+
+/* engine_docker_transfer.c */
+gchar *docker_commit(Engine *engine, const char *id, const char *repository, const char *tag,
+                     gboolean pause, GError **error);
+/*
+ * The body of a commit: the configuration of the container's image, so that the VM's command,
+ * environment and labels do not get into the image that is made. The engine adds whatever the
+ * container has and the body lacks, so what the VM alone has is there without its value. Pure.
+ */
+json_t *docker_commit_body(const json_t *image, const json_t *container);
+gboolean docker_push(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
+                     gchar **digest, GError **error);
+gboolean docker_save(Engine *engine, const char *const *names, int fd, EnginePullFunc progress,
+                     gpointer data, GError **error);
+gboolean docker_load(Engine *engine, int fd, EnginePullFunc progress, gpointer data,
+                     GError **error);

@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* As docker_path(), for references: what a slash in them means, the engine knows. */
-static gchar *image_path(const char *first, const char *name, const char *rest)
+gchar *docker_image_path(const char *first, const char *name, const char *rest)
 {
     g_autofree gchar *escaped = g_uri_escape_string(name, "/:@", FALSE);
     return g_strconcat(first, escaped, rest, NULL);
@@ -19,7 +18,7 @@ static gchar *image_path(const char *first, const char *name, const char *rest)
 gchar *docker_image_id(Engine *engine, const char *reference, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *path = image_path("/images/", reference, "/json");
+    g_autofree gchar *path = docker_image_path("/images/", reference, "/json");
     DockerCall call = {
         .method = "GET", .path = path, .timeout_ms = docker->config->engine_request_ms};
     g_auto(HttpAnswer) answer = {0};
@@ -40,11 +39,11 @@ static gchar *pull_path(const ImageRef *ref)
     g_autofree gchar *repository = strcmp(ref->registry, "docker.io") == 0
                                        ? g_strdup(ref->repository)
                                        : g_strconcat(ref->registry, "/", ref->repository, NULL);
-    g_autofree gchar *first = image_path("/images/create?fromImage=", repository, "&tag=");
-    return image_path(first, ref->digest ? ref->digest : ref->tag, NULL);
+    g_autofree gchar *first = docker_image_path("/images/create?fromImage=", repository, "&tag=");
+    return docker_image_path(first, ref->digest ? ref->digest : ref->tag, NULL);
 }
 
-static gboolean accept_pull(const HttpAnswer *answer, GError **error)
+gboolean docker_accept_pull(const HttpAnswer *answer, GError **error)
 {
     if (answer->status < 400)
         return TRUE;
@@ -76,7 +75,7 @@ static gboolean fetch(DockerEngine *docker, const ImageRef *ref, DockerPull *pul
         .data = pull,
     };
     g_auto(HttpAnswer) answer = {0};
-    return docker_call(docker, &call, &answer, error) && accept_pull(&answer, error) &&
+    return docker_call(docker, &call, &answer, error) && docker_accept_pull(&answer, error) &&
            docker_pull_end(pull, error);
 }
 
@@ -100,13 +99,14 @@ gboolean docker_pull(Engine *engine, const char *reference, EnginePullFunc progr
     return id != NULL;
 }
 
+/* Without a body the image takes the container's own configuration over. */
 gboolean docker_tag(Engine *engine, const char *image, const char *repository, const char *tag,
                     GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *first = image_path("/images/", image, "/tag?repo=");
-    g_autofree gchar *second = image_path(first, repository, "&tag=");
-    g_autofree gchar *path = image_path(second, tag, NULL);
+    g_autofree gchar *first = docker_image_path("/images/", image, "/tag?repo=");
+    g_autofree gchar *second = docker_image_path(first, repository, "&tag=");
+    g_autofree gchar *path = docker_image_path(second, tag, NULL);
     DockerCall call = {
         .method = "POST", .path = path, .timeout_ms = docker->config->engine_request_ms};
     g_auto(HttpAnswer) answer = {0};
@@ -116,7 +116,7 @@ gboolean docker_tag(Engine *engine, const char *image, const char *repository, c
 gboolean docker_untag(Engine *engine, const char *reference, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *path = image_path("/images/", reference, NULL);
+    g_autofree gchar *path = docker_image_path("/images/", reference, NULL);
     DockerCall call = {
         .method = "DELETE", .path = path, .timeout_ms = docker->config->engine_create_ms};
     g_auto(HttpAnswer) answer = {0};

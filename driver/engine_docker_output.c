@@ -4,6 +4,9 @@
 #include "autoptr.h"
 #include "engine_docker_parse.h"
 #include "engine_docker_stream.h"
+#include "interrupt.h"
+
+#include <signal.h>
 
 enum { EXIT_PAUSE_US = 5000 };
 
@@ -47,7 +50,7 @@ gboolean docker_logs(Engine *engine, const char *id, gboolean terminal, guint ta
     return stream(docker, &call, &to, error);
 }
 
-static json_t *exec_body(const char *const *argv, GError **error)
+static json_t *exec_body(const char *const *argv, gboolean input, const char *user, GError **error)
 {
     g_autoptr(json_t) command = json_array();
     for (; *argv; argv++)
@@ -56,13 +59,14 @@ static json_t *exec_body(const char *const *argv, GError **error)
                                 "the command is not UTF-8");
             return NULL;
         }
-    return json_pack("{s:b, s:b, s:O}", "AttachStdout", 1, "AttachStderr", 1, "Cmd", command);
+    return json_pack("{s:b, s:b, s:b, s:O, s:s}", "AttachStdin", input, "AttachStdout", 1,
+                     "AttachStderr", 1, "Cmd", command, "User", user);
 }
 
-static gchar *exec_create(DockerEngine *docker, const char *id, const char *const *argv,
-                          GError **error)
+gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *const *argv,
+                          gboolean input, const char *user, GError **error)
 {
-    g_autoptr(json_t) body = exec_body(argv, error);
+    g_autoptr(json_t) body = exec_body(argv, input, user, error);
     if (!body)
         return NULL;
     g_autofree gchar *path = docker_path("/containers/", id, "/exec");
@@ -76,25 +80,25 @@ static gchar *exec_create(DockerEngine *docker, const char *id, const char *cons
     return docker_parse_created(answer.body->str, answer.body->len, error);
 }
 
-static gboolean exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
-                             gint *exit_code, GError **error)
+gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
+                             gint *pid, gint *exit_code, GError **error)
 {
     g_autofree gchar *path = docker_path("/exec/", exec_id, "/json");
     DockerCall call = {
         .method = "GET", .path = path, .timeout_ms = docker->config->engine_request_ms};
     g_auto(HttpAnswer) answer = {0};
     return docker_ask(docker, &call, &answer, error) &&
-           docker_parse_exec(answer.body->str, answer.body->len, running, exit_code, error);
+           docker_parse_exec(answer.body->str, answer.body->len, running, pid, exit_code, error);
 }
 
 /* The output ends a moment before the engine has noted the exit, or long before it when the command
  * closed its output. */
-static gboolean exec_exit(DockerEngine *docker, const char *exec_id, gint *exit_code,
+gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, gint *pid, gint *exit_code,
                           GError **error)
 {
     for (guint pause_us = EXIT_PAUSE_US;; pause_us = MIN(pause_us * 2, 40 * EXIT_PAUSE_US)) {
         gboolean running = TRUE;
-        if (!exec_inspect(docker, exec_id, &running, exit_code, error))
+        if (!docker_exec_inspect(docker, exec_id, &running, pid, exit_code, error))
             return FALSE;
         if (!running)
             return TRUE;
@@ -102,16 +106,52 @@ static gboolean exec_exit(DockerEngine *docker, const char *exec_id, gint *exit_
     }
 }
 
+static gboolean exec_start(DockerEngine *docker, const char *exec_id, guint64 timeout_ms,
+                           EngineOutputFunc output, gpointer data, GError **error)
+{
+    g_autofree gchar *path = docker_path("/exec/", exec_id, "/start");
+    g_autoptr(json_t) body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", 0);
+    Output to = {.output = output, .data = data};
+    DockerCall call = {.method = "POST", .path = path, .body = body, .timeout_ms = timeout_ms};
+    return stream(docker, &call, &to, error);
+}
+
 gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *exec_id = exec_create(docker, id, argv, error);
+    g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "", error);
+    gint pid = 0;
+    return exec_id && exec_start(docker, exec_id, 0, output, data, error) &&
+           docker_exec_exit(docker, exec_id, &pid, exit_code, error);
+}
+
+/*
+ * The engine has no verb that ends a command. Its process is the leader of a session and a group of
+ * its own, whose number cannot be given to another one while it lives.
+ */
+static void exec_kill(DockerEngine *docker, const char *exec_id)
+{
+    gboolean running = FALSE;
+    gint pid = 0, status = 0;
+    interrupt_hold();
+    gboolean known = docker_exec_inspect(docker, exec_id, &running, &pid, &status, NULL);
+    interrupt_allow();
+    if (known && running && pid > 1)
+        kill(-pid, SIGKILL);
+}
+
+gboolean docker_exec_root(Engine *engine, const char *id, const char *const *argv,
+                          guint64 timeout_ms, EngineOutputFunc output, gpointer data,
+                          gint *exit_code, GError **error)
+{
+    DockerEngine *docker = (DockerEngine *)engine;
+    g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "0", error);
     if (!exec_id)
         return FALSE;
-    g_autofree gchar *path = docker_path("/exec/", exec_id, "/start");
-    g_autoptr(json_t) body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", 0);
-    Output to = {.output = output, .data = data};
-    DockerCall call = {.method = "POST", .path = path, .body = body};
-    return stream(docker, &call, &to, error) && exec_exit(docker, exec_id, exit_code, error);
+    gint pid = 0;
+    if (exec_start(docker, exec_id, timeout_ms, output, data, error))
+        return docker_exec_exit(docker, exec_id, &pid, exit_code, error);
+    exec_kill(docker, exec_id);
+    return FALSE;
 }

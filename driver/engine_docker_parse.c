@@ -183,6 +183,15 @@ static gchar *listed_name(const json_t *names)
     return g_strdup("");
 }
 
+/* "Exited (137) 3 minutes ago" -> 137. Words for people, but the only ones that a listing has. */
+static gint listed_exit_code(const char *status)
+{
+    static const char before[] = "Exited (";
+    return status && g_str_has_prefix(status, before)
+               ? (gint)g_ascii_strtoll(status + strlen(before), NULL, 10)
+               : 0;
+}
+
 static EngineContainer *listed(const json_t *object, GError **error)
 {
     g_autoptr(EngineContainer) container = g_new0(EngineContainer, 1);
@@ -192,6 +201,8 @@ static EngineContainer *listed(const json_t *object, GError **error)
     container->name = listed_name(json_object_get(object, "Names"));
     container->labels = read_labels(json_object_get(object, "Labels"));
     container->created = json_integer_value(json_object_get(object, "Created"));
+    container->image = g_strdup(text_at(object, "Image"));
+    container->exit_code = listed_exit_code(text_at(object, "Status"));
     return g_steal_pointer(&container);
 }
 
@@ -248,7 +259,11 @@ EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **e
     container->image = g_strdup(text_at(config, "Image"));
     container->image_id = g_strdup(text_at(root, "Image"));
     container->terminal = json_is_true(json_object_get(config, "Tty"));
+    container->hostname = g_strdup(text_at(config, "Hostname"));
     container->restarts = (guint)MAX(int_at(root, "RestartCount"), 0);
+    const json_t *storage = json_object_get(json_object_get(root, "GraphDriver"), "Data");
+    const char *layer = text_at(storage, "UpperDir");
+    container->layer = layer && *layer == '/' ? g_strdup(layer) : NULL;
     return g_steal_pointer(&container);
 }
 
@@ -288,8 +303,8 @@ gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GErr
     return TRUE;
 }
 
-gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *exit_code,
-                           GError **error)
+gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *pid,
+                           gint *exit_code, GError **error)
 {
     g_autoptr(json_t) root = docker_json(text, length, error);
     if (!root)
@@ -299,6 +314,7 @@ gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gi
     if (!json_is_boolean(runs) ||
         (!*running && !json_is_integer(json_object_get(root, "ExitCode"))))
         return garbled(error, "no exit status of the command");
+    *pid = int_at(root, "Pid");
     *exit_code = int_at(root, "ExitCode");
     return TRUE;
 }

@@ -26,8 +26,9 @@ GPtrArray *docker_parse_list(const char *text, gsize length, GError **error);
 /* The id of a container or exec instance just created; its warnings go to the log. */
 gchar *docker_parse_created(const char *text, gsize length, GError **error);
 gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GError **error);
-gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *exit_code,
-                           GError **error);
+/* *pid is 0 of what never started. */
+gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *pid,
+                           gint *exit_code, GError **error);
 gchar *docker_parse_image_id(const char *text, gsize length, GError **error);
 GPtrArray *docker_parse_image_names(const char *text, gsize length, const char *prefix,
                                     GError **error);

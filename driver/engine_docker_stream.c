@@ -13,6 +13,7 @@ enum {
     STREAM_FAULT,
     MAX_LINE = 1024 * 1024,
     MAX_LAYERS = 4096,
+    MAX_DIGEST = 200,
     PROGRESS_US = 100 * 1000,
 };
 
@@ -115,6 +116,7 @@ struct DockerPull {
     GString *line;      /* what came after the last line break */
     GHashTable *layers; /* id -> Layer */
     gint64 began, told;
+    gchar *digest; /* what a push told */
 };
 
 DockerPull *docker_pull_new(EnginePullFunc progress, gpointer data)
@@ -134,6 +136,7 @@ void docker_pull_free(DockerPull *pull)
         return;
     g_string_free(pull->line, TRUE);
     g_hash_table_unref(pull->layers);
+    g_free(pull->digest);
     g_free(pull);
 }
 
@@ -172,13 +175,14 @@ static guint64 bytes_at(const json_t *detail, const char *key)
 
 static void note_layer(Layer *layer, const char *status, const json_t *detail)
 {
-    if (strcmp(status, "Downloading") == 0) {
+    if (strcmp(status, "Downloading") == 0 || strcmp(status, "Pushing") == 0) {
         layer->current = bytes_at(detail, "current");
         layer->total = MAX(bytes_at(detail, "total"), layer->current);
     } else if (strcmp(status, "Verifying Checksum") == 0 ||
                strcmp(status, "Download complete") == 0) {
         layer->current = layer->total;
-    } else if (strcmp(status, "Pull complete") == 0 || strcmp(status, "Already exists") == 0) {
+    } else if (strcmp(status, "Pull complete") == 0 || strcmp(status, "Already exists") == 0 ||
+               strcmp(status, "Pushed") == 0 || strcmp(status, "Layer already exists") == 0) {
         layer->current = layer->total;
         layer->done = TRUE;
     }
@@ -198,6 +202,20 @@ static void note_progress(DockerPull *pull, const json_t *message)
         tell(pull);
 }
 
+static void note_digest(DockerPull *pull, const json_t *aux)
+{
+    const char *digest = json_string_value(json_object_get(aux, "Digest"));
+    if (!digest)
+        return;
+    g_free(pull->digest);
+    pull->digest = vmdock_one_line(digest, MAX_DIGEST);
+}
+
+const char *docker_pull_digest(const DockerPull *pull)
+{
+    return pull->digest;
+}
+
 static gboolean take_line(DockerPull *pull, const char *line, gsize length, GError **error)
 {
     while (length > 0 && g_ascii_isspace(line[length - 1]))
@@ -212,12 +230,13 @@ static gboolean take_line(DockerPull *pull, const char *line, gsize length, GErr
     if (!fault)
         fault = json_string_value(json_object_get(message, "error"));
     if (!fault) {
+        note_digest(pull, json_object_get(message, "aux"));
         note_progress(pull, message);
         return TRUE;
     }
     g_autofree gchar *words = vmdock_one_line(fault, 1000);
     g_set_error_literal(error, VMDOCK_ERROR, (gint)docker_pull_error_code(0, words),
-                        *words ? words : "the pull failed without a message");
+                        *words ? words : "the transfer failed without a message");
     return FALSE;
 }
 
@@ -233,7 +252,8 @@ gboolean docker_pull_feed(DockerPull *pull, const char *bytes, gsize length, GEr
     }
     g_string_append_len(pull->line, bytes, end - bytes);
     if (pull->line->len > MAX_LINE)
-        return garbled(error, "the container engine's report of the pull has a line without end");
+        return garbled(error,
+                       "the container engine's report of the transfer has a line without end");
     return TRUE;
 }
 

@@ -29,3 +29,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DockerPull, docker_pull_free)
 /* Errors: those of a pull that the stream reports, ENGINE_GARBLED. */
 gboolean docker_pull_feed(DockerPull *pull, const char *bytes, gsize length, GError **error);
 gboolean docker_pull_end(DockerPull *pull, GError **error);
+/* A push reports in the same form; the digest that it told, NULL if none yet. */
+const char *docker_pull_digest(const DockerPull *pull);

@@ -35,7 +35,8 @@ typedef struct {
     gsize header_bytes, body_bytes;
     gint64 began, last; /* when it was sent; when bytes last came */
     guint attempts;
-    GError *error; /* why we broke it off */
+    gboolean sending; /* a source has more to give */
+    GError *error;    /* why we broke it off */
 } Exchange;
 
 void http_answer_clear(HttpAnswer *answer)
@@ -121,6 +122,15 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     return length;
 }
 
+static size_t give_body(char *bytes, size_t size, size_t count, void *data)
+{
+    Exchange *x = data;
+    gssize n = x->request->source(bytes, size * count, x->request->data, &x->error);
+    x->last = g_get_monotonic_time();
+    x->sending = n > 0;
+    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+}
+
 /*
  * Called before each attempt to send. libcurl sends anew whatever a kept connection lost without an
  * answer; done twice, a POST that the engine has seen would be another request.
@@ -156,6 +166,7 @@ static void set_up(EngineHttp *http)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 1L);
 }
@@ -210,6 +221,8 @@ static struct curl_slist *request_headers(const HttpRequest *request)
     g_autofree gchar *type =
         g_strconcat("Content-Type:", request->type ? " " : NULL, request->type, NULL);
     headers = curl_slist_append(headers, type);
+    if (request->source)
+        headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
     if (request->registry_auth) {
         g_autofree gchar *auth = g_strconcat("X-Registry-Auth: ", request->registry_auth, NULL);
         headers = curl_slist_append(headers, auth);
@@ -222,20 +235,26 @@ static void prepare(Exchange *x, struct curl_slist *headers)
     CURL *easy = x->http->easy;
     const HttpRequest *request = x->request;
     g_autofree gchar *url = g_strconcat("http://localhost", request->path, NULL);
-    gboolean post = strcmp(request->method, "POST") == 0;
+    gboolean post = strcmp(request->method, "POST") == 0, put = strcmp(request->method, "PUT") == 0;
+    gboolean head = strcmp(request->method, "HEAD") == 0;
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    if (post) {
+    if (post || put) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->length);
+        const char *body = request->body ? request->body : "";
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->source ? NULL : body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         request->source ? -1 : (curl_off_t)request->length);
+    } else if (head) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
-    gboolean other = !post && strcmp(request->method, "GET") != 0;
+    gboolean other = !post && !head && strcmp(request->method, "GET") != 0;
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, other ? request->method : NULL);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(easy, CURLOPT_READDATA, x);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     x->http->words[0] = '\0';
 }
@@ -246,7 +265,7 @@ static gint64 patience(const Exchange *x)
     gint64 end = x->request->deadline ? x->request->deadline : G_MAXINT64;
     if (x->request->begin && x->header_bytes == 0)
         end = MIN(end, x->request->begin);
-    if (x->request->stall_ms && x->header_bytes > 0)
+    if (x->request->stall_ms && (x->header_bytes > 0 || x->sending))
         end = MIN(end, x->last + (gint64)x->request->stall_ms * G_TIME_SPAN_MILLISECOND);
     return end;
 }
@@ -256,10 +275,13 @@ static gboolean in_time(Exchange *x, gint64 now)
     gint64 end = patience(x);
     if (now < end)
         return TRUE;
-    gboolean silent = x->header_bytes > 0 && !(x->request->deadline && now >= x->request->deadline);
+    gboolean silent = (x->header_bytes > 0 || x->sending) &&
+                      !(x->request->deadline && now >= x->request->deadline);
     g_set_error(&x->error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_TIMEOUT,
-                silent ? "the container engine fell silent for %.1f s in the middle of its answer"
-                       : "the container engine did not answer within %.1f s",
+                x->sending && silent
+                    ? "the container engine took nothing for %.1f s of what it is sent"
+                : silent ? "the container engine fell silent for %.1f s in the middle of its answer"
+                         : "the container engine did not answer within %.1f s",
                 (double)(end - (silent ? x->last : x->request->started)) / G_TIME_SPAN_SECOND);
     return FALSE;
 }

@@ -16,20 +16,25 @@ typedef struct EngineHttp EngineHttp;
 
 /* Takes the next bytes of an answer's body; FALSE with ERROR set ends the request. */
 typedef gboolean (*HttpSink)(const char *bytes, gsize length, gpointer data, GError **error);
+/* Gives the next bytes of a request's body, at most ROOM; 0 at its end, -1 with ERROR set ends the
+ * request. It may wait, with a time-out of its own. */
+typedef gssize (*HttpSource)(char *bytes, gsize room, gpointer data, GError **error);
 
 typedef struct {
-    const char *method; /* GET, POST or DELETE */
+    const char *method; /* GET, HEAD, POST, PUT or DELETE */
     const char *path;   /* with its query, escaped */
     const char *type;   /* media type of the body; NULL = no body */
     const char *body;
     gsize length;
+    HttpSource source;         /* gives the body of a POST instead, in chunks; NULL = BODY */
     const char *registry_auth; /* value of X-Registry-Auth, or NULL */
     gint64 started;            /* when the caller's verb began, in monotonic microseconds */
     gint64 deadline;           /* by when all of it is over; 0 = none */
     gint64 begin;              /* by when the answer's status line has come; 0 = none */
-    guint64 stall_ms;          /* longest silence in an answer that has begun; 0 = any */
-    HttpSink sink;             /* gets the body of a 2xx answer; NULL = it is gathered */
-    gpointer data;
+    guint64 stall_ms; /* longest silence in an answer that has begun, and longest time in which the
+                       * engine takes nothing of a SOURCE's bytes; 0 = any */
+    HttpSink sink;    /* gets the body of a 2xx answer; NULL = it is gathered */
+    gpointer data;    /* for SINK and SOURCE */
 } HttpRequest;
 
 typedef struct {

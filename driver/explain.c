@@ -2,6 +2,7 @@
 /* explain: the plan of a deploy. Pure: asks neither the engine nor the kernel. */
 #include "actions.h"
 
+#include "autoptr.h"
 #include "disk.h"
 #include "engine_body.h"
 #include "policy.h"
@@ -33,15 +34,25 @@ static json_t *routes_json(const GArray *routes)
     return list;
 }
 
+/* null where nothing is said of that direction. */
+static json_t *bandwidth_json(const VmBandwidth *bandwidth)
+{
+    if (bandwidth->average == 0 && bandwidth->peak == 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I}", "average", (json_int_t)bandwidth->average, "peak",
+                     (json_int_t)bandwidth->peak, "burst", (json_int_t)bandwidth->burst);
+}
+
 static json_t *nic_json(const VmNic *nic)
 {
     g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : NULL;
     json_t *mtu = nic->mtu ? json_integer(nic->mtu) : json_string("the bridge's");
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o}", "nic", (int)nic->id,
-                     "host_end", nic->host_name, "guest_end", nic->guest_name, "bridge",
-                     nic->bridge, "bridge_type", nic->bridge_type ? nic->bridge_type : "linux",
-                     "mac", mac, "mtu", mtu, "addresses", addresses_json(nic->addresses), "routes",
-                     routes_json(nic->routes));
+    return json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o}", "nic", (int)nic->id, "host_end",
+        nic->host_name, "guest_end", nic->guest_name, "bridge", nic->bridge, "bridge_type",
+        nic->bridge_type ? nic->bridge_type : "linux", "mac", mac, "mtu", mtu, "addresses",
+        addresses_json(nic->addresses), "routes", routes_json(nic->routes), "inbound",
+        bandwidth_json(&nic->inbound), "outbound", bandwidth_json(&nic->outbound));
 }
 
 static json_t *strings_json(const GPtrArray *strings)
@@ -50,6 +61,22 @@ static json_t *strings_json(const GPtrArray *strings)
     for (guint i = 0; i < strings->len; i++)
         json_array_append_new(list, json_string(g_ptr_array_index(strings, i)));
     return list;
+}
+
+/* What the guest is told, and what is done in it; nothing that may be a secret. */
+static json_t *context_json(const Config *config, const VmSpec *spec)
+{
+    const VmContext *context = spec->context;
+    if (!context)
+        return json_null();
+    g_autoptr(json_t) shown = vm_spec_to_shown_json(spec);
+    json_t *variables = json_object_get(json_object_get(shown, "context"), "variables");
+    gboolean password = context->password || context->password_hash || context->sealed;
+    return json_pack("{s:s, s:s?, s:O, s:s, s:i, s:b, s:b}", "mounted_at",
+                     config->context_mount_point, "image", context->image, "variables", variables,
+                     "user", context->user ? context->user : "root", "ssh_keys",
+                     context->keys ? (int)g_strv_length(context->keys) : 0, "password", password,
+                     "start_script", context->script != NULL);
 }
 
 json_t *vm_explain(const Config *config, const VmSpec *spec)
@@ -64,10 +91,10 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
     return json_pack(
-        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:s?}", "vm",
+        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:o, s:s?}", "vm",
         spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
         spec->image_source, "held_as", held, "request", "method", "POST", "path", path, "body",
         engine_body(spec, config, held), "namespace", netns, "links", links, "filter_rules",
-        "not_honoured", strings_json(spec->not_honoured), "refused",
-        refused ? refused->message : NULL);
+        "context", context_json(config, spec), "not_honoured", strings_json(spec->not_honoured),
+        "refused", refused ? refused->message : NULL);
 }

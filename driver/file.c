@@ -45,6 +45,12 @@ static gboolean write_all(int fd, const char *text, gsize length)
 
 gboolean file_replace(const char *path, const char *text, gssize length, int mode, GError **error)
 {
+    return file_replace_as(path, text, length, mode, (uid_t)-1, (gid_t)-1, error);
+}
+
+gboolean file_replace_as(const char *path, const char *text, gssize length, int mode, uid_t uid,
+                         gid_t gid, GError **error)
+{
     g_autofree gchar *beside = g_strconcat(path, ".XXXXXX", NULL);
     autofd int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0) {
@@ -52,7 +58,8 @@ gboolean file_replace(const char *path, const char *text, gssize length, int mod
         return FALSE;
     }
     gsize size = length < 0 ? strlen(text) : (gsize)length;
-    if (fchmod(fd, (mode_t)mode) == 0 && write_all(fd, text, size) && rename(beside, path) == 0)
+    if (fchown(fd, uid, gid) == 0 && fchmod(fd, (mode_t)mode) == 0 && write_all(fd, text, size) &&
+        rename(beside, path) == 0)
         return TRUE;
     vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", path);
     unlink(beside);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 /* Makes PATH and its parents (0755); the last one with MODE. Fine if it is there. */
 gboolean file_make_folder(const char *path, int mode, GError **error);
@@ -16,6 +17,9 @@ gboolean file_make_folder(const char *path, int mode, GError **error);
  * because syncing a disk takes tens of milliseconds, which a caller can spend on something else.
  */
 gboolean file_replace(const char *path, const char *text, gssize length, int mode, GError **error);
+/* The same for a file that is UID's and GID's; -1 leaves one as it comes. */
+gboolean file_replace_as(const char *path, const char *text, gssize length, int mode, uid_t uid,
+                         gid_t gid, GError **error);
 /* Brings PATH and its name to the disk. */
 gboolean file_sync(const char *path, GError **error);
 

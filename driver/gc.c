@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gc: what killed actions and containers removed behind vmdock's back have left on the host. */
+#include "gc.h"
+
 #include "actions.h"
 
+#include "disk.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
@@ -10,6 +13,7 @@
 #include "network.h"
 #include "sandbox.h"
 #include "state.h"
+#include "swap.h"
 
 #include <string.h>
 
@@ -18,6 +22,8 @@ enum { ID_LENGTH = 64 };
 typedef struct {
     Host *host;
     gboolean dry_run;
+    GcDueFunc due; /* NULL: everything is looked at, and is due */
+    gpointer data;
     GHashTable *containers; /* name -> EngineContainer of the listing */
     GHashTable *ids;        /* container id, a set */
     GPtrArray *found;       /* sentences */
@@ -50,7 +56,21 @@ static void list_containers(Sweep *sweep, GPtrArray *list)
     }
 }
 
-/* The ids with a sandbox, a host end or a state folder, and of containers that never started. */
+/* The ids that have snapshots. A name of a disk tells nothing: a transfer may hold one for a VM
+ * that is not deployed yet. */
+static gboolean add_snapshots(Sweep *sweep, GHashTable *ids, GError **error)
+{
+    g_autoptr(GPtrArray) names = engine_image_names(sweep->host->engine, DISK_NAME_PREFIX, error);
+    for (guint i = 0; names && i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        const char *rest = name + strlen(DISK_NAME_PREFIX);
+        if (disk_name_is_snapshot(name))
+            g_hash_table_add(ids, g_strndup(rest, strcspn(rest, ":")));
+    }
+    return names != NULL;
+}
+
+/* The ids with a sandbox, a host end, a state folder or a snapshot, and of containers. */
 static GHashTable *suspects(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = network_owners(sweep->host, error);
@@ -67,9 +87,15 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     GHashTableIter iter;
     gpointer name;
     g_hash_table_iter_init(&iter, sweep->containers);
-    while (g_hash_table_iter_next(&iter, &name, NULL))
-        if (vm_id_valid(name))
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        gchar *put_aside = swap_deploy_id(name);
+        if (put_aside)
+            g_hash_table_add(ids, put_aside);
+        else if (vm_id_valid(name))
             g_hash_table_add(ids, g_strdup(name));
+    }
+    if (!add_snapshots(sweep, ids, error))
+        return NULL;
     return g_steal_pointer(&ids);
 }
 
@@ -77,9 +103,10 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
  */
 static gboolean sweep_orphan(Sweep *sweep, const char *deploy_id, GError **error)
 {
-    note(sweep, "VM %s has no container: its links, sandbox and saved spec %s", deploy_id,
-         sweep->dry_run ? "would go" : "are gone");
-    return sweep->dry_run || leftover_clear(sweep->host, deploy_id, NULL, error);
+    note(sweep, "VM %s has no container: its links, sandbox, snapshots and saved spec %s",
+         deploy_id, sweep->dry_run ? "would go" : "are gone");
+    return sweep->dry_run || (leftover_clear(sweep->host, deploy_id, NULL, error) &&
+                              disk_names_release(sweep->host, deploy_id, FALSE, error));
 }
 
 static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, GError **error)
@@ -87,6 +114,27 @@ static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, 
     note(sweep, "VM %s has a container (%.12s) of an unfinished action: %s", container->name,
          container->id, sweep->dry_run ? "it would go" : "it is gone");
     return sweep->dry_run || leftover_clear(sweep->host, container->name, container, error);
+}
+
+/* A container that was put aside, and whose removal failed. */
+static gboolean sweep_aside(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    GError *failure = NULL;
+    g_autoptr(EngineContainer) aside = swap_aside(sweep->host, deploy_id, &failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    if (!aside)
+        return !failure;
+    note(sweep, "%s is the container that VM %s had before: it %s", aside->name, deploy_id,
+         sweep->dry_run ? "would go" : "is gone");
+    return sweep->dry_run || swap_clear(sweep->host, deploy_id, error);
+}
+
+/* A VM that ended by itself: nobody has taken its network down, and its addresses still answer. */
+static gboolean sweep_ended(Sweep *sweep, const EngineContainer *container, GError **error)
+{
+    note(sweep, "VM %s has ended by itself: its links and sandbox are gone", container->name);
+    return network_down(sweep->host, container->name, error);
 }
 
 static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
@@ -99,6 +147,14 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
+    if (swap_pending(sweep->host, deploy_id))
+        note(sweep, "VM %s was given another container by an action that was killed: it %s",
+             deploy_id, sweep->dry_run ? "would be settled" : "is settled");
+    if (sweep->dry_run ? swap_pending(sweep->host, deploy_id)
+                       : !swap_settle(sweep->host, deploy_id, error))
+        return sweep->dry_run;
+    if (!sweep_aside(sweep, deploy_id, error))
+        return FALSE;
     g_autoptr(EngineContainer) container = host_container(sweep->host, deploy_id, &failure);
     if (!container && !failure)
         return sweep_orphan(sweep, deploy_id, error);
@@ -108,6 +164,8 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
     }
     if (host_is_leftover(container))
         return sweep_unstarted(sweep, container, error);
+    if (sweep->due && container->state == ENGINE_EXITED)
+        return sweep_ended(sweep, container, error);
     return TRUE;
 }
 
@@ -154,6 +212,33 @@ static void sweep_locks(Sweep *sweep)
     }
 }
 
+/* A state folder without a spec: of a VM that is not deployed yet. */
+static gboolean is_prepared(const Config *config, const char *deploy_id)
+{
+    g_autofree gchar *folder = g_build_filename(config->state_dir, deploy_id, NULL);
+    g_autofree gchar *spec = g_build_filename(folder, "spec.json", NULL);
+    return g_file_test(folder, G_FILE_TEST_IS_DIR) && !g_file_test(spec, G_FILE_TEST_EXISTS);
+}
+
+/* TRUE when the listing and a file say that nothing is wrong with it, which costs no question. */
+static gboolean in_order(const Sweep *sweep, const char *deploy_id)
+{
+    const Config *config = sweep->host->config;
+    const EngineContainer *container = g_hash_table_lookup(sweep->containers, deploy_id);
+    g_autofree gchar *netns = g_build_filename(config->netns_dir, deploy_id, NULL);
+    gboolean has_netns = g_file_test(netns, G_FILE_TEST_EXISTS);
+    if (!container)
+        return !has_netns && is_prepared(config, deploy_id);
+    return sandbox_map_knows(config, container->id, deploy_id) &&
+           (host_runs(container) || (container->state == ENGINE_EXITED && !has_netns));
+}
+
+static gboolean is_due(const Sweep *sweep, const char *deploy_id)
+{
+    return vm_id_valid(deploy_id) &&
+           (!sweep->due || (!in_order(sweep, deploy_id) && sweep->due(deploy_id, sweep->data)));
+}
+
 static gboolean sweep_all(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = suspects(sweep, error);
@@ -164,7 +249,7 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     g_hash_table_iter_init(&iter, ids);
     while (g_hash_table_iter_next(&iter, &deploy_id, NULL)) {
         g_autoptr(GError) trouble = NULL;
-        if (vm_id_valid(deploy_id) && !sweep_vm(sweep, deploy_id, &trouble))
+        if (is_due(sweep, deploy_id) && !sweep_vm(sweep, deploy_id, &trouble))
             log_warn("VM %s is left as it is: %s", (const char *)deploy_id, trouble->message);
     }
     if (!sweep->dry_run)
@@ -176,12 +261,19 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
 
 GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error)
 {
+    return gc_run(host, dry_run, NULL, NULL, error);
+}
+
+GPtrArray *gc_run(Host *host, gboolean dry_run, GcDueFunc due, gpointer data, GError **error)
+{
     g_autoptr(GPtrArray) list = engine_list(host->engine, ENGINE_LABEL_VM, error);
     if (!list)
         return NULL;
     g_auto(Sweep) sweep = {
         .host = host,
         .dry_run = dry_run,
+        .due = due,
+        .data = data,
         .containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
         .ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
         .found = g_ptr_array_new_with_free_func(g_free),

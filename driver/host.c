@@ -4,6 +4,7 @@
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
+#include "swap.h"
 
 #include <unistd.h>
 
@@ -61,9 +62,11 @@ static HostLock *lock_within(const Host *host, const char *deploy_id, guint wait
     return lock;
 }
 
-HostLock *host_lock(const Host *host, const char *deploy_id, GError **error)
+HostLock *host_lock(Host *host, const char *deploy_id, GError **error)
 {
-    return lock_within(host, deploy_id, (guint)host->config->lock_wait_ms, error);
+    g_autoptr(HostLock) lock =
+        lock_within(host, deploy_id, (guint)host->config->lock_wait_ms, error);
+    return lock && swap_settle(host, deploy_id, error) ? g_steal_pointer(&lock) : NULL;
 }
 
 HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error)

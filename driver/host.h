@@ -26,9 +26,12 @@ Netlink *host_netlink(Host *host, GError **error);
 /* A VM, held by one action at a time: <run>/lock/<deploy-id>. */
 typedef struct HostLock HostLock;
 
-/* Takes the VM's lock. Errors: SPEC for what is no deploy id, BUSY, IO, INTERRUPTED. */
-HostLock *host_lock(const Host *host, const char *deploy_id, GError **error);
-/* The same without waiting: NULL without error when somebody holds it. */
+/*
+ * Takes the VM's lock, and settles a swap of its container that was killed (swap.h). Errors: SPEC
+ * for what is no deploy id, BUSY, IO, INTERRUPTED; those of swap_settle().
+ */
+HostLock *host_lock(Host *host, const char *deploy_id, GError **error);
+/* The lock alone, without waiting: NULL without error when somebody holds it. */
 HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error);
 /* Frees the VM for others. The lock's file goes with the VM's saved spec, so that a VM that never
  * came to be, or is purged, leaves nothing. */

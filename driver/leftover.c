@@ -2,6 +2,7 @@
 #include "leftover.h"
 
 #include "disk.h"
+#include "exec.h"
 #include "network.h"
 #include "sandbox.h"
 #include "state.h"
@@ -14,5 +15,6 @@ gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer
         return FALSE;
     return network_down(host, deploy_id, error) &&
            disk_root_release_fetched(host, deploy_id, error) &&
+           exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }

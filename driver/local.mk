@@ -1,6 +1,8 @@
 # libvmdock: the hypervisor's actions and all that they stand on. Never prints.
 noinst_LTLIBRARIES += libvmdock.la
 libvmdock_la_SOURCES = \
+	driver/account.c \
+	driver/account.h \
 	driver/actions.h \
 	driver/autoptr.h \
 	driver/boot.c \
@@ -9,11 +11,32 @@ libvmdock_la_SOURCES = \
 	driver/cgroup_parse.c \
 	driver/config.c \
 	driver/config.h \
+	driver/context.h \
+	driver/context_apply.c \
+	driver/context_folder.c \
+	driver/context_image.c \
+	driver/context_image.h \
+	driver/context_script.c \
+	driver/context_sh.c \
+	driver/context_sh.h \
 	driver/credentials.c \
 	driver/credentials.h \
+	driver/datastore.c \
+	driver/datastore.h \
+	driver/datastore_fetch.c \
+	driver/datastore_private.h \
+	driver/datastore_remove.c \
+	driver/datastore_snapshot.c \
+	driver/datastore_source.c \
+	driver/datastore_source.h \
+	driver/datastore_store.c \
+	driver/datastore_work.c \
+	driver/datastore_work.h \
 	driver/deploy.c \
 	driver/disk.c \
 	driver/disk.h \
+	driver/disk_size.c \
+	driver/disk_size.h \
 	driver/doctor.c \
 	driver/doctor.h \
 	driver/doctor_facts.h \
@@ -27,6 +50,8 @@ libvmdock_la_SOURCES = \
 	driver/doctor_probe.c \
 	driver/doctor_probe_host.c \
 	driver/doctor_sudo.c \
+	driver/download.c \
+	driver/download.h \
 	driver/engine.c \
 	driver/engine.h \
 	driver/engine_backend.h \
@@ -34,41 +59,78 @@ libvmdock_la_SOURCES = \
 	driver/engine_body.h \
 	driver/engine_docker.c \
 	driver/engine_docker.h \
+	driver/engine_docker_file.c \
 	driver/engine_docker_image.c \
 	driver/engine_docker_output.c \
 	driver/engine_docker_parse.c \
 	driver/engine_docker_parse.h \
+	driver/engine_docker_run.c \
 	driver/engine_docker_stream.c \
 	driver/engine_docker_stream.h \
+	driver/engine_docker_transfer.c \
 	driver/engine_http.c \
 	driver/engine_http.h \
 	driver/error.c \
 	driver/error.h \
+	driver/exec.c \
+	driver/exec.h \
+	driver/exec_record.c \
+	driver/exec_worker.c \
 	driver/explain.c \
 	driver/file.c \
 	driver/file.h \
 	driver/gc.c \
+	driver/gc.h \
 	driver/host.c \
 	driver/host.h \
+	driver/hotplug.c \
+	driver/hotplug.h \
+	driver/image_archive.c \
+	driver/image_archive.h \
+	driver/image_archive_manifest.c \
+	driver/image_empty.c \
+	driver/image_empty.h \
+	driver/image_manifest.c \
+	driver/image_manifest.h \
 	driver/image_ref.c \
 	driver/image_ref.h \
 	driver/interrupt.c \
 	driver/interrupt.h \
+	driver/iso.c \
+	driver/iso.h \
+	driver/layer_size.c \
+	driver/layer_size.h \
 	driver/leftover.c \
 	driver/leftover.h \
 	driver/log.c \
 	driver/log.h \
+	driver/monitor_exec.c \
+	driver/monitor_exec.h \
+	driver/monitor_host.c \
+	driver/monitor_host.h \
+	driver/monitor_vm.c \
+	driver/monitor_vm.h \
 	driver/netlink.c \
 	driver/netlink.h \
 	driver/netlink_address.c \
 	driver/netlink_link.c \
+	driver/netlink_qdisc.c \
 	driver/netlink_request.h \
+	driver/netlink_rule.c \
 	driver/network.c \
 	driver/network.h \
 	driver/nic.c \
 	driver/nic.h \
 	driver/nic_announce.c \
 	driver/nic_port.c \
+	driver/nic_qos.c \
+	driver/nic_qos.h \
+	driver/nic_source.c \
+	driver/nic_source.h \
+	driver/opennebula_datastore.c \
+	driver/opennebula_datastore.h \
+	driver/opennebula_monitor.c \
+	driver/opennebula_monitor.h \
 	driver/pause.c \
 	driver/policy.c \
 	driver/policy.h \
@@ -76,19 +138,49 @@ libvmdock_la_SOURCES = \
 	driver/poll.h \
 	driver/poll_format.c \
 	driver/poll_format.h \
+	driver/process.c \
+	driver/process.h \
 	driver/purge.c \
+	driver/reconfigure.c \
+	driver/resize.c \
+	driver/resize_disk.c \
 	driver/restart.c \
 	driver/samples.c \
 	driver/samples.h \
 	driver/sandbox.c \
 	driver/sandbox.h \
 	driver/sandbox_map.c \
+	driver/setup_dockerd.c \
+	driver/setup_dockerd.h \
+	driver/setup_engine.c \
+	driver/setup_engine.h \
+	driver/setup_file.c \
+	driver/setup_file.h \
+	driver/setup_forward.c \
+	driver/setup_forward.h \
+	driver/setup_opennebula.c \
+	driver/setup_opennebula.h \
+	driver/setup_rc.c \
+	driver/setup_rc.h \
+	driver/setup_remotes.c \
+	driver/setup_remotes.h \
+	driver/setup_run.c \
+	driver/setup_run.h \
+	driver/setup_template.c \
+	driver/setup_template.h \
+	driver/setup_tree.c \
+	driver/setup_tree.h \
+	driver/skopeo.c \
+	driver/skopeo.h \
+	driver/snapshot.c \
 	driver/spec.c \
 	driver/spec.h \
 	driver/spec_check.c \
 	driver/spec_json.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
+	driver/spec_opennebula_bandwidth.c \
+	driver/spec_opennebula_context.c \
 	driver/spec_opennebula_dns.c \
 	driver/spec_opennebula_grants.c \
 	driver/spec_opennebula_ip.c \
@@ -101,10 +193,26 @@ libvmdock_la_SOURCES = \
 	driver/state.c \
 	driver/state.h \
 	driver/stop.c \
+	driver/stream.c \
+	driver/stream.h \
+	driver/swap.c \
+	driver/swap.h \
+	driver/sweep.c \
 	driver/sysctl.c \
 	driver/sysctl.h \
+	driver/tar.c \
+	driver/tar.h \
+	driver/transfer.c \
+	driver/transfer.h \
+	driver/transfer_move.c \
+	driver/transfer_private.h \
+	driver/transfer_snapshot.c \
 	driver/undo.c \
 	driver/undo.h \
+	driver/usage_cache.c \
+	driver/usage_cache.h \
 	driver/vm_list.c \
-	driver/vm_list.h
-libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) -lm
+	driver/vm_list.h \
+	driver/vm_status.c \
+	driver/vm_status.h
+libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) -lm

@@ -29,6 +29,7 @@ typedef struct {
     gint master;     /* ifindex of the bridge, 0 = none */
     gint peer_index; /* IFLA_LINK of a veth, 0 = none */
     guint64 rx_bytes, tx_bytes, rx_packets, tx_packets;
+    gchar qdisc[16]; /* its root queueing discipline: "noqueue", "tbf", … */
     gchar alias[80]; /* IFLA_IFALIAS: "vmdock:one-42" on the host ends that vmdock made */
 } NetlinkLink;
 
@@ -80,10 +81,44 @@ gboolean netlink_address_delete(Netlink *netlink, gint index, const VmAddress *a
 /* The addresses that were given to a link; VmAddress. Link-local IPv6 and what was learned from
  * router advertisements are left out. */
 GArray *netlink_address_list(Netlink *netlink, gint index, GError **error);
+/* The table of routes that is asked unless a rule says another. */
+#define NETLINK_TABLE_MAIN 254
 /* Fine, with a warning, if a route of that destination and metric is there: the first one stands.
  */
-gboolean netlink_route_add(Netlink *netlink, gint index, const VmRoute *route, GError **error);
-/* The routes of the main table through a link that the kernel did not make itself; VmRoute. */
-GArray *netlink_route_list(Netlink *netlink, gint index, GError **error);
+gboolean netlink_route_add(Netlink *netlink, gint index, guint32 table, const VmRoute *route,
+                           GError **error);
+/* The routes of a table through a link that the kernel did not make itself; VmRoute. */
+GArray *netlink_route_list(Netlink *netlink, gint index, guint32 table, GError **error);
 /* Removes them. */
-gboolean netlink_route_flush(Netlink *netlink, gint index, GError **error);
+gboolean netlink_route_flush(Netlink *netlink, gint index, guint32 table, GError **error);
+
+/* A rule: what is sent from SOURCE, a single address, asks TABLE before the main one. */
+gboolean netlink_source_rule_add(Netlink *netlink, const VmAddress *source, guint32 table,
+                                 GError **error);
+/* Removes all such rules of the namespace. */
+gboolean netlink_source_rule_flush(Netlink *netlink, GError **error);
+
+/*
+ * A token bucket filter: what leaves the link does so at RATE, after BURST bytes at once; with a
+ * PEAK, that burst too passes no faster than PEAK, PEAK_BURST bytes at once. QUEUE bytes wait for
+ * their turn, more are dropped. Rates are bytes per second; a packet that is larger than a burst
+ * never passes, unless it is one that the kernel may take apart.
+ */
+typedef struct {
+    guint64 rate;
+    guint64 peak; /* 0 = none */
+    guint32 burst, peak_burst;
+    guint32 queue;
+} NetlinkShape;
+
+/* Shapes what leaves the link, or changes how it is shaped; its root qdisc is replaced. */
+gboolean netlink_shape(Netlink *netlink, gint index, const NetlinkShape *shape, GError **error);
+/* Fine if nothing was. */
+gboolean netlink_unshape(Netlink *netlink, gint index, GError **error);
+/* A link of kind ifb, down: what is redirected to it leaves it again and goes on as if it had just
+ * arrived where it came from, shaped on the way. */
+gboolean netlink_ifb_add(Netlink *netlink, const char *name, GError **error);
+/* Redirects all that arrives on the link to leave the link TO first; twice is once. */
+gboolean netlink_redirect(Netlink *netlink, gint index, gint to, GError **error);
+/* Fine if nothing was. */
+gboolean netlink_unredirect(Netlink *netlink, gint index, GError **error);

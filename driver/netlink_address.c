@@ -116,13 +116,13 @@ static gchar *route_text(const VmRoute *route)
 }
 
 static void begin_route(NetlinkRequest *request, guint16 type, guint16 flags, gint index,
-                        const VmRoute *route)
+                        guint32 table, const VmRoute *route)
 {
     struct rtmsg *info = netlink_request_begin(request, type, flags, sizeof *info);
     gboolean on_link = route->gateway.family == 0 && route->destination.family == AF_INET;
     info->rtm_family = (guint8)route->destination.family;
     info->rtm_dst_len = (guint8)route->destination.prefix;
-    info->rtm_table = RT_TABLE_MAIN;
+    info->rtm_table = table <= G_MAXUINT8 ? (guint8)table : RT_TABLE_UNSPEC;
     info->rtm_protocol = type == RTM_NEWROUTE ? RTPROT_STATIC : RTPROT_UNSPEC;
     info->rtm_scope = on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     info->rtm_type = RTN_UNICAST;
@@ -133,12 +133,15 @@ static void begin_route(NetlinkRequest *request, guint16 type, guint16 flags, gi
     if (route->metric != 0)
         mnl_attr_put_u32(request->header, RTA_PRIORITY, route->metric);
     mnl_attr_put_u32(request->header, RTA_OIF, (guint32)index);
+    if (table > G_MAXUINT8)
+        mnl_attr_put_u32(request->header, RTA_TABLE, table);
 }
 
-gboolean netlink_route_add(Netlink *netlink, gint index, const VmRoute *route, GError **error)
+gboolean netlink_route_add(Netlink *netlink, gint index, guint32 table, const VmRoute *route,
+                           GError **error)
 {
     NetlinkRequest request;
-    begin_route(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, route);
+    begin_route(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, table, route);
     g_autofree gchar *text = route_text(route);
     return netlink_request_send(netlink, &request, EEXIST, error, "add the route %s", text);
 }
@@ -147,13 +150,14 @@ gboolean netlink_route_add(Netlink *netlink, gint index, const VmRoute *route, G
 typedef struct {
     int family;
     gint index;
+    guint32 table;
 } RouteFilter;
 
 static gboolean is_given_route(const struct rtmsg *info)
 {
-    return info->rtm_table == RT_TABLE_MAIN && info->rtm_type == RTN_UNICAST &&
-           !(info->rtm_flags & RTM_F_CLONED) && info->rtm_protocol != RTPROT_KERNEL &&
-           info->rtm_protocol != RTPROT_RA && info->rtm_protocol != RTPROT_REDIRECT;
+    return info->rtm_type == RTN_UNICAST && !(info->rtm_flags & RTM_F_CLONED) &&
+           info->rtm_protocol != RTPROT_KERNEL && info->rtm_protocol != RTPROT_RA &&
+           info->rtm_protocol != RTPROT_REDIRECT;
 }
 
 static gboolean parse_route(const struct nlmsghdr *message, gpointer element, gpointer data)
@@ -167,6 +171,7 @@ static gboolean parse_route(const struct nlmsghdr *message, gpointer element, gp
     route->destination.family = info->rtm_family;
     route->destination.prefix = info->rtm_dst_len;
     gint index = 0;
+    guint32 table = info->rtm_table;
     gsize size = address_size(info->rtm_family);
     const struct nlattr *attr;
     mnl_attr_for_each (attr, message, sizeof *info) {
@@ -180,8 +185,10 @@ static gboolean parse_route(const struct nlmsghdr *message, gpointer element, gp
             netlink_attr_copy(attr, &route->metric, sizeof route->metric);
         else if (type == RTA_OIF)
             netlink_attr_copy(attr, &index, sizeof index);
+        else if (type == RTA_TABLE)
+            netlink_attr_copy(attr, &table, sizeof table);
     }
-    return index == filter->index;
+    return index == filter->index && table == filter->table;
 }
 
 static gboolean list_routes(Netlink *netlink, RouteFilter filter, GArray *routes, GError **error)
@@ -189,9 +196,9 @@ static gboolean list_routes(Netlink *netlink, RouteFilter filter, GArray *routes
     NetlinkRequest request;
     struct rtmsg *info = netlink_request_begin(&request, RTM_GETROUTE, NLM_F_DUMP, sizeof *info);
     info->rtm_family = (guint8)filter.family;
-    info->rtm_table = RT_TABLE_MAIN;
     mnl_attr_put_u32(request.header, RTA_OIF, (guint32)filter.index);
-    /* A namespace that never had a route has no main table: ENOENT. */
+    mnl_attr_put_u32(request.header, RTA_TABLE, filter.table);
+    /* A table that never had a route, be it the main one, is not there: ENOENT. */
     g_autoptr(GArray) found = netlink_request_get(
         netlink, &request, sizeof(VmRoute), parse_route, &filter, ENOENT, error,
         "list the IPv%c routes of link %d", filter.family == AF_INET6 ? '6' : '4', filter.index);
@@ -201,24 +208,24 @@ static gboolean list_routes(Netlink *netlink, RouteFilter filter, GArray *routes
     return TRUE;
 }
 
-GArray *netlink_route_list(Netlink *netlink, gint index, GError **error)
+GArray *netlink_route_list(Netlink *netlink, gint index, guint32 table, GError **error)
 {
     g_autoptr(GArray) routes = g_array_new(FALSE, FALSE, sizeof(VmRoute));
-    if (!list_routes(netlink, (RouteFilter){AF_INET, index}, routes, error) ||
-        !list_routes(netlink, (RouteFilter){AF_INET6, index}, routes, error))
+    if (!list_routes(netlink, (RouteFilter){AF_INET, index, table}, routes, error) ||
+        !list_routes(netlink, (RouteFilter){AF_INET6, index, table}, routes, error))
         return NULL;
     return g_steal_pointer(&routes);
 }
 
-gboolean netlink_route_flush(Netlink *netlink, gint index, GError **error)
+gboolean netlink_route_flush(Netlink *netlink, gint index, guint32 table, GError **error)
 {
-    g_autoptr(GArray) routes = netlink_route_list(netlink, index, error);
+    g_autoptr(GArray) routes = netlink_route_list(netlink, index, table, error);
     if (!routes)
         return FALSE;
     for (guint i = 0; i < routes->len; i++) {
         const VmRoute *route = &g_array_index(routes, VmRoute, i);
         NetlinkRequest request;
-        begin_route(&request, RTM_DELROUTE, 0, index, route);
+        begin_route(&request, RTM_DELROUTE, 0, index, table, route);
         g_autofree gchar *text = route_text(route);
         if (!netlink_request_send(netlink, &request, ESRCH, error, "delete the route %s", text))
             return FALSE;

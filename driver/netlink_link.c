@@ -48,6 +48,9 @@ static void take_attribute(const struct nlattr *attr, NetlinkLink *link)
     case IFLA_IFALIAS:
         take_text(attr, link->alias, sizeof link->alias);
         break;
+    case IFLA_QDISC:
+        take_text(attr, link->qdisc, sizeof link->qdisc);
+        break;
     case IFLA_MTU:
         netlink_attr_copy(attr, &link->mtu, sizeof link->mtu);
         break;

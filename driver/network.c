@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "nic.h"
+#include "nic_source.h"
 
 #include <string.h>
 
@@ -34,6 +35,24 @@ static void push(Undo *undo, const char *what, UndoFunc func, Host *host, const 
     undo_push(undo, what, func, step, g_free);
 }
 
+static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox, Undo *undo,
+                     GError **error)
+{
+    gboolean created = FALSE;
+    if (!nic_ensure(host->netlink, sandbox, nic, &created, error))
+        return FALSE;
+    if (created)
+        push(undo, "a NIC", undo_nic, host, spec, nic);
+    return TRUE;
+}
+
+gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
+                      Undo *undo, GError **error)
+{
+    return host_netlink(host, error) && plug(host, spec, nic, sandbox, undo, error) &&
+           nic_sources_settle(sandbox, spec->nics, error);
+}
+
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
 {
     Netlink *netlink = host_netlink(host, error);
@@ -48,23 +67,36 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
         return NULL;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
-        gboolean created = FALSE;
-        if (!interrupt_check(error) || !nic_ensure(netlink, sandbox, nic, &created, error))
+        if (!interrupt_check(error) || !plug(host, spec, nic, sandbox, undo, error))
             return NULL;
-        if (created)
-            push(undo, "a NIC", undo_nic, host, spec, nic);
     }
+    /* A new sandbox with a single NIC has no rules, and needs none. */
+    if ((!sandbox->created || spec->nics->len > 1) &&
+        !nic_sources_settle(sandbox, spec->nics, error))
+        return NULL;
     return g_steal_pointer(&sandbox);
+}
+
+gboolean network_restore(Host *host, const VmSpec *spec, GError **error)
+{
+    g_autoptr(Undo) undo = undo_new();
+    g_autoptr(Sandbox) sandbox = network_up(host, spec, undo, error);
+    undo_commit(undo);
+    return sandbox != NULL;
+}
+
+void network_announce_nic(Sandbox *sandbox, const VmNic *nic)
+{
+    g_autoptr(GError) error = NULL;
+    if (!nic_announce(sandbox, nic, &error))
+        log_warn("VM %s: the neighbours were not told of its addresses: %s", sandbox->deploy_id,
+                 error->message);
 }
 
 void network_announce(Sandbox *sandbox, const VmSpec *spec)
 {
-    for (guint i = 0; i < spec->nics->len; i++) {
-        g_autoptr(GError) error = NULL;
-        if (!nic_announce(sandbox, g_ptr_array_index(spec->nics, i), &error))
-            log_warn("VM %s: the neighbours were not told of its addresses: %s", spec->deploy_id,
-                     error->message);
-    }
+    for (guint i = 0; i < spec->nics->len; i++)
+        network_announce_nic(sandbox, g_ptr_array_index(spec->nics, i));
 }
 
 static void collect_owned(const NetlinkLink *link, gpointer data)

@@ -14,6 +14,11 @@
  * must outlive it. NICs of an earlier spec are removed.
  */
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
+/* One NIC of SPEC alone, in a sandbox that is there: made, or brought to what NIC says. */
+gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
+                      Undo *undo, GError **error);
+/* For an undo: network_up() to what SPEC said before, to stay. */
+gboolean network_restore(Host *host, const VmSpec *spec, GError **error);
 /*
  * Removes every host end that carries the VM's alias, and the sandbox. Needs no spec: after a crash
  * or a reboot the kernel is asked what is there. Fine if there is nothing.
@@ -21,5 +26,6 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
 gboolean network_down(Host *host, const char *deploy_id, GError **error);
 /* Tells the neighbours where the addresses are; what fails is logged, the VM is up all the same. */
 void network_announce(Sandbox *sandbox, const VmSpec *spec);
+void network_announce_nic(Sandbox *sandbox, const VmNic *nic);
 /* The deploy ids that host ends carry as alias; a set of gchar*. */
 GHashTable *network_owners(Host *host, GError **error);

@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "nic_qos.h"
 
 #include <string.h>
 
@@ -117,7 +118,7 @@ static gboolean make_pair(Work *work, GError **error)
 
 static gboolean settle_host(Work *work, GError **error)
 {
-    const NetlinkLink *end = &work->host_end;
+    NetlinkLink *end = &work->host_end;
     guint mtu = MAX(work->mtu, work->bridge_mtu);
     if (strcmp(end->alias, work->alias) != 0 &&
         !netlink_link_set_alias(work->host, end->index, work->alias, error))
@@ -127,6 +128,7 @@ static gboolean settle_host(Work *work, GError **error)
         return FALSE;
     if (end->mtu != mtu && !netlink_link_set_mtu(work->host, end->index, mtu, error))
         return FALSE;
+    end->mtu = mtu;
     if (!end->up && !netlink_link_up(work->host, end->index, error))
         return FALSE;
     /* A port needs no address of its own; without this it would speak IPv6 on the VM's network. */
@@ -293,7 +295,7 @@ static GArray *wanted_routes(const VmNic *nic)
 static gboolean add_routes(const Work *work, const GArray *routes, GError **error)
 {
     for (guint i = 0; i < routes->len; i++)
-        if (!netlink_route_add(work->sandbox->netlink, work->guest_end.index,
+        if (!netlink_route_add(work->sandbox->netlink, work->guest_end.index, NETLINK_TABLE_MAIN,
                                &g_array_index(routes, VmRoute, i), error))
             return FALSE;
     return TRUE;
@@ -323,10 +325,11 @@ static gboolean correct_guest(const Work *work, GError **error)
         (!work->guest_end.up && !netlink_link_up(netlink, index, error)))
         return FALSE;
     g_autoptr(GArray) routes = wanted_routes(work->nic);
-    g_autoptr(GArray) there = netlink_route_list(netlink, index, error);
+    g_autoptr(GArray) there = netlink_route_list(netlink, index, NETLINK_TABLE_MAIN, error);
     if (!there || same_routes(routes, there))
         return there != NULL;
-    return netlink_route_flush(netlink, index, error) && add_routes(work, routes, error);
+    return netlink_route_flush(netlink, index, NETLINK_TABLE_MAIN, error) &&
+           add_routes(work, routes, error);
 }
 
 static gboolean bring(Work *work, GError **error)
@@ -334,8 +337,10 @@ static gboolean bring(Work *work, GError **error)
     if (!look(work, error) ||
         (!is_pair(work) && (!clear_place(work, error) || !make_pair(work, error))))
         return FALSE;
-    return settle_host(work, error) && settle_guest_link(work, error) &&
-           settle_sysctls(work, error) &&
+    return settle_host(work, error) &&
+           nic_qos_ensure(work->host, work->sandbox->deploy_id, work->nic, &work->host_end,
+                          error) &&
+           settle_guest_link(work, error) && settle_sysctls(work, error) &&
            (work->fresh ? fill_guest(work, error) : correct_guest(work, error));
 }
 
@@ -350,20 +355,33 @@ gboolean nic_ensure(Netlink *host, Sandbox *sandbox, const VmNic *nic, gboolean 
         *created = work.fresh;
         return TRUE;
     }
-    if (work.fresh)
+    if (work.fresh) {
         netlink_link_delete(host, nic->host_name, NULL);
+        nic_qos_remove(host, sandbox->deploy_id, nic->host_name, NULL);
+    }
     g_prefix_error(error, "NIC %u (%s): ", nic->id, nic->host_name);
     return FALSE;
+}
+
+/* *found tells whether there is a host end of that name that is the VM's. */
+static gboolean find_own(Netlink *host, const char *deploy_id, const VmNic *nic, NetlinkLink *link,
+                         gboolean *found, GError **error)
+{
+    g_autofree gchar *alias = alias_of(deploy_id);
+    if (!netlink_link_get(host, nic->host_name, link, found, error))
+        return FALSE;
+    *found = *found && is_veth(link) && strcmp(link->alias, alias) == 0;
+    return TRUE;
 }
 
 static gboolean remove_pair(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
 {
     NetlinkLink link = {0};
     gboolean found = FALSE;
-    if (!netlink_link_get(host, nic->host_name, &link, &found, error))
+    if (!nic_qos_remove(host, deploy_id, nic->host_name, error) ||
+        !find_own(host, deploy_id, nic, &link, &found, error))
         return FALSE;
-    g_autofree gchar *alias = alias_of(deploy_id);
-    if (!found || !is_veth(&link) || strcmp(link.alias, alias) != 0)
+    if (!found)
         return TRUE;
     const NicPort *port = nic_port(nic, NULL);
     return (!port || port->unplug(host, nic->bridge, nic->host_name, error)) &&
@@ -373,6 +391,17 @@ static gboolean remove_pair(Netlink *host, const char *deploy_id, const VmNic *n
 gboolean nic_remove(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
 {
     if (remove_pair(host, deploy_id, nic, error))
+        return TRUE;
+    g_prefix_error(error, "NIC %u (%s): ", nic->id, nic->host_name);
+    return FALSE;
+}
+
+gboolean nic_limit(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
+{
+    NetlinkLink link = {0};
+    gboolean found = FALSE;
+    if (find_own(host, deploy_id, nic, &link, &found, error) &&
+        (!found || nic_qos_ensure(host, deploy_id, nic, &link, error)))
         return TRUE;
     g_prefix_error(error, "NIC %u (%s): ", nic->id, nic->host_name);
     return FALSE;
@@ -392,15 +421,16 @@ static gboolean is_guest_end(const GPtrArray *nics, const char *name)
     return FALSE;
 }
 
-static gboolean has_owned_peer(const GArray *host_ends, const char *alias, const NetlinkLink *guest)
+static const NetlinkLink *owned_peer(const GArray *host_ends, const char *alias,
+                                     const NetlinkLink *guest)
 {
     for (guint i = 0; i < host_ends->len; i++) {
         const NetlinkLink *link = &g_array_index(host_ends, NetlinkLink, i);
         if (link->index == guest->peer_index && link->peer_index == guest->index &&
             strcmp(link->alias, alias) == 0)
-            return TRUE;
+            return link;
     }
-    return FALSE;
+    return NULL;
 }
 
 gboolean nic_remove_others(Netlink *host, Sandbox *sandbox, const GPtrArray *nics, GError **error)
@@ -413,8 +443,10 @@ gboolean nic_remove_others(Netlink *host, Sandbox *sandbox, const GPtrArray *nic
     g_autofree gchar *alias = alias_of(sandbox->deploy_id);
     for (guint i = 0; i < guests->len; i++) {
         const NetlinkLink *guest = &g_array_index(guests, NetlinkLink, i);
-        if (!is_guest_end(nics, guest->name) && has_owned_peer(host_ends, alias, guest) &&
-            !netlink_link_delete(sandbox->netlink, guest->name, error))
+        const NetlinkLink *peer =
+            is_guest_end(nics, guest->name) ? NULL : owned_peer(host_ends, alias, guest);
+        if (peer && (!netlink_link_delete(sandbox->netlink, guest->name, error) ||
+                     !nic_qos_remove(host, sandbox->deploy_id, peer->name, error)))
             return FALSE;
     }
     return TRUE;

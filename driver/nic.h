@@ -32,14 +32,17 @@ const NicPort *nic_port(const VmNic *nic, GError **error);
 
 /*
  * Brings the NIC to what NIC says: makes it, or corrects the one that is there (port, MAC, MTU,
- * addresses, routes), and leaves it up. A host end of that name that is not the peer of this
- * sandbox's guest end is a leftover and is replaced. *created tells whether undo should remove it.
+ * bandwidth, addresses, routes), and leaves it up. A host end of that name that is not the peer of
+ * this sandbox's guest end is a leftover and is replaced. *created tells whether undo should remove
+ * it.
  */
 gboolean nic_ensure(Netlink *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
                     GError **error);
 /* Removes the VM's pair; fine if it is not there. A link of that name that is not the VM's stays.
  */
 gboolean nic_remove(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error);
+/* Limits the bandwidth of the VM's NIC as NIC says; fine if it is not there. */
+gboolean nic_limit(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error);
 /* Removes the VM's NICs that stand in the sandbox and are not among the guest ends of NICS. What
  * the engine or the guest itself made there stays. */
 gboolean nic_remove_others(Netlink *host, Sandbox *sandbox, const GPtrArray *nics, GError **error);

@@ -46,7 +46,8 @@ GHashTable *poll_traffic_new(void)
 
 void poll_traffic_add(GHashTable *traffic, const NetlinkLink *link)
 {
-    if (!g_str_has_prefix(link->alias, NIC_ALIAS_PREFIX))
+    /* The link that limits what a NIC sends has the alias too, and counts the same packets. */
+    if (!g_str_has_prefix(link->alias, NIC_ALIAS_PREFIX) || strcmp(link->kind, "ifb") == 0)
         return;
     const char *deploy_id = link->alias + strlen(NIC_ALIAS_PREFIX);
     Traffic *sum = g_hash_table_lookup(traffic, deploy_id);
@@ -75,6 +76,7 @@ static PollVm *new_vm(const EngineContainer *container)
     vm->created = container->created;
     vm->state = container->state;
     vm->one_state = poll_one_state(container->state);
+    vm->exit_code = container->exit_code;
     return vm;
 }
 

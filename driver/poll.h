@@ -21,6 +21,7 @@ typedef struct {
     gboolean has_sample; /* it has a cgroup, so that all values below are told */
     Sample sample;       /* without has_sample only net_rx and net_tx: NICs outlive the container */
     double cpu_percent;  /* of one core: 200 is two cores busy */
+    gint exit_code;      /* of its last end; says something of one that is EXITED */
 } PollVm;
 
 void poll_vm_free(PollVm *vm);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "poll_format.h"
 
+#include "spec_opennebula.h"
+
 #include <string.h>
 
 const char *poll_state_name(EngineState state)
@@ -104,15 +106,6 @@ gchar *poll_format_opennebula(const PollVm *vm)
         append_counter(text, "DISKWRIOPS", sample->disk_write_ops);
     }
     return g_string_free(text, FALSE);
-}
-
-/* The number in OpenNebula's own form of a deploy id, NULL for another's. */
-static const char *opennebula_number(const char *deploy_id)
-{
-    if (!g_str_has_prefix(deploy_id, "one-"))
-        return NULL;
-    const char *number = deploy_id + strlen("one-");
-    return *number && strspn(number, "0123456789") == strlen(number) ? number : NULL;
 }
 
 gchar *poll_format_opennebula_all(const GPtrArray *vms)

@@ -4,9 +4,11 @@
 
 #include "disk.h"
 #include "error.h"
+#include "exec.h"
 #include "network.h"
 #include "sandbox.h"
 #include "state.h"
+#include "swap.h"
 
 /* The VM's container is found by name; one that is somebody else's is not touched. */
 static gboolean remove_container(Host *host, const char *deploy_id, GError **error)
@@ -25,8 +27,10 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
 
 static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
 {
-    return remove_container(host, deploy_id, error) && network_down(host, deploy_id, error) &&
-           disk_root_release(host, deploy_id, error) &&
+    return remove_container(host, deploy_id, error) && swap_clear(host, deploy_id, error) &&
+           network_down(host, deploy_id, error) &&
+           disk_names_release(host, deploy_id, TRUE, error) &&
+           network_down(host, deploy_id, error) && exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }
 

@@ -3,6 +3,7 @@
 #include "actions.h"
 
 #include "boot.h"
+#include "context.h"
 #include "error.h"
 #include "interrupt.h"
 #include "network.h"
@@ -18,20 +19,6 @@ static gboolean halt(Host *host, const EngineContainer *container, const VmSpec 
     gint timeout_s = spec->process.stop_timeout;
     return engine_stop(host->engine, container->id,
                        timeout_s >= 0 ? timeout_s : (gint)host->config->stop_timeout_s, error);
-}
-
-/* The front end does not send the XML again for these two: the last applied spec stands for it. */
-static VmSpec *last_spec(Host *host, const char *deploy_id, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-    VmSpec *spec = state_load(host->config, deploy_id, &failure);
-    if (!spec && failure)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    else if (!spec)
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
-                    "its last applied spec is gone from %s; deploy it again",
-                    host->config->state_dir);
-    return spec;
 }
 
 typedef struct {
@@ -61,8 +48,13 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
     if (!container)
         return FALSE;
-    g_autoptr(VmSpec) spec = last_spec(host, deploy_id, error);
+    /* The front end does not send the XML again for these two. */
+    g_autoptr(VmSpec) spec = state_load_needed(host->config, deploy_id, error);
     if (!spec)
+        return FALSE;
+    /* The engine cannot start a container whose context is gone; it is made as at the deploy. */
+    g_autoptr(VmContext) context = NULL;
+    if (!context_refresh(host->config, spec, &context, error))
         return FALSE;
     /* The network comes first: a bridge that is gone is found while the VM still runs. */
     if (host_runs(container) && !sandbox_adopt(host->config, deploy_id, container->pid, error))
@@ -83,6 +75,8 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
         return FALSE;
     g_autoptr(GError) failure = NULL;
     gboolean booted = boot_container(host, spec, container->id, sandbox, &failure);
+    if (booted)
+        context_keep_hostname(host, spec, container);
     /* What dies at its start would die again: it is left as it is. */
     if (booted || vmdock_error_is(failure, VMDOCK_ERROR_DEAD)) {
         undo_commit(undo);

@@ -47,7 +47,103 @@ void vm_spec_free(VmSpec *spec)
     g_strfreev(spec->dns);
     g_strfreev(spec->search);
     g_ptr_array_unref(spec->not_honoured);
+    vm_context_free(spec->context);
     g_free(spec);
+}
+
+static void variable_free(VmVariable *variable)
+{
+    g_free(variable->name);
+    g_free(variable->value);
+    g_free(variable);
+}
+
+GPtrArray *vm_variables_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)variable_free);
+}
+
+VmContext *vm_context_new(void)
+{
+    VmContext *context = g_new0(VmContext, 1);
+    context->variables = vm_variables_new();
+    return context;
+}
+
+void vm_context_free(VmContext *context)
+{
+    if (!context)
+        return;
+    g_ptr_array_unref(context->variables);
+    g_free(context->image);
+    g_strfreev(context->files);
+    g_free(context->user);
+    g_strfreev(context->keys);
+    g_free(context->password);
+    g_free(context->password_hash);
+    g_free(context->script);
+    g_free(context);
+}
+
+VmContext *vm_context_copy(const VmContext *context)
+{
+    VmContext *copy = vm_context_new();
+    for (guint i = 0; i < context->variables->len; i++) {
+        const VmVariable *variable = context->variables->pdata[i];
+        vm_variables_set(copy->variables, variable->name, variable->value);
+    }
+    copy->image = g_strdup(context->image);
+    copy->files = g_strdupv(context->files);
+    copy->user = g_strdup(context->user);
+    copy->keys = g_strdupv(context->keys);
+    copy->password = g_strdup(context->password);
+    copy->password_hash = g_strdup(context->password_hash);
+    copy->sealed = context->sealed;
+    copy->script = g_strdup(context->script);
+    return copy;
+}
+
+/* Where NAME is, or belongs. */
+static guint variable_place(const GPtrArray *variables, const char *name, gboolean *there)
+{
+    guint low = 0, high = variables->len;
+    *there = FALSE;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const VmVariable *variable = variables->pdata[middle];
+        int order = strcmp(variable->name, name);
+        if (order == 0) {
+            *there = TRUE;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const char *vm_variables_value(const GPtrArray *variables, const char *name)
+{
+    gboolean there;
+    guint place = variable_place(variables, name, &there);
+    return there ? ((const VmVariable *)variables->pdata[place])->value : NULL;
+}
+
+void vm_variables_set(GPtrArray *variables, const char *name, const char *value)
+{
+    gboolean there;
+    guint place = variable_place(variables, name, &there);
+    if (!there) {
+        VmVariable *variable = g_new0(VmVariable, 1);
+        variable->name = g_strdup(name);
+        g_ptr_array_insert(variables, (gint)place, variable);
+    }
+    VmVariable *variable = variables->pdata[place];
+    gchar *copy = g_strdup(value);
+    g_free(variable->value);
+    variable->value = copy;
 }
 
 VmNic *vm_nic_new(void)
@@ -56,6 +152,19 @@ VmNic *vm_nic_new(void)
     nic->addresses = g_array_new(FALSE, TRUE, sizeof(VmAddress));
     nic->routes = g_array_new(FALSE, TRUE, sizeof(VmRoute));
     return nic;
+}
+
+VmNic *vm_nic_copy(const VmNic *nic)
+{
+    VmNic *copy = g_memdup2(nic, sizeof *nic);
+    copy->host_name = g_strdup(nic->host_name);
+    copy->guest_name = g_strdup(nic->guest_name);
+    copy->bridge = g_strdup(nic->bridge);
+    copy->bridge_type = g_strdup(nic->bridge_type);
+    copy->network = g_strdup(nic->network);
+    copy->addresses = g_array_copy(nic->addresses);
+    copy->routes = g_array_copy(nic->routes);
+    return copy;
 }
 
 void vm_nic_free(VmNic *nic)

@@ -38,6 +38,13 @@ typedef enum {
     VM_IP6_OFF,     /* IPv6 is disabled on this NIC (METHOD=disable) */
 } VmIp6Mode;
 
+/* What a NIC may move in one direction; 0 = not said. Both rates 0: it is not limited. */
+typedef struct {
+    gint64 average; /* bytes per second */
+    gint64 peak;    /* bytes per second, while a burst lasts */
+    gint64 burst;   /* bytes that may pass faster than the average */
+} VmBandwidth;
+
 typedef struct {
     guint id;           /* the cloud's number of the NIC */
     gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
@@ -51,6 +58,8 @@ typedef struct {
     GArray *addresses; /* VmAddress: the NIC's own first, then its aliases' */
     GArray *routes;    /* VmRoute: ROUTES, then the default routes (destination prefix 0) */
     VmIp6Mode ip6_mode;
+    VmBandwidth inbound;  /* of what the guest receives */
+    VmBandwidth outbound; /* of what it sends */
 } VmNic;
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
@@ -80,6 +89,28 @@ typedef struct {
     gint64 pids;         /* 0 = the host's configuration */
 } VmLimits;
 
+/* One thing that the cloud tells the guest. */
+typedef struct {
+    gchar *name;  /* a shell variable's */
+    gchar *value; /* any text, "" when it is empty */
+} VmVariable;
+
+/*
+ * What the guest learns of itself, and what is done in it for the cloud. Holds secrets: values of
+ * variables, the password, the script are shown nowhere (vm_spec_to_shown_json).
+ */
+typedef struct {
+    GPtrArray *variables; /* VmVariable, sorted by name, no doubles */
+    gchar *image;    /* the image with the files, below the host's datastores: "102/1/disk.6" */
+    GStrv files;     /* the names that it should hold beside context.sh; may be NULL */
+    gchar *user;     /* whose keys and password these are; NULL = root */
+    GStrv keys;      /* SSH public keys, one line each; may be NULL */
+    gchar *password; /* in clear; NULL = none, or the hash is given */
+    gchar *password_hash; /* crypt(5) */
+    gboolean sealed;      /* the password came encrypted: only the image has it in clear */
+    gchar *script;        /* to be run at every boot; NULL = none */
+} VmContext;
+
 typedef struct VmSpec {
     gchar *deploy_id;    /* "one-42", safe as a file name; the key of everything on the host */
     gchar *cloud;        /* "opennebula" */
@@ -101,6 +132,7 @@ typedef struct VmSpec {
     GStrv dns;               /* addresses in order, no doubles; may be NULL */
     GStrv search;            /* search domains in order, no doubles; may be NULL */
     GPtrArray *not_honoured; /* gchar*: one sentence for each thing asked and not honoured */
+    VmContext *context;      /* NULL = the cloud tells the guest nothing */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -108,8 +140,21 @@ void vm_spec_free(VmSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmSpec, vm_spec_free)
 
 VmNic *vm_nic_new(void);
+VmNic *vm_nic_copy(const VmNic *nic);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
+
+VmContext *vm_context_new(void);
+void vm_context_free(VmContext *context);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmContext, vm_context_free)
+VmContext *vm_context_copy(const VmContext *context);
+/* A sorted list of VmVariable, as a context has it. */
+GPtrArray *vm_variables_new(void);
+/* The value of a variable; NULL when there is none. */
+const char *vm_variables_value(const GPtrArray *variables, const char *name);
+/* Sets a variable, in its place by name. */
+void vm_variables_set(GPtrArray *variables, const char *name, const char *value);
+
 void vm_device_free(VmDevice *device);
 
 /*
@@ -158,3 +203,5 @@ gchar *vm_hostname_from(const char *text, const char *fallback);
  */
 json_t *vm_spec_to_json(const VmSpec *spec);
 VmSpec *vm_spec_from_json(const json_t *json, GError **error);
+/* The same for people's eyes, and no spec any more: values that may be secrets are "(hidden)". */
+json_t *vm_spec_to_shown_json(const VmSpec *spec);

@@ -35,6 +35,11 @@
     X(address, gateway)                                                                            \
     X(number, metric)
 
+#define BANDWIDTH_FIELDS(X)                                                                        \
+    X(size, average)                                                                               \
+    X(size, peak)                                                                                  \
+    X(size, burst)
+
 /* The MAC stands between these two: it is two fields of the struct and one of the JSON. */
 #define NIC_NAME_FIELDS(X)                                                                         \
     X(number, id)                                                                                  \
@@ -48,7 +53,9 @@
     X(number, mtu)                                                                                 \
     X(addresses, addresses)                                                                        \
     X(routes, routes)                                                                              \
-    X(ip6_mode, ip6_mode)
+    X(ip6_mode, ip6_mode)                                                                          \
+    X(bandwidth, inbound)                                                                          \
+    X(bandwidth, outbound)
 
 #define SPEC_FIELDS(X)                                                                             \
     X(text, deploy_id)                                                                             \
@@ -71,6 +78,17 @@
     X(strings, dns)                                                                                \
     X(strings, search)                                                                             \
     X(sentences, not_honoured)
+
+#define CONTEXT_FIELDS(X)                                                                          \
+    X(variables, variables)                                                                        \
+    X(string, image)                                                                               \
+    X(strings, files)                                                                              \
+    X(string, user)                                                                                \
+    X(strings, keys)                                                                               \
+    X(string, password)                                                                            \
+    X(string, password_hash)                                                                       \
+    X(flag, sealed)                                                                                \
+    X(string, script)
 
 #define WRITE(kind, field) json_object_set_new(json, #field, write_##kind(&from->field));
 #define READ(kind, field)                                                                          \
@@ -283,6 +301,24 @@ static gboolean read_ip6_mode(const json_t *json, VmIp6Mode *mode, G_GNUC_UNUSED
     return FALSE;
 }
 
+/* null where nothing is said of that direction. */
+static json_t *write_bandwidth(const VmBandwidth *from)
+{
+    if (from->average == 0 && from->peak == 0 && from->burst == 0)
+        return json_null();
+    json_t *json = json_object();
+    BANDWIDTH_FIELDS(WRITE)
+    return json;
+}
+
+static gboolean read_bandwidth(const json_t *json, VmBandwidth *to, GError **error)
+{
+    if (json_is_null(json))
+        return TRUE;
+    BANDWIDTH_FIELDS(READ)
+    return TRUE;
+}
+
 static json_t *write_mac(const VmNic *nic)
 {
     if (!nic->has_mac)
@@ -411,10 +447,48 @@ static gboolean read_limits(const json_t *json, VmLimits *to, GError **error)
     return TRUE;
 }
 
+static json_t *write_variables(GPtrArray *const *list)
+{
+    json_t *json = json_object();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmVariable *variable = (*list)->pdata[i];
+        json_object_set_new(json, variable->name, json_string(variable->value));
+    }
+    return json;
+}
+
+static json_t *write_context(const VmContext *from)
+{
+    if (!from)
+        return json_null();
+    json_t *json = json_object();
+    CONTEXT_FIELDS(WRITE)
+    return json;
+}
+
+static gboolean read_variables(const json_t *json, GPtrArray **list, G_GNUC_UNUSED GError **error)
+{
+    const char *name;
+    json_t *item;
+    json_object_foreach ((json_t *)json, name, item) {
+        if (!json_is_string(item))
+            return FALSE;
+        vm_variables_set(*list, name, json_string_value(item));
+    }
+    return json_is_object(json);
+}
+
+static gboolean read_context(const json_t *json, VmContext *to, GError **error)
+{
+    CONTEXT_FIELDS(READ)
+    return TRUE;
+}
+
 static json_t *write_spec(const VmSpec *from)
 {
     json_t *json = json_object();
     SPEC_FIELDS(WRITE)
+    json_object_set_new(json, "context", write_context(from->context));
     return json;
 }
 
@@ -426,7 +500,15 @@ json_t *vm_spec_to_json(const VmSpec *spec)
 static gboolean read_spec(const json_t *json, VmSpec *to, GError **error)
 {
     SPEC_FIELDS(READ)
-    return TRUE;
+    /* Specs that an older version saved do not have it. */
+    const json_t *context = json_object_get(json, "context");
+    if (!context || json_is_null(context))
+        return TRUE;
+    to->context = vm_context_new();
+    if (read_context(context, to->context, error))
+        return TRUE;
+    g_prefix_error(error, "context: ");
+    return FALSE;
 }
 
 VmSpec *vm_spec_from_json(const json_t *json, GError **error)
@@ -435,4 +517,51 @@ VmSpec *vm_spec_from_json(const json_t *json, GError **error)
     if (!read_spec(json, spec, error))
         return NULL;
     return g_steal_pointer(&spec);
+}
+
+/* Variables whose values are no secrets whatever stands in them; any other may be one. */
+static gboolean variable_is_plain(const char *name)
+{
+    static const char *const plain[] = {"DISK_ID",
+                                        "DNS",
+                                        "FILES",
+                                        "FILES_DS",
+                                        "GROW_FS",
+                                        "GROW_ROOTFS",
+                                        "HOSTNAME",
+                                        "NETWORK",
+                                        "ONEGATE_ENDPOINT",
+                                        "REPORT_READY",
+                                        "SET_HOSTNAME",
+                                        "SSH_PUBLIC_KEY",
+                                        "TARGET",
+                                        "TOKEN",
+                                        "USERNAME",
+                                        "VMID",
+                                        NULL};
+    return g_strv_contains(plain, name) || g_str_has_prefix(name, "ETH");
+}
+
+static void hide(json_t *object, const char *key)
+{
+    if (json_is_string(json_object_get(object, key)))
+        json_object_set_new(object, key, json_string("(hidden)"));
+}
+
+json_t *vm_spec_to_shown_json(const VmSpec *spec)
+{
+    json_t *json = vm_spec_to_json(spec);
+    json_t *context = json_object_get(json, "context");
+    json_t *variables = json_object_get(context, "variables"), *value;
+    const char *name;
+    void *next;
+    json_object_foreach_safe(variables, next, name, value)
+    {
+        if (!variable_is_plain(name))
+            hide(variables, name);
+    }
+    hide(context, "password");
+    hide(context, "password_hash");
+    hide(context, "script");
+    return json;
 }

@@ -26,7 +26,7 @@ enum {
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
-static gchar *parse_id(const xmlNode *vm, GError **error)
+gchar *one_parse_id(const xmlNode *vm, GError **error)
 {
     g_autofree gchar *id = one_text(vm, "ID");
     gsize length = id ? strlen(id) : 0;
@@ -45,7 +45,7 @@ gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **
 {
     const xmlNode *vm;
     g_autoptr(xmlDoc) doc = one_xml_parse(xml, length, max_size, &vm, error);
-    return doc ? parse_id(vm, error) : NULL;
+    return doc ? one_parse_id(vm, error) : NULL;
 }
 
 static void parse_names(OneVm *one)
@@ -223,7 +223,7 @@ VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOpti
 {
     const xmlNode *vm;
     g_autoptr(xmlDoc) doc = one_xml_parse(xml, length, options->max_size, &vm, error);
-    g_autofree gchar *id = doc ? parse_id(vm, error) : NULL;
+    g_autofree gchar *id = doc ? one_parse_id(vm, error) : NULL;
     if (!id)
         return NULL;
     g_autoptr(OneVm) one = one_vm_new(vm, options);
@@ -236,8 +236,17 @@ VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOpti
     if (!parse_memory(one, error) || !parse_cpu(one, error) || !parse_image(one, error) ||
         !one_parse_process(one, error) || !one_parse_nics(one, error))
         return NULL;
+    one_parse_context(one);
     one_note_rest(one);
     if (!vm_spec_check(one->spec, error))
         return NULL;
     return g_steal_pointer(&one->spec);
+}
+
+const char *opennebula_number(const char *deploy_id)
+{
+    if (!g_str_has_prefix(deploy_id, "one-"))
+        return NULL;
+    const char *number = deploy_id + strlen("one-");
+    return *number && strspn(number, "0123456789") == strlen(number) ? number : NULL;
 }

@@ -12,14 +12,33 @@
 #include "spec.h"
 
 typedef struct {
-    gsize max_size;    /* bytes of XML taken; larger input is refused unread */
-    gboolean hard_cpu; /* CPU is the ceiling as well as the weight, instead of VCPU */
-    gboolean terminal; /* allocate a terminal when the template does not say */
+    gsize max_size;         /* bytes of XML taken; larger input is refused unread */
+    gboolean hard_cpu;      /* CPU is the ceiling as well as the weight, instead of VCPU */
+    gboolean terminal;      /* allocate a terminal when the template does not say */
+    const char *env_prefix; /* of CONTEXT's variables for the environment; NULL = none */
 } OpennebulaOptions;
 
 /* Parses LENGTH bytes of XML. Errors: SPEC. The result has passed vm_spec_check(). */
 VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOptions *options,
                              GError **error);
 
+/*
+ * The limits of NICs in such a message, which may say of the VM no more than its id and of a NIC no
+ * more than its NIC_ID: VmNic of which id, inbound and outbound alone are set. The VM's id in *id.
+ * Errors: SPEC.
+ */
+GPtrArray *opennebula_bandwidth(const char *xml, gsize length, gsize max_size, gchar **id,
+                                GError **error);
+
+/*
+ * CONTEXT with the values that the context image's context.sh gives to its variables: the front end
+ * sends some of them (PASSWORD) encrypted, and has them in clear in the image alone. Free the
+ * result with vm_context_free().
+ */
+VmContext *opennebula_context_of_image(const VmContext *context, const GPtrArray *variables);
+
 /* Only the VM's id of such a message, for actions that need no more ("42"). Errors: SPEC. */
 gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **error);
+
+/* The number in OpenNebula's own form of a deploy id ("one-42"); NULL for another's. */
+const char *opennebula_number(const char *deploy_id);

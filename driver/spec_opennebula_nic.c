@@ -289,7 +289,9 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GError **error)
     if (!link->bridge)
         return one_fail(error, "NIC %u: no BRIDGE is given", nic->id);
     link->bridge_type = parse_bridge_type(nic, error);
-    return link->bridge_type && parse_mtu(one, nic, error);
+    g_autofree gchar *label = one_nic_label(nic);
+    return link->bridge_type && parse_mtu(one, nic, error) &&
+           one_parse_bandwidth(nic->node, label, link, error);
 }
 
 /* "ETH4" is eth4, as the guest's own scripts would have it; the others fill the gaps. */
@@ -330,6 +332,20 @@ static gboolean parse_links(OneVm *one, const GPtrArray *nics, const GPtrArray *
     return TRUE;
 }
 
+/*
+ * An alias that is being detached is still described, as is one that is being attached; but
+ * CONTEXT, where it speaks of NICs at all, has no more to say of it.
+ */
+static void leave_out_detached(GPtrArray *aliases, const GPtrArray *groups)
+{
+    for (guint i = aliases->len; groups->len > 0 && i-- > 0;) {
+        const OneNic *alias = aliases->pdata[i];
+        g_autofree gchar *attach = one_text(alias->node, "ATTACH");
+        if (!alias->prefix && attach && g_ascii_strcasecmp(attach, "YES") == 0)
+            g_ptr_array_remove_index(aliases, i);
+    }
+}
+
 gboolean one_parse_nics(OneVm *one, GError **error)
 {
     g_autoptr(GPtrArray) nics = collect(one, "NIC", MAX_NICS, error);
@@ -339,6 +355,7 @@ gboolean one_parse_nics(OneVm *one, GError **error)
     g_autoptr(GPtrArray) groups = find_groups(one);
     match(one, nics, FALSE, groups);
     match(one, aliases, TRUE, groups);
+    leave_out_detached(aliases, groups);
     if (!parse_links(one, nics, aliases, error))
         return FALSE;
     one_part_routes(one->spec);

@@ -8,8 +8,11 @@
  *   spec_opennebula_value.c    forms of value that several of them share
  *   spec_opennebula_nic.c      NICs, aliases, and which of CONTEXT's ETHn belongs to which
  *   spec_opennebula_ip.c       their addresses and routes
+ *   spec_opennebula_bandwidth.c  how much of a network a NIC may use
  *   spec_opennebula_dns.c      name servers and search domains
+ *   spec_opennebula_context.c  what CONTEXT tells the guest, and has done in it
  *   spec_opennebula_rest.c     what is asked and not honoured
+ *   opennebula_datastore.c     the messages of the datastore actions, which are no VM's
  */
 #pragma once
 
@@ -43,6 +46,8 @@ typedef struct {
 
 /* spec_opennebula_xml.c ----------------------------------------------------------------------- */
 
+/* The document of a message of whatever kind: no document type, no entities, no network. */
+xmlDoc *one_xml_read(const char *xml, gsize length, gsize max_size, GError **error);
 /* The document, and its VM element in *vm. */
 xmlDoc *one_xml_parse(const char *xml, gsize length, gsize max_size, const xmlNode **vm,
                       GError **error);
@@ -74,6 +79,11 @@ gboolean one_number(const char *what, const char *text, const char *unit, guint6
 gchar *one_join(const GPtrArray *words);
 /* The verb behind it. */
 const char *one_are(const GPtrArray *words);
+
+/* spec_opennebula.c --------------------------------------------------------------------------- */
+
+/* The VM's number; an error when it has none that could be one. */
+gchar *one_parse_id(const xmlNode *vm, GError **error);
 
 /* spec_opennebula_value.c --------------------------------------------------------------------- */
 
@@ -108,6 +118,13 @@ gchar *one_nic_label(const OneNic *nic);
 /* "MASK" of "ETH0_MASK" and of "ETH0_ALIAS1_MASK"; NULL for other variables of CONTEXT. */
 const char *one_nic_key(const char *variable);
 
+/* spec_opennebula_bandwidth.c ----------------------------------------------------------------- */
+
+/* Sets INBOUND and OUTBOUND of NIC, whose element is NODE; LABEL begins the sentence of an error.
+ */
+gboolean one_parse_bandwidth(const xmlNode *node, const char *label, VmNic *nic, GError **error);
+gboolean one_is_bandwidth(const char *name);
+
 /* spec_opennebula_ip.c and spec_opennebula_dns.c ---------------------------------------------- */
 
 /*
@@ -119,6 +136,11 @@ gboolean one_parse_addresses(OneVm *one, const OneNic *nic, const GPtrArray *ali
 /* Gives a route that an earlier NIC has already a larger metric. */
 void one_part_routes(VmSpec *spec);
 void one_parse_dns(OneVm *one, const GPtrArray *nics, const GPtrArray *aliases);
+
+/* spec_opennebula_context.c ------------------------------------------------------------------- */
+
+/* After one_parse_process(): adds to its environment. */
+void one_parse_context(OneVm *one);
 
 /* spec_opennebula_rest.c ---------------------------------------------------------------------- */
 

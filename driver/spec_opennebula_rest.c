@@ -135,11 +135,7 @@ static const char *const template_silent[] = {"BACKUP_CONFIG",
                                               "VROUTER_KEEPALIVED_PASSWORD",
                                               NULL};
 
-/* CONTEXT's variables that are honoured, or that tell the guest about its context disk. */
-static const char *const context_silent[] = {
-    "DISK_ID",       "DNS",          "DOMAIN", "HOSTNAME", "NETWORK",
-    "SEARCH_DOMAIN", "SET_HOSTNAME", "TARGET", "VMID",     NULL};
-
+/* Keys of CONTEXT's ETHn that are honoured, or speak to nobody but the guest. */
 static const char *const eth_silent[] = {"CONTEXT_FORCE_IPV4",
                                          "DNS",
                                          "DOMAIN",
@@ -167,11 +163,6 @@ static const char *const eth_silent[] = {"CONTEXT_FORCE_IPV4",
                                          "VROUTER_MANAGEMENT",
                                          NULL};
 
-static gboolean is_bandwidth(const char *name)
-{
-    return g_str_has_prefix(name, "INBOUND_") || g_str_has_prefix(name, "OUTBOUND_");
-}
-
 /* "NO" asks for nothing. */
 static gboolean asks(const xmlNode *node)
 {
@@ -195,12 +186,16 @@ void one_note_nic(OneVm *one, const OneNic *nic)
     g_autoptr(GPtrArray) names = loud(nic->node, nic_silent);
     g_autoptr(GPtrArray) bandwidth = g_ptr_array_new();
     g_autoptr(GPtrArray) others = g_ptr_array_new();
+    gboolean alias = strcmp(nic->element, "NIC_ALIAS") == 0;
     for (guint i = 0; i < names->len; i++)
-        g_ptr_array_add(is_bandwidth(names->pdata[i]) ? bandwidth : others, names->pdata[i]);
+        if (!one_is_bandwidth(names->pdata[i]))
+            g_ptr_array_add(others, names->pdata[i]);
+        else if (alias)
+            g_ptr_array_add(bandwidth, names->pdata[i]);
     g_autofree gchar *limits = one_join(bandwidth);
     g_autofree gchar *rest = one_join(others);
     if (bandwidth->len > 0)
-        one_note(one, "%s: %s %s not honoured: its bandwidth is not limited", label, limits,
+        one_note(one, "%s: %s %s not honoured: it shares the bandwidth of its NIC", label, limits,
                  one_are(bandwidth));
     if (others->len > 0)
         one_note(one, "%s: %s %s not honoured", label, rest, one_are(others));
@@ -222,26 +217,18 @@ static void note_disks(OneVm *one)
     }
 }
 
-static gboolean variable_asks(const OneVm *one, const char *name)
-{
-    const char *key = one_nic_key(name);
-    if (key)
-        return !g_strv_contains(eth_silent, key);
-    if (strcmp(name, "TOKEN") == 0 || strcmp(name, "REPORT_READY") == 0)
-        return g_ascii_strcasecmp(g_hash_table_lookup(one->context, name), "NO") != 0;
-    return !g_strv_contains(context_silent, name);
-}
-
+/* All of CONTEXT is told to the guest; what is asked of a NIC there is asked of us. */
 static void note_context(OneVm *one)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
-    for (guint i = 0; i < one->context_names->len; i++)
-        if (variable_asks(one, one->context_names->pdata[i]))
+    for (guint i = 0; i < one->context_names->len; i++) {
+        const char *key = one_nic_key(one->context_names->pdata[i]);
+        if (key && !g_strv_contains(eth_silent, key))
             g_ptr_array_add(names, one->context_names->pdata[i]);
+    }
     g_autofree gchar *list = one_join(names);
     if (names->len > 0)
-        one_note(one, "CONTEXT/%s %s not honoured: the container gets no context disk", list,
-                 one_are(names));
+        one_note(one, "CONTEXT/%s %s not honoured", list, one_are(names));
 }
 
 static void note_typed(OneVm *one, const xmlNode *node, const char *why)

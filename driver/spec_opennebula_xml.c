@@ -96,8 +96,7 @@ static const xmlNode *find_vm(xmlDoc *doc, GError **error)
     return NULL;
 }
 
-xmlDoc *one_xml_parse(const char *xml, gsize length, gsize max_size, const xmlNode **vm,
-                      GError **error)
+xmlDoc *one_xml_read(const char *xml, gsize length, gsize max_size, GError **error)
 {
     if (length > MIN(max_size, G_MAXINT)) {
         one_fail(error, "the XML is larger than %" G_GSIZE_FORMAT " bytes", max_size);
@@ -110,12 +109,17 @@ xmlDoc *one_xml_parse(const char *xml, gsize length, gsize max_size, const xmlNo
     Complaint complaint = {0};
     g_autoptr(xmlDoc) doc = parse_quietly(xml, (int)length, &complaint);
     g_autofree gchar *message = complaint.message;
-    if (!doc) {
+    if (!doc)
         one_fail(error, "the XML cannot be read: line %d: %s", complaint.line,
                  message ? message : "no memory");
-        return NULL;
-    }
-    *vm = find_vm(doc, error);
+    return g_steal_pointer(&doc);
+}
+
+xmlDoc *one_xml_parse(const char *xml, gsize length, gsize max_size, const xmlNode **vm,
+                      GError **error)
+{
+    g_autoptr(xmlDoc) doc = one_xml_read(xml, length, max_size, error);
+    *vm = doc ? find_vm(doc, error) : NULL;
     return *vm ? g_steal_pointer(&doc) : NULL;
 }
 

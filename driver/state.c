@@ -72,6 +72,18 @@ VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
     return spec;
 }
 
+VmSpec *state_load_needed(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    VmSpec *spec = state_load(config, deploy_id, &failure);
+    if (!spec && failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else if (!spec)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                    "its last applied spec is gone from %s; deploy it again", config->state_dir);
+    return spec;
+}
+
 gboolean state_remove(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *folder = g_build_filename(config->state_dir, deploy_id, NULL);

@@ -13,6 +13,8 @@ gboolean state_save(const Config *config, const VmSpec *spec, GError **error);
 gboolean state_sync(const Config *config, const char *deploy_id, GError **error);
 /* NULL without error when there is none. */
 VmSpec *state_load(const Config *config, const char *deploy_id, GError **error);
+/* The same, STATE when there is none. */
+VmSpec *state_load_needed(const Config *config, const char *deploy_id, GError **error);
 /* The saved spec as it stands in its file, readable as a spec or not, and back into it. */
 GBytes *state_read(const Config *config, const char *deploy_id, GError **error);
 gboolean state_restore(const Config *config, const char *deploy_id, GBytes *text, GError **error);

@@ -66,3 +66,18 @@ GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error)
     g_autoptr(GPtrArray) containers = engine_list(host->engine, ENGINE_LABEL_VM, error);
     return containers ? vm_list_of(host, containers, reader, error) : NULL;
 }
+
+GPtrArray *vm_list_wild(Host *host, const GPtrArray *vms, GError **error)
+{
+    g_autoptr(GPtrArray) all = engine_list(host->engine, NULL, error);
+    if (!all)
+        return NULL;
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < vms->len; i++)
+        g_hash_table_add(known, ((const EngineContainer *)g_ptr_array_index(vms, i))->id);
+    for (guint i = all->len; i-- > 0;)
+        if (g_hash_table_contains(known, ((const EngineContainer *)g_ptr_array_index(all, i))->id))
+            g_ptr_array_remove_index(all, i);
+    g_ptr_array_sort(all, compare_containers);
+    return g_steal_pointer(&all);
+}

@@ -18,6 +18,9 @@ GPtrArray *vm_list(Host *host, const CgroupReader *reader, GError **error);
 GPtrArray *vm_list_of(Host *host, GPtrArray *containers, const CgroupReader *reader,
                       GError **error);
 
+/* The containers of the engine that are none of VMS, running or not, by name; EngineContainer*. */
+GPtrArray *vm_list_wild(Host *host, const GPtrArray *vms, GError **error);
+
 /* NULL without error when the container has gone since. */
 typedef EngineContainer *(*VmInspectFunc)(const char *id, gpointer data, GError **error);
 

@@ -1,13 +1,18 @@
 # The configuration (only defaults, all commented) and the cloud user's way to root.
 confdir = $(sysconfdir)/vmdock
 nodist_conf_DATA = etc/vmdock.conf
+systemdsystemunitdir = @systemdsystemunitdir@
+nodist_systemdsystemunit_DATA = etc/vmdock-forward.service
 sudoersdir = $(sysconfdir)/sudoers.d
-EXTRA_DIST += etc/vmdock.conf.in etc/vmdock.sudoers.in
-CLEANFILES += etc/vmdock.conf etc/vmdock-one.sudoers
+EXTRA_DIST += etc/vmdock.conf.in etc/vmdock.sudoers.in etc/vmdock-forward.service.in
+CLEANFILES += etc/vmdock.conf etc/vmdock-one.sudoers etc/vmdock-forward.service
 
 all-local: etc/vmdock-one.sudoers
 
 etc/vmdock.conf: etc/vmdock.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
+
+etc/vmdock-forward.service: etc/vmdock-forward.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
 
 etc/vmdock-one.sudoers: etc/vmdock.sudoers.in Makefile

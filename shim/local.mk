@@ -3,12 +3,12 @@ noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
 	shim/opennebula.c shim/opennebula.h \
 	shim/shim.c shim/shim.h \
-	shim/table.c shim/table.h
+	shim/table.c shim/table.h \
+	shim/tm_args.c shim/tm_args.h
 libshim_la_LIBADD = libvmdock.la
 
 bin_PROGRAMS += vmdock
 vmdock_SOURCES = \
-	shim/vmdock.c \
 	shim/verb_deploy.c \
 	shim/verb_doctor.c \
 	shim/verb_exec.c \
@@ -20,15 +20,51 @@ vmdock_SOURCES = \
 	shim/verb_poll.c \
 	shim/verb_show.c \
 	shim/verb_version.c \
-	shim/verbs.c shim/verbs.h
+	shim/verbs.c shim/verbs.h \
+	shim/vmdock.c
 vmdock_LDADD = libshim.la
+
+sbin_PROGRAMS += vmdock-setup
+vmdock_setup_SOURCES = \
+	shim/setup.c shim/setup.h \
+	shim/setup_front_end.c \
+	shim/setup_node.c
+vmdock_setup_LDADD = libshim.la
 
 pkglibexec_PROGRAMS += vmdock-one
 vmdock_one_SOURCES = \
 	shim/one.c shim/one.h \
+	shim/one_context.c \
+	shim/one_exec.c \
 	shim/one_lifecycle.c \
+	shim/one_monitor.c \
+	shim/one_nic.c \
+	shim/one_refused.c \
+	shim/one_resize.c \
+	shim/one_snapshot.c \
+	shim/one_transfer.c \
 	shim/vmdock_one.c
 vmdock_one_LDADD = libshim.la
+
+pkglibexec_PROGRAMS += vmdock-front
+vmdock_front_SOURCES = \
+	shim/front.h \
+	shim/front_command.c shim/front_command.h \
+	shim/front_ds.c \
+	shim/front_tm.c shim/front_tm.h \
+	shim/front_tm_context.c \
+	shim/front_tm_datastore.c \
+	shim/front_tm_disk.c \
+	shim/front_tm_move.c \
+	shim/vmdock_front.c
+vmdock_front_LDADD = libshim.la
+
+# What these two do, root does not do itself, or does not wait for. Only the second links libarchive.
+pkglibexec_PROGRAMS += vmdock-script vmdock-unpack
+vmdock_script_SOURCES = shim/vmdock_script.c
+vmdock_script_LDADD = libshim.la
+vmdock_unpack_SOURCES = shim/vmdock_unpack.c
+vmdock_unpack_LDADD = libvmdock.la $(LIBARCHIVE_LIBS)
 
 # Stands apart: every verb of every container pays for its start, so it links libc and jansson alone.
 pkglibexec_PROGRAMS += vmdock-runtime

@@ -27,7 +27,8 @@ VmSpec *one_spec(const One *one, GError **error)
     g_autofree gchar *text = one_payload(one, &length, error);
     if (!text)
         return NULL;
-    OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal};
+    OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal,
+                                 config->context_env_prefix};
     return spec_from_opennebula(text, length, &options, error);
 }
 

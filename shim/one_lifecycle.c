@@ -29,6 +29,7 @@ gboolean one_deploy(One *one, int argc, char **argv, GError **error)
                     spec->cloud_id);
         return FALSE;
     }
+    one_take_directory(one, spec, argv[1]);
     DeployHooks hooks = {.pull = shim_progress, .report = report, .data = &one->progress};
     return vm_deploy(one->host, spec, &hooks, error);
 }

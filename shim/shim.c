@@ -116,6 +116,8 @@ gchar *shim_progress_text(const EnginePullProgress *at)
 {
     const double mib = 1024 * 1024;
     double rate = at->seconds > 0 ? (double)at->current / at->seconds : 0;
+    if (at->total == 0 && at->layers == 0) /* a stream, whose end is not known */
+        return g_strdup_printf("%.1f MiB, %.1f MiB/s", (double)at->current / mib, rate / mib);
     double share = at->total > 0 ? (double)at->current / (double)at->total : 0;
     return g_strdup_printf("%.1f of %.1f MiB (%.0f %%), %.1f MiB/s, %u of %u layers",
                            (double)at->current / mib, (double)at->total / mib, MIN(share, 1) * 100,
@@ -130,7 +132,7 @@ void shim_progress(const EnginePullProgress *at, gpointer data)
     if (!progress->terminal) {
         if (at->seconds - progress->told >= LINE_EVERY_S) {
             progress->told = at->seconds;
-            log_info("fetching: %s", text);
+            log_info("%s: %s", progress->verb ? progress->verb : "fetching", text);
         }
         return;
     }

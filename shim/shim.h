@@ -57,8 +57,9 @@ void shim_log_to_stderr(gboolean trace);
 /* A fetch's progress: a bar when stderr is a terminal, a line now and then otherwise. */
 typedef struct {
     gboolean terminal;
-    double told;   /* seconds into the fetch */
-    gboolean open; /* a bar stands on the current line */
+    double told;      /* seconds into the fetch */
+    gboolean open;    /* a bar stands on the current line */
+    const char *verb; /* in front of a line; NULL = "fetching" */
 } Progress;
 void shim_progress(const EnginePullProgress *at, gpointer data); /* DATA: a Progress */
 void shim_progress_end(Progress *progress);

@@ -23,6 +23,24 @@ static void add_list(GString *out, const char *heading, const json_t *list)
     }
 }
 
+static void add_bandwidth(GString *out, const char *way, const json_t *bandwidth)
+{
+    if (!json_is_object(bandwidth))
+        return;
+    json_int_t average = json_integer_value(json_object_get(bandwidth, "average"));
+    json_int_t peak = json_integer_value(json_object_get(bandwidth, "peak"));
+    json_int_t burst = json_integer_value(json_object_get(bandwidth, "burst"));
+    g_string_append_printf(out, "%-12s", way);
+    if (average != 0)
+        g_string_append_printf(out, " %" JSON_INTEGER_FORMAT " bytes/s on average", average);
+    if (peak != 0)
+        g_string_append_printf(out, "%s %" JSON_INTEGER_FORMAT " bytes/s at most",
+                               average != 0 ? "," : "", peak);
+    if (burst != 0)
+        g_string_append_printf(out, ", %" JSON_INTEGER_FORMAT " bytes in a burst", burst);
+    g_string_append_c(out, '\n');
+}
+
 static void add_link(GString *out, const json_t *link)
 {
     json_t *mtu = json_object_get(link, "mtu");
@@ -47,6 +65,26 @@ static void add_link(GString *out, const json_t *link)
                                    json_integer_value(metric));
         g_string_append_c(out, '\n');
     }
+    add_bandwidth(out, "receives", json_object_get(link, "inbound"));
+    add_bandwidth(out, "sends", json_object_get(link, "outbound"));
+}
+
+static void add_context(GString *out, const json_t *context)
+{
+    if (!json_is_object(context))
+        return;
+    g_string_append_printf(out, "%-12s %zu variables, mounted at %s\n", "context",
+                           json_object_size(json_object_get(context, "variables")),
+                           text_of(context, "mounted_at"));
+    json_int_t keys = json_integer_value(json_object_get(context, "ssh_keys"));
+    if (keys > 0)
+        g_string_append_printf(out, "%-12s %" JSON_INTEGER_FORMAT " of user %s\n", "SSH keys", keys,
+                               text_of(context, "user"));
+    if (json_is_true(json_object_get(context, "password")))
+        g_string_append_printf(out, "%-12s of user %s is set\n", "password",
+                               text_of(context, "user"));
+    if (json_is_true(json_object_get(context, "start_script")))
+        g_string_append_printf(out, "%-12s is run at every boot\n", "start script");
 }
 
 static gchar *explain_text(const json_t *plan)
@@ -65,6 +103,7 @@ static gchar *explain_text(const json_t *plan)
         add_link(out, link);
     g_string_append_printf(out, "%-12s none of vmdock's own; the cloud's network driver filters\n",
                            "rules");
+    add_context(out, json_object_get(plan, "context"));
     add_list(out, "not honoured", json_object_get(plan, "not_honoured"));
     if (json_is_string(json_object_get(plan, "refused")))
         g_string_append_printf(out, "%-12s %s\n", "refused", text_of(plan, "refused"));

@@ -35,11 +35,21 @@ static json_t *vm_json(Shim *shim, const EngineContainer *container)
     const char *cloud = g_hash_table_lookup(container->labels, ENGINE_LABEL_CLOUD);
     const char *cloud_id = g_hash_table_lookup(container->labels, ENGINE_LABEL_CLOUD_ID);
     const char *image = spec && spec->image ? spec->image : spec ? spec->image_source : NULL;
-    return json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:o, s:s?, s:I, s:s}", "vm", container->name,
-                     "name", name, "cloud", cloud, "cloud_id", cloud_id, "state",
+    return json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:o, s:s?, s:I, s:s, s:b}", "vm",
+                     container->name, "name", name, "cloud", cloud, "cloud_id", cloud_id, "state",
                      poll_state_name(container->state), "addresses", addresses(spec), "image",
                      image, "created", (json_int_t)container->created, "container_id",
-                     container->id);
+                     container->id, "wild", 0);
+}
+
+/* A container of the engine that is no VM. */
+static json_t *wild_json(const EngineContainer *container)
+{
+    return json_pack("{s:n, s:s, s:n, s:n, s:s, s:[], s:s?, s:I, s:s, s:b}", "vm", "name",
+                     container->name, "cloud", "cloud_id", "state",
+                     poll_state_name(container->state), "addresses", "image", container->image,
+                     "created", (json_int_t)container->created, "container_id", container->id,
+                     "wild", 1);
 }
 
 static const char *text_of(const json_t *vm, const char *key)
@@ -59,7 +69,8 @@ static void add_row(Table *table, const json_t *vm, EngineState state)
                                       json_string_value(json_array_get(list, 0)), more - 1);
     gint64 created = json_integer_value(json_object_get(vm, "created"));
     g_autofree gchar *age = table_duration(g_get_real_time() / G_USEC_PER_SEC - created);
-    table_cell(table, TABLE_PLAIN, text_of(vm, "vm"));
+    table_cell(table, TABLE_PLAIN,
+               json_is_true(json_object_get(vm, "wild")) ? "(wild)" : text_of(vm, "vm"));
     table_cell(table, TABLE_PLAIN, text_of(vm, "name"));
     table_cell(table, verb_state_colour(state), text_of(vm, "state"));
     table_cell(table, TABLE_PLAIN, ip);
@@ -79,28 +90,37 @@ static gboolean print_ids(const Shim *shim, const GPtrArray *vms, GError **error
     return shim->json ? shim_print_json(list, error) : shim_print(ids->str, error);
 }
 
-static void print_vms(Shim *shim, const GPtrArray *vms, GError **error)
+/* WILD may be NULL. */
+static gboolean print_all(Shim *shim, const GPtrArray *vms, const GPtrArray *wild, GError **error)
 {
     g_autoptr(json_t) list = json_array();
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
-    for (guint i = 0; i < vms->len; i++) {
-        const EngineContainer *container = g_ptr_array_index(vms, i);
-        json_t *vm = vm_json(shim, container);
+    guint count = vms->len + (wild ? wild->len : 0);
+    for (guint i = 0; i < count; i++) {
+        const EngineContainer *container = i < vms->len ? vms->pdata[i] : wild->pdata[i - vms->len];
+        json_t *vm = i < vms->len ? vm_json(shim, container) : wild_json(container);
         add_row(table, vm, container->state);
         json_array_append_new(list, vm);
     }
-    if (shim->json) {
-        shim_print_json(list, error);
-        return;
-    }
+    if (shim->json)
+        return shim_print_json(list, error);
     g_autofree gchar *text = table_format(table, verb_width(), shim->colour);
-    shim_print(text, error);
+    return shim_print(text, error);
+}
+
+static void print_vms(Shim *shim, Host *host, const GPtrArray *vms, gboolean all, GError **error)
+{
+    g_autoptr(GPtrArray) wild = all ? vm_list_wild(host, vms, error) : NULL;
+    if (wild || !all)
+        print_all(shim, vms, wild, error);
 }
 
 int verb_list(Shim *shim, int argc, char **argv, GError **error)
 {
-    gboolean ids = FALSE;
+    gboolean ids = FALSE, all = FALSE;
     const GOptionEntry options[] = {
+        {"all", 0, 0, G_OPTION_ARG_NONE, &all, "Also the engine's containers that are no VMs",
+         NULL},
         {"ids", 0, 0, G_OPTION_ARG_NONE, &ids, "Only the deploy ids, one a line", NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -116,6 +136,6 @@ int verb_list(Shim *shim, int argc, char **argv, GError **error)
     if (ids)
         print_ids(shim, vms, error);
     else
-        print_vms(shim, vms, error);
+        print_vms(shim, host, vms, all, error);
     return 0;
 }

@@ -103,7 +103,7 @@ int verb_show(Shim *shim, int argc, char **argv, GError **error)
     }
     g_autoptr(json_t) json = json_pack(
         "{s:s, s:s, s:o, s:o}", "vm", id, "state", poll_state_name(container->state), "container",
-        container_json(container, spec), "spec", spec ? vm_spec_to_json(spec) : json_null());
+        container_json(container, spec), "spec", spec ? vm_spec_to_shown_json(spec) : json_null());
     shim_print_json(json, error);
     return 0;
 }

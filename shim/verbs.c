@@ -50,7 +50,8 @@ VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error)
     g_autofree gchar *xml = shim_read(file, config->xml_max_bytes, &length, error);
     if (!xml)
         return NULL;
-    OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal};
+    OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal,
+                                 config->context_env_prefix};
     return spec_from_opennebula(xml, length, &options, error);
 }
 

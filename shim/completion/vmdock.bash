@@ -13,7 +13,7 @@ _vmdock_options() {
         '') printf '%s --version' "$common" ;;
         shutdown) printf '%s --time' "$common" ;;
         poll) printf '%s --opennebula' "$common" ;;
-        list) printf '%s --ids' "$common" ;;
+        list) printf '%s --all --ids' "$common" ;;
         logs) printf '%s --follow --tail' "$common" ;;
         gc) printf '%s --dry-run' "$common" ;;
         *) printf '%s' "$common" ;;

@@ -30,8 +30,12 @@ static gchar *fuzz_dump(json_t *json)
 
 static void fuzz_bodies(const VmSpec *spec)
 {
-    static gchar runtime[] = "vmdock", parent[] = "/vmdock";
-    const Config config = {.runtime_name = runtime, .cgroup_parent = parent, .log_max_bytes = 1};
+    static gchar runtime[] = "vmdock", parent[] = "/vmdock", state[] = "/s", place[] = "/mnt";
+    const Config config = {.runtime_name = runtime,
+                           .cgroup_parent = parent,
+                           .log_max_bytes = 1,
+                           .state_dir = state,
+                           .context_mount_point = place};
     g_free(fuzz_dump(engine_body(spec, &config, "image")));
     g_free(fuzz_dump(engine_update_body(spec, &config)));
     g_auto(GStrv) changed = engine_body_changed(spec, spec);
@@ -53,16 +57,21 @@ static void fuzz_spec(const VmSpec *spec)
 /* An error is of our domain, and one line. */
 static inline void fuzz_opennebula_text(const char *text, size_t size)
 {
-    const OpennebulaOptions options = {.max_size = 1048576, .terminal = TRUE};
+    const OpennebulaOptions options = {
+        .max_size = 1048576, .terminal = TRUE, .env_prefix = "ONEDOCK_ENV_"};
     g_autoptr(GError) error = NULL;
     g_autoptr(VmSpec) spec = spec_from_opennebula(text, size, &options, &error);
     g_autofree gchar *id = opennebula_vm_id(text, size, options.max_size, NULL);
+    g_autofree gchar *own_id = NULL;
+    g_autoptr(GPtrArray) limits = opennebula_bandwidth(text, size, options.max_size, &own_id, NULL);
+    fuzz_must(!limits == !own_id && (!own_id || g_strcmp0(id, own_id) == 0));
     if (!spec) {
         fuzz_must(error && vmdock_error_is(error, VMDOCK_ERROR_SPEC));
         fuzz_must(g_utf8_validate(error->message, -1, NULL) && !strchr(error->message, '\n'));
         return;
     }
     fuzz_must(id && strcmp(id, spec->cloud_id) == 0);
+    fuzz_must(limits && limits->len == spec->nics->len);
     fuzz_must(vm_spec_check(spec, NULL));
     fuzz_spec(spec);
 }

@@ -53,6 +53,7 @@ offered() {
     [ "$(offered gc --d)" = "--dry-run" ]
     [ "$(offered shutdown --ti)" = "--time" ]
     [ "$(offered list --i)" = "--ids" ]
+    [ "$(offered list --a)" = "--all" ]
     [ "$(offered --v)" = "--version" ]
     [ "$(offered show --v)" = "" ]
     [ "$(offered show --j)" = "--json" ]

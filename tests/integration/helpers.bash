@@ -155,7 +155,7 @@ host_state() {
     grep -o ' /run/netns/[^ ]*' /proc/self/mountinfo | sort -u | sed 's/^/mounted/'
     docker ps --all --no-trunc --format 'container {{.ID}} {{.Names}}' | sort
     docker images --format 'image name {{.Repository}}:{{.Tag}}' | sort
-    find "$STATE" "$RUN" ! -type d ! -name 'samples*' | sort
+    find "$STATE" "$RUN" ! -type d ! -name 'samples*' ! -path "$RUN/monitor/*" | sort
     find "$STATE" "$RUN" -mindepth 1 -type d -name '*[0-9]*' | sort
     find /sys/fs/cgroup -mindepth 2 -maxdepth 3 -type d -path "*/$PARENT/*" | sed 's|.*/|cgroup |' | sort -u
 }
@@ -168,7 +168,7 @@ sweep() {
     for name in /run/netns/*; do
         [ ! -e "$name" ] || ip netns del "${name##*/}" 2>/dev/null || rm -f "$name"
     done
-    for name in $(ip -oneline link show type veth | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
+    for name in $({ ip -oneline link show type veth; ip -oneline link show type ifb | grep ': q'; } | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
         ip link del "$name" 2>/dev/null
     done
     find "$STATE" "$RUN" -mindepth 1 -delete 2>/dev/null

@@ -297,6 +297,24 @@ started_at() {
     done
 }
 
+@test "list --all marks the containers that are no VMs, whatever they call themselves; list leaves them out" {
+    deploy 20 "$NIC"
+    docker run --detach --name plain "$IMAGE" >/dev/null
+    docker run --detach --name one-21 --label vmdock.vm=one-21 "$IMAGE" >/dev/null
+    run vmdock list
+    has_not "$output" plain
+    has_not "$output" one-21
+    run vmdock list --all
+    grep -qE "^one-20 " <<<"$output"
+    grep -qE "^\(wild\) +plain +running .* $IMAGE " <<<"$output"
+    grep -qE "^\(wild\) +one-21 " <<<"$output"
+    run vmdock --json list --all
+    same "$(jq -c '[.[] | [.vm, .name, .wild]] | sort' <<<"$output")" \
+        '[[null,"one-21",true],[null,"plain",true],["one-20","vm 20",false]]'
+    run vmdock list --ids --all
+    same "$output" one-20
+}
+
 @test "explain says what deploy would do and does nothing" {
     vm_xml 20 "$NIC" >"$BATS_TEST_TMPDIR/vm.xml"
     run --separate-stderr vmdock explain "$BATS_TEST_TMPDIR/vm.xml"

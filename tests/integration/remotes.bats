@@ -199,7 +199,7 @@ poll_is() {
 
 @test "the user may run these actions and nothing else" {
     local vmdock_one
-    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f | head -n 1)
+    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f -executable)
     run runuser -u oneadmin -- sudo -n "$(command -v vmdock)" list
     [ "$status" -ne 0 ]
     run runuser -u oneadmin -- sudo -n /bin/sh -c id
@@ -226,7 +226,7 @@ poll_is() {
     printf '#!/bin/sh\ntouch /run/oneadmin/owned\n' >/run/oneadmin/docker
     chmod 755 /run/oneadmin/docker
     local vmdock_one
-    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f | head -n 1)
+    vmdock_one=$(find "$LAB_PREFIX" -name vmdock-one -type f -executable)
     run runuser -u oneadmin -- env DOCKER_HOST=unix:///nowhere LD_PRELOAD=/nowhere.so PATH=/run/oneadmin:/usr/bin:/bin \
         sudo -n "$vmdock_one" reboot one-60 node1 60 node1 < <(action_data 60 "$NIC")
     same "$(container_state 60)" running

@@ -98,7 +98,7 @@ copy_sources() {
 }
 
 source_files() {
-    local -a top=(.git 'build*' m4 autom4te.cache aclocal.m4 configure 'configure~' Makefile Makefile.in
+    local -a top=(.git 'build*' m4 autom4te.cache aclocal.m4 configure 'configure~' deb 'vmdock-*.tar.xz' Makefile Makefile.in
         config.status config.log libtool stamp-h1 'vmdock-build.h*')
     local -a anywhere=(.libs .deps .dirstamp '*.o' '*.lo' '*.la' '*.log' '*.trs')
     local -a skip=()

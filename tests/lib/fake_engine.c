@@ -34,14 +34,26 @@ typedef struct {
 
 /* The next request whole, header and body; FALSE when the client has closed. REST keeps what came
  * beyond it. */
+/* Where the first request in TEXT ends, whose header ends at BLANK; beyond LENGTH when it is not
+ * all there yet. */
+static gsize request_end(const char *text, gsize length, const char *blank)
+{
+    static const char last_chunk[] = "\r\n0\r\n\r\n";
+    const char *field = strstr(text, "Transfer-Encoding: chunked");
+    if (field && field < blank) {
+        const char *end = strstr(blank + 2, last_chunk);
+        return end ? (gsize)(end - text) + strlen(last_chunk) : length + 1;
+    }
+    field = strstr(text, "Content-Length: ");
+    return (gsize)(blank - text) + 4 + (field && field < blank ? (gsize)atol(field + 16) : 0);
+}
+
 static gboolean read_request(int fd, GString *rest, GString *request)
 {
     for (;;) {
         const char *blank = strstr(rest->str, "\r\n\r\n");
         if (blank) {
-            const char *field = strstr(rest->str, "Content-Length: ");
-            gsize body = field && field < blank ? (gsize)atol(field + 16) : 0;
-            gsize whole = (gsize)(blank - rest->str) + 4 + body;
+            gsize whole = request_end(rest->str, rest->len, blank);
             if (rest->len >= whole) {
                 g_string_truncate(request, 0);
                 g_string_append_len(request, rest->str, (gssize)whole);

@@ -143,6 +143,9 @@ GoldenConfig *golden_config(void)
 #undef NUM
 #undef BOOL
 #undef LIST
+    /* The same wherever it was built for. */
+    g_free(config->state_dir);
+    config->state_dir = g_strdup("/var/lib/vmdock");
     return config;
 }
 

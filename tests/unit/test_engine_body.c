@@ -87,7 +87,13 @@ static void test_fixed(void)
         g_assert_cmpstr(string_in(host, "NetworkMode"), ==, "none");
         assert_text(host, "RestartPolicy", "{\"Name\":\"no\"}");
         g_assert_null(json_object_get(host, "Binds"));
-        g_assert_null(json_object_get(host, "Mounts"));
+        /* One folder of our own, which nobody can write through. */
+        json_t *mounts = json_object_get(host, "Mounts"), *mount = json_array_get(mounts, 0);
+        g_assert_cmpuint(json_array_size(mounts), ==, spec->context ? 1 : 0);
+        g_autofree gchar *folder =
+            g_strdup_printf("%s/%s/context", config->state_dir, spec->deploy_id);
+        g_assert_true(!mount || json_is_true(json_object_get(mount, "ReadOnly")));
+        g_assert_true(!mount || strcmp(string_in(mount, "Source"), folder) == 0);
         g_assert_null(json_object_get(host, "PidMode"));
         g_assert_null(json_object_get(host, "SecurityOpt"));
         g_assert_cmpuint(json_object_size(json_object_get(body, "Labels")), ==, 6);
@@ -194,8 +200,8 @@ static void test_changed(void)
     assert_changed(
         old, bare,
         "name, image, command, entrypoint, environment, user, working directory, terminal, "
-        "init, stop signal, tmpfs, capabilities, devices, privileged, host name, "
-        "hosts file");
+        "init, stop signal, tmpfs, capabilities, devices, privileged, "
+        "hosts file, context");
     g_autoptr(VmSpec) dual = own_spec("dual-stack");
     g_autoptr(VmSpec) read_only = own_spec("dual-stack");
     read_only->read_only_root = TRUE;

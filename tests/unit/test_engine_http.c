@@ -2,6 +2,7 @@
 /* The engine client against an engine that stalls, breaks off, lies and floods. */
 #include "driver/autoptr.h"
 #include "driver/engine.h"
+#include "driver/engine_docker.h"
 #include "driver/error.h"
 #include "driver/interrupt.h"
 #include "driver/log.h"
@@ -11,6 +12,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -42,6 +44,7 @@ static void be_patient(Bench *bench)
     bench->config.engine_request_ms = 20000;
     bench->config.engine_create_ms = 20000;
     bench->config.engine_pull_ms = 20000;
+    bench->config.engine_commit_ms = 20000;
     bench->config.engine_pull_stall_ms = 20000;
     bench->config.engine_poll_ms = 20000;
 }
@@ -571,6 +574,163 @@ static void test_descriptors(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_cmpuint(open_sockets(bench), ==, 0);
 }
 
+#define IMAGE_ID "sha256:" ID
+
+/* What the VM alone was told is there without its value: the engine adds what it does not find. */
+static void test_commit_body(void)
+{
+    static const char image[] =
+        "{\"Env\":[\"PATH=/bin\",\"A=image\"],\"Cmd\":[\"first\"],"
+        "\"Entrypoint\":null,\"Labels\":{\"own\":\"1\"},\"StopSignal\":\"INT\"}";
+    static const char container[] =
+        "{\"Env\":[\"PATH=/bin\",\"A=vm\",\"SECRET=hidden\",\"EMPTY\"],\"Cmd\":[\"other\"],"
+        "\"Labels\":{\"own\":\"1\",\"vmdock.vm\":\"one-1\"}}";
+    g_autoptr(json_t) of_image = json_loads(image, 0, NULL);
+    g_autoptr(json_t) of_container = json_loads(container, 0, NULL);
+    g_autoptr(json_t) body = docker_commit_body(of_image, of_container);
+    g_autofree char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    g_assert_cmpstr(text, ==,
+                    "{\"Cmd\":[\"first\"],\"Entrypoint\":[],\"Env\":[\"PATH=/bin\",\"A=image\","
+                    "\"SECRET=\",\"EMPTY=\"],\"Labels\":{\"own\":\"1\",\"vmdock.vm\":\"\"},"
+                    "\"StopSignal\":\"INT\"}");
+    g_autoptr(json_t) of_nothing = docker_commit_body(NULL, NULL);
+    g_autofree char *nothing = json_dumps(of_nothing, JSON_COMPACT | JSON_SORT_KEYS);
+    g_assert_cmpstr(nothing, ==, "{\"Entrypoint\":[],\"Env\":[],\"Labels\":{}}");
+}
+
+static void answer_commit_up_to_second(Bench *bench)
+{
+    answer_with(bench, CLOSING("200 OK", "{\"Image\":\"" IMAGE_ID "\",\"Config\":{}}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("200 OK", "{\"Config\":{}}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"sha256:first\"}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("404 Not Found", "{}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"" ID "\"}"), FAKE_CLOSE);
+}
+
+static void test_commit(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    answer_commit_up_to_second(bench);
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"sha256:second\"}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("204 No Content", ""), FAKE_CLOSE);
+    g_autofree gchar *id =
+        engine_commit(bench->engine, "c1", "vmdock/one-1", "disk.0-now", TRUE, &bench->error);
+    g_assert_no_error(bench->error);
+    g_assert_cmpstr(id, ==, "sha256:second");
+    g_assert_cmpuint(
+        fake_engine_requests(bench->fake, "POST /v1.41/commit?container=c1&pause=true "), ==, 1);
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "POST /v1.41/commit?container=" ID
+                                                       "&pause=false&repo=vmdock/one-1&tag="
+                                                       "disk.0-now "),
+                     ==, 1);
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/containers/" ID), ==, 1);
+}
+
+/* The first image and the blank container go when the second image cannot be made. */
+static void test_commit_fails(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    answer_commit_up_to_second(bench);
+    answer_with(bench, CLOSING("500 x", "{\"message\":\"no space left on device\"}"), FAKE_CLOSE);
+    g_autofree gchar *id =
+        engine_commit(bench->engine, "c1", "vmdock/one-1", "disk.0-now", TRUE, &bench->error);
+    assert_failed(bench, id != NULL, VMDOCK_ERROR_NO_SPACE, "cannot make an image");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/containers/" ID), ==, 1);
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/images/sha256:first "), ==,
+                     1);
+    answer_with(bench, CLOSING("404 Not Found", "{\"message\":\"No such container: c1\"}"),
+                FAKE_CLOSE);
+    g_assert_null(engine_commit(bench->engine, "c1", "r", "t", FALSE, &bench->error));
+    assert_failed(bench, FALSE, VMDOCK_ERROR_ENGINE_REFUSED, "No such container");
+}
+
+static gboolean push(Bench *bench, gchar **digest)
+{
+    return engine_push(bench->engine, "reg.example:5000/team/app:2", NULL, NULL, digest,
+                       &bench->error);
+}
+
+static void test_push(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    g_autofree gchar *digest = NULL;
+    answer_with(bench,
+                TO_END
+                "{\"status\":\"Pushed\",\"id\":\"a\"}\r\n"
+                "{\"progressDetail\":{},\"aux\":{\"Tag\":\"2\",\"Digest\":\"sha256:d\"}}\r\n",
+                FAKE_CLOSE);
+    g_assert_true(push(bench, &digest));
+    g_assert_cmpstr(digest, ==, "sha256:d");
+    g_assert_cmpuint(fake_engine_requests(
+                         bench->fake, "POST /v1.41/images/reg.example:5000/team/app/push?tag=2 "),
+                     ==, 1);
+    g_autofree gchar *request = fake_engine_last(bench->fake);
+    g_assert_nonnull(strstr(request, "X-Registry-Auth: e30="));
+    answer_with(bench, TO_END "{\"error\":\"denied: requested access\"}\r\n", FAKE_CLOSE);
+    assert_failed(bench, push(bench, NULL), VMDOCK_ERROR_REGISTRY, "denied");
+    be_impatient(bench);
+    answer_with(bench, TO_END "{\"status\":\"x\"}\r\n", FAKE_STALL);
+    assert_failed(bench, push(bench, NULL), VMDOCK_ERROR_ENGINE_TIMEOUT, "silent for 0.3 s");
+    g_assert_false(
+        engine_push(bench->engine, "reg/app@" IMAGE_ID, NULL, NULL, NULL, &bench->error));
+    assert_failed(bench, FALSE, VMDOCK_ERROR_SPEC, "not a digest");
+}
+
+static gboolean save(Bench *bench, int fd)
+{
+    static const char *const wanted[] = {"vmdock/one-1:disk.0-now", "vmdock/one-1:disk.0-snap.1",
+                                         NULL};
+    return engine_save(bench->engine, wanted, fd, NULL, NULL, &bench->error);
+}
+
+static void test_save(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    autofd int fd = memfd_create("saved", MFD_CLOEXEC);
+    char text[16] = "";
+    answer_with(bench, TO_END "TAR", FAKE_CLOSE);
+    g_assert_true(save(bench, fd));
+    g_assert_cmpint(pread(fd, text, sizeof text - 1, 0), ==, 3);
+    g_assert_cmpstr(text, ==, "TAR");
+    g_assert_cmpuint(fake_engine_requests(bench->fake,
+                                          "GET /v1.41/images/get?names=vmdock/one-1:disk.0-now"
+                                          "&names=vmdock/one-1:disk.0-snap.1 "),
+                     ==, 1);
+    answer_with(bench, CLOSING("404 Not Found", "{\"message\":\"No such image: x\"}"), FAKE_CLOSE);
+    assert_failed(bench, save(bench, fd), VMDOCK_ERROR_NO_IMAGE, "No such image");
+    autofd int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    answer_with(bench, TO_END "TAR", FAKE_CLOSE);
+    assert_failed(bench, save(bench, full), VMDOCK_ERROR_NO_SPACE, "No space left");
+    be_impatient(bench);
+    answer_with(bench, TO_END "T", FAKE_STALL);
+    assert_failed(bench, save(bench, fd), VMDOCK_ERROR_ENGINE_TIMEOUT, "silent for 0.3 s");
+    assert_recovers(bench);
+}
+
+static gboolean load(Bench *bench, int fd)
+{
+    return engine_load(bench->engine, fd, NULL, NULL, &bench->error);
+}
+
+static void test_load(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    autofd int fd = memfd_create("tar", MFD_CLOEXEC);
+    g_assert_cmpint(write(fd, "THE TAR", 7), ==, 7);
+    lseek(fd, 0, SEEK_SET);
+    answer_with(bench, CLOSING("200 OK", "{\"stream\":\"Loaded image: x\\n\"}"), FAKE_CLOSE);
+    g_assert_true(load(bench, fd));
+    g_assert_no_error(bench->error);
+    g_autofree gchar *request = fake_engine_last(bench->fake);
+    g_assert_nonnull(strstr(request, "POST /v1.41/images/load?quiet=1 "));
+    g_assert_nonnull(strstr(request, "Transfer-Encoding: chunked"));
+    g_assert_nonnull(strstr(request, "application/x-tar"));
+    answer_with(bench, CLOSING("200 OK", "{\"error\":\"unexpected EOF\"}"), FAKE_CLOSE);
+    assert_failed(bench, load(bench, fd), VMDOCK_ERROR_REGISTRY, "unexpected EOF");
+    int ends[2];
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    autofd int silent = ends[0];
+    autofd int writer = ends[1];
+    be_impatient(bench);
+    assert_failed(bench, load(bench, silent), VMDOCK_ERROR_IO, "stood still for 0.3 s");
+    assert_recovers(bench);
+}
+
 static gboolean pull(Bench *bench)
 {
     return engine_pull(bench->engine, "reg.example:5000/team/app:2", NULL, NULL, &bench->error);
@@ -738,6 +898,154 @@ static void test_exec(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_cmpuint(fake_engine_requests(bench->fake, "POST"), ==, before);
 }
 
+typedef struct {
+    GString *seen;
+    const char *input;
+    gchar *exec_id;
+    gint pid;
+    guint starts;
+} Told;
+
+static gboolean note_start(const char *exec_id, gint pid, gpointer data,
+                           GError **error G_GNUC_UNUSED)
+{
+    Told *told = data;
+    g_free(told->exec_id);
+    told->exec_id = g_strdup(exec_id);
+    told->pid = pid;
+    told->starts++;
+    return TRUE;
+}
+
+static gboolean note_output(int stream, const char *bytes, gsize length, gpointer data,
+                            GError **error)
+{
+    return gather(stream, bytes, length, ((Told *)data)->seen, error);
+}
+
+/* A command whose connection is ANSWER, and of which STATE is told whenever somebody asks. */
+static gboolean run_command(Bench *bench, const FakeAnswer *answer, const char *state, Told *told,
+                            gint *status)
+{
+    static const char *const argv[] = {"/bin/sh", "-c", "true", NULL};
+    EngineCommand command = {.argv = argv,
+                             .input = told->input,
+                             .input_length = told->input ? strlen(told->input) : 0,
+                             .started = note_start,
+                             .output = note_output,
+                             .data = told};
+    answer_with(bench, CLOSING("201 Created", "{\"Id\":\"" ID "\"}"), FAKE_CLOSE);
+    fake_engine_answer(bench->fake, answer);
+    for (guint i = 0; i < 200; i++)
+        answer_with(bench, state, FAKE_CLOSE);
+    gboolean done = engine_run(bench->engine, ID, &command, status, &bench->error);
+    g_clear_pointer(&told->exec_id, g_free);
+    return done;
+}
+
+#define UPGRADED "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+static void test_run(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    static const char frames[] = UPGRADED "\1\0\0\0\0\0\0\2ab\2\0\0\0\0\0\0\1c";
+    Told told = {.seen = g_string_new(NULL), .input = "typed"};
+    gint status = -1;
+    FakeAnswer answer = {.bytes = frames, .length = sizeof frames - 1, .end = FAKE_CLOSE};
+    g_assert_true(run_command(bench, &answer,
+                              CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":4,\"Pid\":77}"),
+                              &told, &status));
+    g_assert_no_error(bench->error);
+    g_assert_cmpint(status, ==, 4);
+    g_assert_cmpuint(told.starts, ==, 1);
+    g_assert_cmpint(told.pid, ==, 77);
+    g_assert_cmpstr(told.seen->str, ==, "1:ab;2:c;");
+    g_string_free(told.seen, TRUE);
+}
+
+/* The engine says on the command's own output why there is none. */
+static void test_run_unstarted(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    static const char frames[] = UPGRADED "\1\0\0\0\0\0\0\7no such";
+    Told told = {.seen = g_string_new(NULL), .input = "typed"};
+    gint status = -1;
+    FakeAnswer answer = {.bytes = frames, .length = sizeof frames - 1, .end = FAKE_CLOSE};
+    assert_failed(bench,
+                  run_command(bench, &answer,
+                              CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":126,\"Pid\":0}"),
+                              &told, &status),
+                  VMDOCK_ERROR_ENGINE_REFUSED, "cannot start /bin/sh: no such");
+    g_assert_cmpuint(told.starts, ==, 0);
+    g_string_free(told.seen, TRUE);
+}
+
+static void run_fails(Bench *bench, const char *bytes, FakeEnd end, VmdockError code,
+                      const char *words)
+{
+    Told told = {.seen = g_string_new(NULL), .input = end == FAKE_STALL ? NULL : "typed"};
+    gint status = -1;
+    assert_failed(bench,
+                  run_command(bench, &(FakeAnswer){.bytes = bytes, .end = end},
+                              CLOSING("200 OK", "{\"Running\":true,\"ExitCode\":null,\"Pid\":0}"),
+                              &told, &status),
+                  code, words);
+    g_assert_cmpuint(told.starts, ==, 0);
+    g_string_free(told.seen, TRUE);
+}
+
+static void test_run_refused(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    run_fails(bench, CLOSING("409 Conflict", "{\"message\":\"it is paused\"}"), FAKE_CLOSE,
+              VMDOCK_ERROR_ENGINE_REFUSED, "it is paused");
+}
+
+static void test_run_closed(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    run_fails(bench, "HTTP/1.1 101", FAKE_CLOSE, VMDOCK_ERROR_ENGINE_GARBLED, "before it answered");
+}
+
+static void test_run_garbage(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    run_fails(bench, "SSH-2.0\r\n\r\n", FAKE_CLOSE, VMDOCK_ERROR_ENGINE_GARBLED, "not HTTP");
+}
+
+static void test_run_flood(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    Told told = {.seen = g_string_new(NULL), .input = "typed"};
+    gint status = -1;
+    FakeAnswer answer = {.bytes = "HTTP/1.1 101 ", .for_ever = "x: 0123456789\r\n"};
+    assert_failed(bench, run_command(bench, &answer, LIST, &told, &status),
+                  VMDOCK_ERROR_ENGINE_GARBLED, NULL);
+    g_string_free(told.seen, TRUE);
+}
+
+static void test_run_stalled(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    be_impatient(bench);
+    run_fails(bench, UPGRADED, FAKE_STALL, VMDOCK_ERROR_ENGINE_TIMEOUT, "did not start");
+    g_assert_cmpfloat(seconds(bench), <, 5);
+}
+
+static void test_run_pid(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    gint pid = -1;
+    answer_with(bench, CLOSING("200 OK", "{\"Running\":true,\"ExitCode\":null,\"Pid\":9}"),
+                FAKE_CLOSE);
+    g_assert_true(engine_run_pid(bench->engine, ID, &pid, &bench->error));
+    g_assert_cmpint(pid, ==, 9);
+    answer_with(bench, CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":0,\"Pid\":9}"),
+                FAKE_CLOSE);
+    g_assert_true(engine_run_pid(bench->engine, ID, &pid, &bench->error));
+    g_assert_cmpint(pid, ==, 0);
+    pid = -1;
+    answer_with(bench, CLOSING("404 Not Found", "{\"message\":\"No such exec instance\"}"),
+                FAKE_CLOSE);
+    g_assert_true(engine_run_pid(bench->engine, ID, &pid, &bench->error));
+    g_assert_cmpint(pid, ==, 0);
+    answer_with(bench, CLOSING("200 OK", "[]"), FAKE_CLOSE);
+    assert_failed(bench, engine_run_pid(bench->engine, ID, &pid, &bench->error),
+                  VMDOCK_ERROR_ENGINE_GARBLED, NULL);
+}
+
 static void raise_term(int signal_number G_GNUC_UNUSED)
 {
     interrupt_raise(SIGTERM);
@@ -837,11 +1145,25 @@ int main(int argc, char **argv)
     ADD("ping-refused", test_ping_refused);
     ADD("request", test_request);
     ADD("descriptors", test_descriptors);
+    g_test_add_func("/engine-http/commit-body", test_commit_body);
+    ADD("commit", test_commit);
+    ADD("commit-fails", test_commit_fails);
+    ADD("push", test_push);
+    ADD("save", test_save);
+    ADD("load", test_load);
     ADD("pull", test_pull);
     ADD("pull-times", test_pull_times);
     ADD("credentials", test_credentials);
     ADD("logs", test_logs);
     ADD("exec", test_exec);
+    ADD("run", test_run);
+    ADD("run-unstarted", test_run_unstarted);
+    ADD("run-refused", test_run_refused);
+    ADD("run-closed", test_run_closed);
+    ADD("run-garbage", test_run_garbage);
+    ADD("run-flood", test_run_flood);
+    ADD("run-stalled", test_run_stalled);
+    ADD("run-pid", test_run_pid);
     ADD("interrupt", test_interrupt);
     ADD("threads", test_threads);
     return g_test_run();

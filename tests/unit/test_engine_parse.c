@@ -120,6 +120,7 @@ static void assert_listed(GPtrArray *list, const char *name, EngineState state)
         g_assert_cmpuint(strlen(container->id), ==, 64);
         g_assert_cmpstr(g_hash_table_lookup(container->labels, "vmdock.vm"), ==, name);
         g_assert_cmpint(container->created, >, 1700000000);
+        g_assert_cmpint(container->exit_code, ==, state == ENGINE_EXITED ? 3 : 0);
         g_assert_null(container->runtime);
         return;
     }
@@ -159,6 +160,8 @@ static EngineContainer *inspected(const char *version, const char *name)
     g_assert_cmpint(container->created, >, 1700000000);
     g_assert_false(container->oom_killed);
     g_assert_cmpuint(container->restarts, ==, 0);
+    g_assert_true(g_str_has_prefix(container->layer, "/var/lib/docker/overlay2/"));
+    g_assert_true(g_str_has_suffix(container->layer, "/diff"));
     return container;
 }
 
@@ -198,7 +201,7 @@ static void test_inspect(void)
 static void check_small_answers(const char *version)
 {
     g_autoptr(GError) error = NULL;
-    gint status = -1;
+    gint status = -1, pid = -1;
     gboolean running = TRUE;
     g_auto(Recorded) created = recorded(version, "create.json");
     g_autofree gchar *id = docker_parse_created(created.text, created.length, &error);
@@ -210,7 +213,7 @@ static void check_small_answers(const char *version)
     g_autofree gchar *exec_id = docker_parse_created(exec.text, exec.length, &error);
     g_assert_cmpuint(strlen(exec_id), ==, 64);
     g_auto(Recorded) ended = recorded(version, "exec-inspect.json");
-    g_assert_true(docker_parse_exec(ended.text, ended.length, &running, &status, &error));
+    g_assert_true(docker_parse_exec(ended.text, ended.length, &running, &pid, &status, &error));
     g_assert_false(running);
     g_assert_cmpint(status, ==, 5);
     g_auto(Recorded) image = recorded(version, "image.json");
@@ -404,7 +407,7 @@ static void test_garbled(void)
         "[{\"Id\":\"" ID "\",\"State\":\"running\",\"x\\",
     };
     g_autoptr(GError) error = NULL;
-    gint status = 0;
+    gint status = 0, pid = 0;
     gboolean running = FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_assert_null(parse_list(lists[i], &error));
@@ -418,7 +421,7 @@ static void test_garbled(void)
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_false(docker_parse_wait("{\"StatusCode\":\"3\"}", 18, &status, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
-    g_assert_false(docker_parse_exec("{}", 2, &running, &status, &error));
+    g_assert_false(docker_parse_exec("{}", 2, &running, &pid, &status, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_null(docker_parse_image_id("{\"Id\":\"\"}", 9, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
@@ -527,6 +530,28 @@ static void test_pull(void)
     }
 }
 
+/* A push reports as a pull does, and tells the digest; a load tells names only. */
+static void test_push_and_load(void)
+{
+    g_autoptr(GError) error = NULL;
+    static const char *const files[] = {"push.json", "push-again.json"};
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_auto(Recorded) answer = recorded("20.10", files[i]);
+        Told told = {0};
+        g_autoptr(DockerPull) push = docker_pull_new(note, &told);
+        g_assert_null(docker_pull_digest(push));
+        g_assert_true(docker_pull_feed(push, answer.text, answer.length, &error));
+        g_assert_true(docker_pull_end(push, &error));
+        g_assert_true(g_str_has_prefix(docker_pull_digest(push), "sha256:"));
+        g_assert_cmpuint(told.last.layers, ==, 1);
+        g_assert_cmpuint(told.last.layers_done, ==, 1);
+    }
+    g_auto(Recorded) loaded = recorded("20.10", "load.json");
+    g_autoptr(DockerPull) load = docker_pull_new(NULL, NULL);
+    g_assert_true(docker_pull_feed(load, loaded.text, loaded.length, &error));
+    g_assert_true(docker_pull_end(load, &error));
+}
+
 static void assert_pull_fails(const char *text, VmdockError code, const char *words)
 {
     g_autoptr(GError) error = NULL;
@@ -547,6 +572,10 @@ static void test_pull_fails(void)
     assert_pull_fails("{\"error\":\"\"}\n", VMDOCK_ERROR_ENGINE_REFUSED, "without a message");
     assert_pull_fails("{\"status\":", VMDOCK_ERROR_ENGINE_GARBLED, "not JSON");
     assert_pull_fails("hello\n", VMDOCK_ERROR_ENGINE_GARBLED, "not JSON");
+    g_auto(Recorded) unreachable = recorded("20.10", "push-unreachable.json");
+    assert_pull_fails(unreachable.text, VMDOCK_ERROR_REGISTRY, "connection refused");
+    g_auto(Recorded) nonsense = recorded("20.10", "load-nonsense.json");
+    assert_pull_fails(nonsense.text, VMDOCK_ERROR_REGISTRY, "unexpected EOF");
     g_autofree gchar *endless = g_strnfill(3 * 1024 * 1024, ' ');
     assert_pull_fails(endless, VMDOCK_ERROR_ENGINE_GARBLED, "without end");
 }
@@ -597,6 +626,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine-parse/frames", test_frames);
     g_test_add_func("/engine-parse/bad-frames", test_bad_frames);
     g_test_add_func("/engine-parse/pull", test_pull);
+    g_test_add_func("/engine-parse/push-and-load", test_push_and_load);
     g_test_add_func("/engine-parse/pull-fails", test_pull_fails);
     g_test_add_func("/engine-parse/pull-layers", test_pull_layers);
     return g_test_run();

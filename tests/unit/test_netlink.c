@@ -233,7 +233,7 @@ static void test_routes(void)
     };
     g_autoptr(GError) error = NULL;
     for (guint i = 0; i < G_N_ELEMENTS(routes); i++)
-        g_assert_true(netlink_route_add(netlink, index, &routes[i], &error));
+        g_assert_true(netlink_route_add(netlink, index, NETLINK_TABLE_MAIN, &routes[i], &error));
     g_assert_no_error(error);
     g_autofree gchar *all = netns_routes(NULL, "d0");
     g_assert_cmpstr(all, ==,
@@ -241,10 +241,10 @@ static void test_routes(void)
                     "default via fd00::1 metric 1024; fd99::/48 via fd00::9 metric 33");
     /* The first one stands. */
     VmRoute second = route("0.0.0.0/0", "10.0.0.3", 0);
-    g_assert_true(netlink_route_add(netlink, index, &second, &error));
-    g_autoptr(GArray) list = netlink_route_list(netlink, index, &error);
+    g_assert_true(netlink_route_add(netlink, index, NETLINK_TABLE_MAIN, &second, &error));
+    g_autoptr(GArray) list = netlink_route_list(netlink, index, NETLINK_TABLE_MAIN, &error);
     g_assert_cmpuint(list->len, ==, G_N_ELEMENTS(routes));
-    g_assert_true(netlink_route_flush(netlink, index, &error));
+    g_assert_true(netlink_route_flush(netlink, index, NETLINK_TABLE_MAIN, &error));
     g_assert_no_error(error);
     g_autofree gchar *none = netns_routes(NULL, "d0");
     g_assert_cmpstr(none, ==, "");
@@ -259,7 +259,8 @@ static void test_routes_none(void)
     netns_run("ip link add d0 type veth peer name d1");
     g_autoptr(Netlink) netlink = open_netlink();
     g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) list = netlink_route_list(netlink, get(netlink, "d0").index, &error);
+    g_autoptr(GArray) list =
+        netlink_route_list(netlink, get(netlink, "d0").index, NETLINK_TABLE_MAIN, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(list->len, ==, 0);
     netns_run("ip link del d0");
@@ -273,7 +274,8 @@ static void test_sentence(void)
     g_autoptr(Netlink) netlink = open_netlink();
     g_autoptr(GError) error = NULL;
     VmRoute bad = route("0.0.0.0/0", "192.0.2.1", 0);
-    g_assert_false(netlink_route_add(netlink, get(netlink, "d0").index, &bad, &error));
+    g_assert_false(
+        netlink_route_add(netlink, get(netlink, "d0").index, NETLINK_TABLE_MAIN, &bad, &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NETWORK);
     g_assert_cmpstr(error->message, ==,
                     "cannot add the route 0.0.0.0/0 via 192.0.2.1: Nexthop has invalid gateway");
@@ -291,8 +293,8 @@ static void test_batch(void)
     netlink_batch_begin(netlink);
     g_assert_true(netlink_address_add(netlink, index, &address, NULL));
     g_assert_true(netlink_link_up(netlink, index, NULL));
-    g_assert_true(netlink_route_add(netlink, index, &bad, NULL));
-    g_assert_true(netlink_route_add(netlink, index, &good, NULL));
+    g_assert_true(netlink_route_add(netlink, index, NETLINK_TABLE_MAIN, &bad, NULL));
+    g_assert_true(netlink_route_add(netlink, index, NETLINK_TABLE_MAIN, &good, NULL));
     g_autofree gchar *before = netns_addresses(NULL, "d0");
     g_assert_cmpstr(before, ==, "");
     g_autoptr(GError) error = NULL;

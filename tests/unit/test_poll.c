@@ -197,11 +197,18 @@ static void test_inspection_fails(Fake *fake, gconstpointer data)
     g_assert_true(g_str_has_prefix(error->message, "VM one-"));
 }
 
-static void add_link(GHashTable *traffic, const char *alias, guint64 rx, guint64 tx)
+static void add_link_of_kind(GHashTable *traffic, const char *kind, const char *alias, guint64 rx,
+                             guint64 tx)
 {
     NetlinkLink link = {.rx_bytes = rx, .tx_bytes = tx};
+    g_strlcpy(link.kind, kind, sizeof link.kind);
     g_strlcpy(link.alias, alias, sizeof link.alias);
     poll_traffic_add(traffic, &link);
+}
+
+static void add_link(GHashTable *traffic, const char *alias, guint64 rx, guint64 tx)
+{
+    add_link_of_kind(traffic, "veth", alias, rx, tx);
 }
 
 static GPtrArray *fake_assemble(Fake *fake, GHashTable *traffic)
@@ -225,6 +232,7 @@ static void test_assemble(Fake *fake, gconstpointer data)
     add_link(traffic, NIC_ALIAS_PREFIX "one-1", 1, 2);
     add_link(traffic, NIC_ALIAS_PREFIX "one-2", 3, 4);
     add_link(traffic, NIC_ALIAS_PREFIX "one-11", 1000, 1000);
+    add_link_of_kind(traffic, "ifb", NIC_ALIAS_PREFIX "one-1", 1000, 1000);
     add_link(traffic, "one-1", 1000, 1000);
     add_link(traffic, "", 1000, 1000);
 

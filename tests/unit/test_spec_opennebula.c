@@ -518,6 +518,72 @@ static void test_mtu(void)
     g_assert_cmpuint(nic_of(none, 0)->mtu, ==, 0);
 }
 
+static void assert_bandwidth(const VmBandwidth *bandwidth, gint64 average, gint64 peak,
+                             gint64 burst)
+{
+    g_assert_cmpint(bandwidth->average, ==, average);
+    g_assert_cmpint(bandwidth->peak, ==, peak);
+    g_assert_cmpint(bandwidth->burst, ==, burst);
+}
+
+static void test_bandwidth(void)
+{
+    g_autoptr(VmSpec) spec =
+        parse_nic("<INBOUND_AVG_BW>1000</INBOUND_AVG_BW><INBOUND_PEAK_BW>2000</INBOUND_PEAK_BW>"
+                  "<INBOUND_PEAK_KB>64</INBOUND_PEAK_KB><OUTBOUND_PEAK_BW>100000000"
+                  "</OUTBOUND_PEAK_BW><OUTBOUND_AVG_BW></OUTBOUND_AVG_BW>",
+                  "");
+    assert_bandwidth(&nic_of(spec, 0)->inbound, 1000000, 2000000, 65536);
+    assert_bandwidth(&nic_of(spec, 0)->outbound, 0, G_GINT64_CONSTANT(100000000000), 0);
+    g_assert_cmpuint(spec->not_honoured->len, ==, 0);
+    refuse_nic("<INBOUND_AVG_BW>-1</INBOUND_AVG_BW>", "", "NIC 0: INBOUND_AVG_BW");
+    refuse_nic("<INBOUND_AVG_BW>1.5</INBOUND_AVG_BW>", "", "kilobytes per second");
+    refuse_nic("<OUTBOUND_PEAK_BW>100000001</OUTBOUND_PEAK_BW>", "", "NIC 0: OUTBOUND_PEAK_BW");
+    refuse_nic("<OUTBOUND_PEAK_KB>1048577</OUTBOUND_PEAK_KB>", "", "NIC 0: OUTBOUND_PEAK_KB");
+
+    g_autoptr(VmSpec) alias =
+        parse_template("<NIC><NIC_ID>0</NIC_ID><BRIDGE>b</BRIDGE></NIC><NIC_ALIAS><NIC_ID>1"
+                       "</NIC_ID><PARENT_ID>0</PARENT_ID><INBOUND_AVG_BW>5</INBOUND_AVG_BW>"
+                       "</NIC_ALIAS>",
+                       "");
+    assert_bandwidth(&nic_of(alias, 0)->inbound, 0, 0, 0);
+    assert_note(alias, "NIC_ALIAS 1: INBOUND_AVG_BW is not honoured: it shares the bandwidth of");
+}
+
+/* A message that says of the VM no more than that. */
+static GPtrArray *bandwidth_of(const char *xml, gchar **id, GError **error)
+{
+    return opennebula_bandwidth(xml, strlen(xml), options.max_size, id, error);
+}
+
+static void test_bandwidth_alone(void)
+{
+    static const char *const bad[] = {
+        "<VM><TEMPLATE/></VM>", "<VM><ID>5</ID><TEMPLATE><NIC/></TEMPLATE></VM>",
+        "<VM><ID>5</ID><TEMPLATE><NIC><NIC_ID>0</NIC_ID><INBOUND_PEAK_KB>x</INBOUND_PEAK_KB></NIC>"
+        "</TEMPLATE></VM>",
+        "<VM><ID>5</ID>", ""};
+    g_autofree gchar *id = NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_null(bandwidth_of(bad[i], &id, &error));
+        g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+        g_assert_null(id);
+    }
+    g_autoptr(GPtrArray) nics = bandwidth_of(
+        "<VM><ID>5</ID><TEMPLATE><NIC><NIC_ID>3</NIC_ID><OUTBOUND_AVG_BW>7</OUTBOUND_AVG_BW></NIC>"
+        "</TEMPLATE><TEMPLATE><NIC><NIC_ID>4</NIC_ID></NIC></TEMPLATE></VM>",
+        &id, NULL);
+    g_assert_cmpuint(nics->len, ==, 2);
+    g_assert_cmpstr(id, ==, "5");
+    const VmNic *first = nics->pdata[0], *second = nics->pdata[1];
+    g_assert_cmpuint(first->id, ==, 3);
+    assert_bandwidth(&first->inbound, 0, 0, 0);
+    assert_bandwidth(&first->outbound, 7000, 0, 0);
+    g_assert_cmpuint(second->id, ==, 4);
+    assert_bandwidth(&second->outbound, 0, 0, 0);
+}
+
 /* CONTEXT numbers its groups as it likes; MAC comes first, then IP, then the number. */
 static void test_matching(void)
 {
@@ -797,15 +863,19 @@ static void test_secrets(void)
 {
     g_autoptr(VmSpec) spec =
         parse_template("<GRAPHICS><TYPE>VNC</TYPE><PASSWD>hunter2</PASSWD></GRAPHICS>"
-                       "<CONTEXT><ROOT_PASSWORD>hunter2</ROOT_PASSWORD><TOKEN>YES</TOKEN></CONTEXT>"
+                       "<CONTEXT><ROOT_PASSWORD>hunter2</ROOT_PASSWORD><PASSWORD>hunter2</PASSWORD>"
+                       "<START_SCRIPT>echo hunter2</START_SCRIPT><TOKEN>YES</TOKEN></CONTEXT>"
                        "<RAW><TYPE>onedock</TYPE><DATA>-e P=hunter2</DATA></RAW>",
                        "<ONEDOCK_PASSWORD>hunter2</ONEDOCK_PASSWORD>");
     for (guint i = 0; i < spec->not_honoured->len; i++)
         g_assert_null(strstr(spec->not_honoured->pdata[i], "hunter2"));
     assert_note(spec, "GRAPHICS (TYPE VNC)");
-    assert_note(spec, "ROOT_PASSWORD and TOKEN");
     assert_note(spec, "RAW (TYPE onedock)");
     assert_note(spec, "ONEDOCK_PASSWORD");
+    g_autoptr(json_t) shown = vm_spec_to_shown_json(spec);
+    g_autofree char *text = json_dumps(shown, 0);
+    g_assert_null(strstr(text, "hunter2"));
+    g_assert_nonnull(strstr(text, "ROOT_PASSWORD"));
     static const char *const env[] = {"hunter2", "{\"A\": \"hunter2\"", "A=1,hunter2 x",
                                       "[\"hunter2\"]"};
     for (gsize i = 0; i < G_N_ELEMENTS(env); i++) {
@@ -866,6 +936,8 @@ int main(int argc, char **argv)
     ADD("two-default-routes", test_two_default_routes);
     ADD("ip6-mode", test_ip6_mode);
     ADD("mtu", test_mtu);
+    ADD("bandwidth", test_bandwidth);
+    ADD("bandwidth-alone", test_bandwidth_alone);
     ADD("matching", test_matching);
     ADD("guest-names", test_guest_names);
     ADD("aliases", test_aliases);

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hotplug.h"
+
+#include "error.h"
+#include "interrupt.h"
+#include "log.h"
+#include "network.h"
+#include "nic.h"
+#include "state.h"
+
+#include <string.h>
+
+/* A change of the saved spec on its way; everything here outlives its undo list. */
+typedef struct {
+    Host *host;
+    const char *deploy_id;
+    GBytes *saved;    /* the file as it was */
+    VmSpec *spec;     /* what it said, and then what it shall say */
+    VmSpec *before;   /* what it said */
+    Sandbox *sandbox; /* NULL where it is not needed */
+} Change;
+
+static void change_clear(Change *change)
+{
+    g_clear_pointer(&change->saved, g_bytes_unref);
+    g_clear_pointer(&change->spec, vm_spec_free);
+    g_clear_pointer(&change->before, vm_spec_free);
+    g_clear_pointer(&change->sandbox, sandbox_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
+
+static gboolean undo_save(gpointer data, GError **error)
+{
+    const Change *change = data;
+    const Config *config = change->host->config;
+    return state_restore(config, change->deploy_id, change->saved, error) &&
+           state_sync(config, change->deploy_id, error);
+}
+
+/* Saves the spec as it has become, on the disk too. */
+static gboolean save(Change *change, Undo *undo, GError **error)
+{
+    const Config *config = change->host->config;
+    undo_push(undo, "the saved spec", undo_save, change, NULL);
+    return state_save(config, change->spec, error) && state_sync(config, change->deploy_id, error);
+}
+
+static gboolean read_spec(Change *change, GError **error)
+{
+    const Config *config = change->host->config;
+    g_autoptr(GError) failure = NULL;
+    change->saved = state_read(config, change->deploy_id, &failure);
+    if (!change->saved && !failure) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM,
+                    "there is no such VM on this host, or its last applied spec is gone from %s",
+                    config->state_dir);
+        return FALSE;
+    }
+    if (!failure)
+        change->spec = state_load(config, change->deploy_id, &failure);
+    if (!failure)
+        change->before = state_load(config, change->deploy_id, &failure);
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+/* A VM that was stopped has no sandbox. */
+static Sandbox *open_sandbox(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    Sandbox *sandbox = sandbox_open(host->config, deploy_id, &failure);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else if (!sandbox)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                    "it does not run: it has no network namespace");
+    return sandbox;
+}
+
+static VmNic *nic_with_id(const GPtrArray *nics, guint id)
+{
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        if (nic->id == id)
+            return nic;
+    }
+    return NULL;
+}
+
+static VmNic *nic_with_mac(const GPtrArray *nics, const guint8 mac[6])
+{
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        if (nic->has_mac && memcmp(nic->mac, mac, 6) == 0)
+            return nic;
+    }
+    return NULL;
+}
+
+static gint compare_ids(gconstpointer a, gconstpointer b)
+{
+    guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
+    return mine < theirs ? -1 : mine > theirs;
+}
+
+/* The sentences that begin with the NIC: those of NICs are written so. */
+static gboolean speaks_of(const char *sentence, guint id)
+{
+    g_autofree gchar *beginning = g_strdup_printf("NIC %u: ", id);
+    return g_str_has_prefix(sentence, beginning);
+}
+
+static void forget_notes(VmSpec *spec, guint id)
+{
+    for (guint i = spec->not_honoured->len; i-- > 0;)
+        if (speaks_of(g_ptr_array_index(spec->not_honoured, i), id))
+            g_ptr_array_remove_index(spec->not_honoured, i);
+}
+
+static void take_notes(VmSpec *spec, const VmSpec *from, guint id)
+{
+    forget_notes(spec, id);
+    for (guint i = 0; i < from->not_honoured->len; i++) {
+        const char *sentence = g_ptr_array_index(from->not_honoured, i);
+        if (!speaks_of(sentence, id))
+            continue;
+        log_warn("VM %s: %s", spec->deploy_id, sentence);
+        g_ptr_array_add(spec->not_honoured, g_strdup(sentence));
+    }
+}
+
+/*
+ * Guest names of NICS as they shall be where HAD are plugged: a NIC that is there keeps its name,
+ * and one that is new gives way. (The cloud may number the names of NICs that it does not tell the
+ * guest of anew with each of its messages.)
+ */
+static void settle_guest_names(const GPtrArray *nics, const GPtrArray *had)
+{
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) fresh = g_ptr_array_new();
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        const VmNic *old = nic_with_id(had, nic->id);
+        if (!old || strcmp(old->host_name, nic->host_name) != 0) {
+            g_ptr_array_add(fresh, nic);
+            continue;
+        }
+        g_free(nic->guest_name);
+        nic->guest_name = g_strdup(old->guest_name);
+        g_hash_table_add(used, g_strdup(nic->guest_name));
+    }
+    for (guint i = 0, number = 0; i < fresh->len; i++) {
+        VmNic *nic = g_ptr_array_index(fresh, i);
+        while (!g_hash_table_add(used, g_strdup(nic->guest_name))) {
+            g_free(nic->guest_name);
+            nic->guest_name = g_strdup_printf("eth%u", number++);
+        }
+    }
+}
+
+/* Puts a copy of WANTED into the spec, in the place of the NIC of its id. */
+static const VmNic *take_in(Change *change, const VmSpec *from, const VmNic *wanted, GError **error)
+{
+    GPtrArray *nics = change->spec->nics;
+    VmNic *old = nic_with_id(nics, wanted->id);
+    if (old)
+        g_ptr_array_remove(nics, old);
+    VmNic *nic = vm_nic_copy(wanted);
+    g_ptr_array_add(nics, nic);
+    g_ptr_array_sort(nics, compare_ids);
+    settle_guest_names(nics, change->before->nics);
+    if (!vm_spec_check(change->spec, error))
+        return NULL;
+    take_notes(change->spec, from, nic->id);
+    return nic;
+}
+
+static gboolean undo_network(gpointer data, GError **error)
+{
+    const Change *change = data;
+    return network_restore(change->host, change->before, error);
+}
+
+static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wanted, GError **error)
+{
+    g_auto(Change) change = {.host = host, .deploy_id = spec->deploy_id};
+    g_autoptr(Undo) undo = undo_new();
+    if (!read_spec(&change, error))
+        return FALSE;
+    change.sandbox = open_sandbox(host, spec->deploy_id, error);
+    const VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
+    if (!nic || !save(&change, undo, error))
+        return FALSE;
+    if (nic_with_id(change.before->nics, nic->id))
+        undo_push(undo, "the change of the NIC", undo_network, &change, NULL);
+    if (!network_plug(host, change.spec, nic, change.sandbox, undo, error) ||
+        !interrupt_check(error))
+        return FALSE;
+    network_announce_nic(change.sandbox, nic);
+    undo_commit(undo);
+    return TRUE;
+}
+
+gboolean vm_attach_nic(Host *host, const VmSpec *spec, const guint8 mac[6], GError **error)
+{
+    const VmNic *wanted = nic_with_mac(spec->nics, mac);
+    if (!wanted) {
+        g_autofree gchar *text = vm_mac_format(mac);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                    "VM %s: its description has no NIC with the MAC %s", spec->deploy_id, text);
+        return FALSE;
+    }
+    g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
+    if (!lock)
+        return FALSE;
+    if (attach_locked(host, spec, wanted, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", spec->deploy_id);
+    return FALSE;
+}
+
+/* The saved spec first: once the NIC is gone there is nothing left that could fail. */
+static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 mac[6],
+                              GError **error)
+{
+    g_auto(Change) change = {.host = host, .deploy_id = deploy_id};
+    g_autoptr(Undo) undo = undo_new();
+    Netlink *netlink = host_netlink(host, error);
+    if (!netlink || !read_spec(&change, error))
+        return FALSE;
+    VmNic *nic = nic_with_mac(change.spec->nics, mac);
+    if (!nic) {
+        g_autofree gchar *text = vm_mac_format(mac);
+        log_info("VM %s: it has no NIC with the MAC %s to detach", deploy_id, text);
+        return TRUE;
+    }
+    forget_notes(change.spec, nic->id);
+    g_ptr_array_remove(change.spec->nics, nic);
+    if (!save(&change, undo, error) || !interrupt_check(error) ||
+        !nic_remove(netlink, deploy_id, nic_with_mac(change.before->nics, mac), error))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
+}
+
+gboolean vm_detach_nic(Host *host, const char *deploy_id, const guint8 mac[6], GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
+        return FALSE;
+    if (detach_locked(host, deploy_id, mac, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}
+
+static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **error)
+{
+    for (guint i = 0; limits && i < limits->len; i++) {
+        const VmNic *from = g_ptr_array_index(limits, i);
+        VmNic *nic = nic_with_id(spec->nics, from->id);
+        if (!nic) {
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "it has no NIC %u", from->id);
+            return FALSE;
+        }
+        nic->inbound = from->inbound;
+        nic->outbound = from->outbound;
+    }
+    return TRUE;
+}
+
+static gboolean apply_limits(Host *host, const VmSpec *spec, GError **error)
+{
+    Netlink *netlink = host_netlink(host, error);
+    if (!netlink)
+        return FALSE;
+    for (guint i = 0; i < spec->nics->len; i++)
+        if (!nic_limit(netlink, spec->deploy_id, g_ptr_array_index(spec->nics, i), error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean undo_limits(gpointer data, GError **error)
+{
+    const Change *change = data;
+    return apply_limits(change->host, change->before, error);
+}
+
+static gboolean set_qos_locked(Host *host, const char *deploy_id, const GPtrArray *limits,
+                               GError **error)
+{
+    g_auto(Change) change = {.host = host, .deploy_id = deploy_id};
+    g_autoptr(Undo) undo = undo_new();
+    if (!read_spec(&change, error) || !take_limits(change.spec, limits, error) ||
+        (limits && !save(&change, undo, error)))
+        return FALSE;
+    undo_push(undo, "the limits of the NICs", undo_limits, &change, NULL);
+    if (!apply_limits(host, change.spec, error) || !interrupt_check(error))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
+}
+
+gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
+        return FALSE;
+    if (set_qos_locked(host, deploy_id, limits, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}
+
+static GPtrArray *copy_nics(const GPtrArray *nics)
+{
+    GPtrArray *copy = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
+    for (guint i = 0; i < nics->len; i++)
+        g_ptr_array_add(copy, vm_nic_copy(g_ptr_array_index(nics, i)));
+    return copy;
+}
+
+gboolean vm_refresh_network(Host *host, const VmSpec *spec, GError **error)
+{
+    g_auto(Change) change = {.host = host, .deploy_id = spec->deploy_id};
+    g_autoptr(GPtrArray) nics = copy_nics(spec->nics);
+    VmSpec wanted = *spec;
+    wanted.nics = nics;
+    g_autoptr(Undo) undo = undo_new();
+    if (!read_spec(&change, error))
+        return FALSE;
+    change.sandbox = open_sandbox(host, spec->deploy_id, error);
+    if (!change.sandbox)
+        return FALSE;
+    settle_guest_names(nics, change.before->nics);
+    undo_push(undo, "the change of the network", undo_network, &change, NULL);
+    g_autoptr(Sandbox) sandbox = network_up(host, &wanted, undo, error);
+    if (!sandbox)
+        return FALSE;
+    network_announce(sandbox, &wanted);
+    undo_commit(undo);
+    return TRUE;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process.h"
+
+#include "autoptr.h"
+#include "error.h"
+#include "file.h"
+#include "samples.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+enum {
+    MAX_FILE = 16384,
+    ROUNDS = 50, /* what forks while it is being ended is found in the next round */
+    PAUSE_US = 10 * 1000,
+};
+
+/* NULL when the process has gone. */
+static gchar *read_of(gint pid, const char *name)
+{
+    g_autofree gchar *path = g_strdup_printf("/proc/%d/%s", pid, name);
+    return file_read(path, MAX_FILE, NULL, NULL);
+}
+
+guint64 process_start(gint pid)
+{
+    guint64 ticks = 0;
+    g_autofree gchar *stat = pid > 0 ? read_of(pid, "stat") : NULL;
+    return stat && cgroup_parse_start_ticks(stat, strlen(stat), &ticks) ? ticks : 0;
+}
+
+/* The session of a process that has not ended, 0 otherwise: "PID (name) STATE PPID GROUP SESSION".
+ * The name may have anything in it. */
+static gint session_of(gint pid)
+{
+    g_autofree gchar *stat = read_of(pid, "stat");
+    const char *rest = stat ? strrchr(stat, ')') : NULL;
+    g_auto(GStrv) words = rest ? g_strsplit(rest, " ", 6) : NULL;
+    if (!words || g_strv_length(words) < 6 || g_str_equal(words[1], "Z") ||
+        g_str_equal(words[1], "X"))
+        return 0;
+    return (gint)g_ascii_strtoll(words[4], NULL, 10);
+}
+
+typedef struct {
+    gint session;
+    const char *container_id;
+} Members;
+
+static gboolean is_member(const Members *members, gint pid)
+{
+    if (session_of(pid) != members->session)
+        return FALSE;
+    g_autofree gchar *groups = read_of(pid, "cgroup");
+    return groups && strstr(groups, members->container_id);
+}
+
+/* It is looked at once more when its number cannot become another process's any more. */
+static gboolean kill_member(const Members *members, gint pid, GError **error)
+{
+    autofd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0 || !is_member(members, pid))
+        return TRUE;
+    if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0 || errno == ESRCH)
+        return TRUE;
+    vmdock_error_errno(error, VMDOCK_ERROR_INTERNAL, errno, "cannot end process %d", pid);
+    return FALSE;
+}
+
+/* One round over all processes; *found tells whether there were any. */
+static gboolean kill_round(const Members *members, gboolean *found, GError **error)
+{
+    g_autoptr(GDir) folder = g_dir_open("/proc", 0, NULL);
+    *found = FALSE;
+    for (const char *name; folder && (name = g_dir_read_name(folder));) {
+        gint pid = (gint)g_ascii_strtoll(name, NULL, 10);
+        if (pid <= 0 || !is_member(members, pid))
+            continue;
+        *found = TRUE;
+        if (!kill_member(members, pid, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean process_kill_session(gint pid, const char *container_id, GError **error)
+{
+    Members members = {pid, container_id};
+    gboolean found = TRUE;
+    for (guint i = 0; i < ROUNDS; i++) {
+        if (!kill_round(&members, &found, error))
+            return FALSE;
+        if (!found)
+            return TRUE;
+        g_usleep(PAUSE_US);
+    }
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL,
+                "the command's processes (session %d) do not end", pid);
+    return FALSE;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Processes of the host, known beyond doubt: a number alone may be another one's by now. */
+#pragma once
+
+#include <glib.h>
+
+/* When a process was started, in clock ticks since boot: no other process has both that and the
+ * number. 0 when there is no such process. */
+guint64 process_start(gint pid);
+/*
+ * Ends, by SIGKILL, every process of the session that PID leads and of the container whose cgroup
+ * has CONTAINER_ID in its name: a command and what it started, but for what has begun a session of
+ * its own. Fine if there is none. Errors: INTERNAL.
+ */
+gboolean process_kill_session(gint pid, const char *container_id, GError **error);

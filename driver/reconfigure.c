@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reconfigure: a VM that runs is told what has changed of its context and its addresses. */
+#include "actions.h"
+
+#include "context.h"
+#include "engine_body.h"
+#include "error.h"
+#include "hotplug.h"
+#include "interrupt.h"
+#include "log.h"
+#include "network.h"
+#include "state.h"
+
+/* One reconfigure on its way; everything it points to outlives its undo list. */
+typedef struct {
+    Host *host;
+    const VmSpec *spec;
+    const VmSpec *last;
+    GBytes *saved; /* the saved spec as it was */
+} Reconfigure;
+
+static gboolean undo_save(gpointer data, GError **error)
+{
+    const Reconfigure *step = data;
+    const char *deploy_id = step->spec->deploy_id;
+    return state_restore(step->host->config, deploy_id, step->saved, error) &&
+           state_sync(step->host->config, deploy_id, error);
+}
+
+static gboolean undo_network(gpointer data, GError **error)
+{
+    const Reconfigure *step = data;
+    g_autoptr(Undo) undo = undo_new();
+    g_autoptr(Sandbox) sandbox = network_up(step->host, step->last, undo, error);
+    undo_commit(undo);
+    return sandbox != NULL;
+}
+
+static gboolean undo_context(gpointer data, GError **error)
+{
+    const Reconfigure *step = data;
+    g_autoptr(VmContext) context = NULL;
+    return context_refresh(step->host->config, step->last, &context, error);
+}
+
+static const VmNic *nic_of(const VmSpec *spec, guint id)
+{
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = spec->nics->pdata[i];
+        if (nic->id == id)
+            return nic;
+    }
+    return NULL;
+}
+
+static gint compare_nics(gconstpointer a, gconstpointer b)
+{
+    guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
+    return mine < theirs ? -1 : mine > theirs;
+}
+
+/*
+ * The front end reconfigures after each attach and detach of a NIC, and still describes the one
+ * that was detached. Which NICs there are is said by these two actions, so SPEC keeps those of
+ * the last applied spec alone; one that is not described any more stays as it was, and is taken
+ * from DONOR, a copy of that spec.
+ */
+static void keep_plugged(VmSpec *spec, VmSpec *donor)
+{
+    for (guint i = spec->nics->len; i-- > 0;) {
+        const VmNic *nic = spec->nics->pdata[i];
+        if (!nic_of(donor, nic->id))
+            g_ptr_array_remove_index(spec->nics, i);
+    }
+    for (guint i = donor->nics->len; i-- > 0;) {
+        const VmNic *nic = donor->nics->pdata[i];
+        if (!nic_of(spec, nic->id))
+            g_ptr_array_add(spec->nics, g_ptr_array_steal_index(donor->nics, i));
+    }
+    g_ptr_array_sort(spec->nics, compare_nics);
+}
+
+static void tell_kept(const VmSpec *last, const VmSpec *spec)
+{
+    g_auto(GStrv) changed = engine_body_changed(last, spec);
+    g_autofree gchar *list = g_strjoinv(", ", changed);
+    if (changed[0])
+        log_warn("VM %s: its container goes on with its old %s; only a new one can take the change",
+                 spec->deploy_id, list);
+}
+
+static gboolean reconfigure_steps(Reconfigure *step, const EngineContainer *container, Undo *undo,
+                                  GError **error)
+{
+    Host *host = step->host;
+    const VmSpec *spec = step->spec;
+    g_autoptr(VmContext) context = NULL;
+    undo_push(undo, "the change of the network", undo_network, step, NULL);
+    if (!sandbox_adopt(host->config, spec->deploy_id, container->pid, error) ||
+        !vm_refresh_network(host, spec, error))
+        return FALSE;
+    undo_push(undo, "the saved spec", undo_save, step, NULL);
+    if (!state_save(host->config, spec, error))
+        return FALSE;
+    undo_push(undo, "the change of the context", undo_context, step, NULL);
+    if (!context_refresh(host->config, spec, &context, error) ||
+        !context_apply(host, spec, context, container->id, error) ||
+        !state_sync(host->config, spec->deploy_id, error) || !interrupt_check(error))
+        return FALSE;
+    context_set_hostname(spec, container->pid);
+    return TRUE;
+}
+
+static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
+{
+    const char *deploy_id = spec->deploy_id;
+    g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
+    if (!container)
+        return FALSE;
+    if (!host_runs(container)) {
+        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "it does not run");
+        return FALSE;
+    }
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GBytes) saved = state_read(host->config, deploy_id, &failure);
+    if (!saved) {
+        if (failure)
+            g_propagate_error(error, g_steal_pointer(&failure));
+        else
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                        "its last applied spec is gone from %s; deploy it again",
+                        host->config->state_dir);
+        return FALSE;
+    }
+    g_autoptr(VmSpec) last = state_load(host->config, deploy_id, error);
+    g_autoptr(VmSpec) donor = last ? state_load(host->config, deploy_id, error) : NULL;
+    if (!donor)
+        return FALSE;
+    keep_plugged(spec, donor);
+    Reconfigure step = {host, spec, last, saved};
+    g_autoptr(Undo) undo = undo_new();
+    if (!reconfigure_steps(&step, container, undo, error))
+        return FALSE;
+    undo_commit(undo);
+    tell_kept(last, spec);
+    return TRUE;
+}
+
+gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
+    if (!lock)
+        return FALSE;
+    if (reconfigure_locked(host, spec, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", spec->deploy_id);
+    return FALSE;
+}

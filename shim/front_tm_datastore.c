@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mvds and cpds: a VM's disk goes into its datastore. monitor: how full a system datastore is. */
+#include "front_tm.h"
+
+#include "driver/autoptr.h"
+#include "driver/error.h"
+#include "driver/image_archive.h"
+#include "driver/image_ref.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* ---- disk 0 of a VM that is on the front end --------------------------------------------------*/
+
+typedef struct {
+    const Front *front;
+    const TmPlace *place;
+    const TmSource *source;
+    const char *vmid;
+    const char *snapshot; /* "-1" = the disk as it is */
+} Put;
+
+static gboolean is_snapshot(const Put *put)
+{
+    return strcmp(put->snapshot, "-1") != 0;
+}
+
+/* The image's name in the archive that disk_export wrote. */
+static gchar *stored_name(const Put *put)
+{
+    return is_snapshot(put)
+               ? g_strdup_printf("vmdock/one-%s:disk.0-snap.%s", put->vmid, put->snapshot)
+               : g_strdup_printf("vmdock/one-%s:disk.0-now", put->vmid);
+}
+
+static gboolean copy_stored(const Put *put, const char *archive, GError **error)
+{
+    g_autofree gchar *part = g_strconcat(put->source->text, ".part", NULL);
+    g_autofree gchar *name = stored_name(put);
+    ImageArchiveNames names = {.name = name, .pick = name};
+    gboolean out_failed = FALSE;
+    autofd int in = open(archive, O_RDONLY | O_CLOEXEC);
+    autofd int out =
+        in < 0 ? -1 : open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (out < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s",
+                           in < 0 ? archive : part);
+        return FALSE;
+    }
+    if (image_archive_rename(in, out, &names, put->front->config->engine_pull_stall_ms, &out_failed,
+                             error)) {
+        if (fsync(out) == 0 && rename(part, put->source->text) == 0)
+            return TRUE;
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", put->source->text);
+    }
+    unlink(part);
+    return FALSE;
+}
+
+/* There is no engine here. */
+static gboolean push_stored(const Put *put, const char *archive, GError **error)
+{
+    g_autoptr(ImageRef) ref = image_ref_parse(put->source->text, error);
+    if (!ref)
+        return FALSE;
+    gboolean loopback =
+        g_str_has_prefix(ref->registry, "127.") || g_str_has_prefix(ref->registry, "localhost");
+    g_autofree gchar *name = stored_name(put);
+    g_autofree gchar *from = g_strconcat("docker-archive:", archive, ":", name, NULL);
+    g_autofree gchar *to =
+        g_strconcat("docker://", ref->registry, "/", ref->repository, ":", ref->tag, NULL);
+    const char *const skopeo[] = {
+        "skopeo",  "copy",
+        "--quiet", loopback ? "--dest-tls-verify=false" : "--dest-tls-verify=true",
+        from,      to,
+        NULL};
+    return front_carry(put->front, NULL, skopeo, -1, -1, error);
+}
+
+/* ---- mvds and cpds ----------------------------------------------------------------------------*/
+
+static gboolean put_root(const Put *put, GError **error)
+{
+    gboolean reference = put->source->kind == TM_REFERENCE;
+    const char *host = put->place->host;
+    g_autoptr(ImageRef) ref = reference ? image_ref_parse(put->source->text, error) : NULL;
+    if (reference && (!ref || ref->digest))
+        return ref ? tm_refuse(error,
+                               "%s is fixed to a digest: what VM %s wrote cannot be put in its "
+                               "place",
+                               put->source->text, put->vmid)
+                   : FALSE;
+    if (tm_is_node(put->front, host))
+        return reference ? tm_carry(put->front, host,
+                                    tm_one("disk_push", put->vmid, put->snapshot, put->source->text,
+                                           NULL),
+                                    -1, -1, error)
+                         : tm_take_file(put->front, host,
+                                        tm_one("disk_save", put->vmid, put->snapshot, NULL),
+                                        put->source->text, error);
+    g_autofree gchar *archive = g_build_filename(put->place->folder, TM_ROOT_ARCHIVE, NULL);
+    return reference ? push_stored(put, archive, error) : copy_stored(put, archive, error);
+}
+
+static gboolean is_live(const Put *put)
+{
+    g_autofree gchar *state = tm_cloud_value(put->front, "onevm", put->vmid, "/VM/LCM_STATE");
+    return g_strcmp0(state, "26") == 0;
+}
+
+static gboolean put_file(const Put *put, GError **error)
+{
+    if (!is_snapshot(put) && is_live(put))
+        return tm_refuse(error, "disk %d of VM %s is a file in use: stop the VM to save it",
+                         put->place->disk, put->vmid);
+    g_autofree gchar *path = is_snapshot(put)
+                                 ? g_strconcat(put->place->path, ".snap/", put->snapshot, NULL)
+                                 : g_strdup(put->place->path);
+    return tm_take_file(put->front, put->place->host, tm_shell("exec cat -- \"$1\"", path, NULL),
+                        put->source->text, error);
+}
+
+static gboolean put_back(const Put *put, GError **error)
+{
+    if (put->place->disk < 0)
+        return front_usage(error, "tm mvds|cpds HOST:…/disk.N SOURCE … VMID DATASTORE");
+    if (put->source->kind == TM_FILE)
+        return put_file(put, error);
+    if (put->place->disk == 0)
+        return put_root(put, error);
+    return tm_refuse(error, "disk %d of VM %s is a file, and %s names a container's image",
+                     put->place->disk, put->vmid, put->source->text);
+}
+
+/* mvds HOST:PLACE SOURCE VMID DATASTORE: what was written to a persistent image. */
+gboolean front_tm_mvds(Front *front, int argc, char **argv, GError **error)
+{
+    if (argc != 5)
+        return front_usage(error, "tm mvds HOST:PLACE SOURCE VMID DATASTORE");
+    g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[3], error);
+    g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[4], error) : NULL;
+    Put put = {front, place, source, argv[3], "-1"};
+    return source && put_back(&put, error);
+}
+
+/* cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE: the same into an image of its own; SNAPSHOT is -1
+ * for the disk as it is. */
+gboolean front_tm_cpds(Front *front, int argc, char **argv, GError **error)
+{
+    if (argc != 6)
+        return front_usage(error, "tm cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE");
+    g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[4], error);
+    g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[5], error) : NULL;
+    Put put = {front, place, source, argv[4], argv[3]};
+    return source && (!is_snapshot(&put) || tm_number(argv[3], "snapshot's number", error)) &&
+           put_back(&put, error);
+}
+
+/* ---- monitor ----------------------------------------------------------------------------------*/
+
+static gboolean print_space(const char *path, GError **error)
+{
+    struct statvfs fs;
+    const guint64 mib = G_GUINT64_CONSTANT(1024) * 1024;
+    if (statvfs(path, &fs) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot look at %s", path);
+        return FALSE;
+    }
+    g_autofree gchar *text = g_strdup_printf(
+        "USED_MB=%" G_GUINT64_FORMAT "\nTOTAL_MB=%" G_GUINT64_FORMAT "\nFREE_MB=%" G_GUINT64_FORMAT
+        "\n",
+        (guint64)(fs.f_blocks - fs.f_bfree) * fs.f_frsize / mib,
+        (guint64)fs.f_blocks * fs.f_frsize / mib, (guint64)fs.f_bavail * fs.f_frsize / mib);
+    return shim_print(text, error);
+}
+
+/* The first host that answers speaks for all. */
+static gboolean print_space_of_hosts(Front *front, const char *list, GError **error)
+{
+    g_auto(GStrv) hosts = g_strsplit_set(list, " ,", -1);
+    g_autoptr(GError) failure = NULL;
+    for (gsize i = 0; hosts[i]; i++) {
+        if (!*hosts[i] || !tm_host(hosts[i]))
+            continue;
+        g_clear_error(&failure);
+        g_autofree gchar *text = tm_ask(front, hosts[i], tm_one("disk_space", NULL), &failure);
+        if (text)
+            return shim_print(text, error);
+    }
+    if (!failure)
+        return tm_refuse(error, "BRIDGE_LIST names no host");
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+/*
+ * monitor DATASTORE, the datastore's XML in base64 on stdin. With BRIDGE_LIST, the storage of those
+ * nodes' engines, where disk 0 of every VM lives; else the file system of the datastore's folder on
+ * the front end. Where SHARED is NO each node reports its own, and nothing is printed here.
+ */
+gboolean front_tm_monitor(Front *front, int argc, char **argv, GError **error)
+{
+    if (argc != 2)
+        return front_usage(error, "tm monitor DATASTORE");
+    gsize length = 0;
+    if (!tm_number(argv[1], "datastore's id", error))
+        return FALSE;
+    g_autofree gchar *text = shim_read(NULL, front->config->xml_max_bytes * 2, &length, error);
+    if (!text)
+        return FALSE;
+    g_autofree guchar *xml = g_base64_decode(text, &length);
+    const char *plain = (const char *)xml;
+    g_autofree gchar *shared = tm_xml_value(plain, length, "//DATASTORE/TEMPLATE/SHARED", error);
+    if (error && *error)
+        return FALSE;
+    if (shared && g_ascii_strcasecmp(shared, "NO") == 0)
+        return TRUE;
+    g_autofree gchar *hosts = tm_xml_value(plain, length, "//DATASTORE/TEMPLATE/BRIDGE_LIST", NULL);
+    if (hosts)
+        return print_space_of_hosts(front, hosts, error);
+    g_autofree gchar *path = tm_xml_value(plain, length, "//DATASTORE/BASE_PATH", NULL);
+    if (!path)
+        return tm_refuse(error, "the datastore's XML has no BASE_PATH");
+    if (g_mkdir_with_parents(path, 0750) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot make %s", path);
+        return FALSE;
+    }
+    return print_space(path, error);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the parts of vmdock-setup share. Each part looks first, shows what it would change as a
+ * unified diff or a list, and then changes it; nothing is changed when any of it cannot be read.
+ */
+#pragma once
+
+#include "driver/config.h"
+#include "driver/setup_file.h"
+
+#define SETUP_PRODUCT_REMOTES VMDOCK_DATADIR "/remotes/opennebula"
+#define SETUP_PRODUCT_TABLE   VMDOCK_DATADIR "/remotes/opennebula.links"
+
+typedef struct {
+    Config *config;
+    gchar *root;         /* "" or the folder that stands for / */
+    gchar *one_location; /* of a self-contained OpenNebula, NULL: /etc/one and /var/lib/one */
+    gchar *engine_config;
+    gboolean dry_run, remove, check, live_restore, no_forward;
+    guint changes; /* how many things are, or would be, changed */
+} Setup;
+
+gboolean setup_front_end(Setup *setup, GError **error);
+gboolean setup_node(Setup *setup, GError **error);
+/* The packet filter alone: what the unit vmdock-forward.service runs. */
+gboolean setup_packet_filter(Setup *setup, GError **error);
+
+/* PATH below the root. */
+gchar *setup_path(const Setup *setup, const char *path);
+/* Whether the files are this very host's, so that what runs here may be told of them. */
+gboolean setup_is_host(const Setup *setup);
+/* One line on stdout. */
+gboolean setup_say(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Shows FILE's change and counts it; does not write. */
+gboolean setup_show(Setup *setup, const SetupFile *file, GError **error);

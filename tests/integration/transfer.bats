@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # texts that are not expanded
+# OpenNebula's transfer actions, called as the front end calls them: as oneadmin, with an ssh that runs the
+# command on a node, and a front end that has no engine; each sees the same path /run/one as its own.
+# Moves between nodes are in transfer_move.bats.
+#
+# Contract: OpenNebula 7.4; argv as recorded.
+
+load helpers
+load transfer
+
+setup_file() {
+    transfer_ready
+}
+
+# ---- clone, ln, delete --------------------------------------------------------------------------
+
+@test "clone by digest: pulled with progress in the log, held by the VM's name, and deployed from it" {
+    local by_digest
+    by_digest=docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)
+    tm clone "$by_digest" "node1:$SYS/80/disk.0" 80 104
+    has "$(cat "$ERR")" "INFO: VM one-80: fetched image $REGISTRY/lab/vm@sha256:"
+    [ -n "$(held_on node1 80)" ]
+    start_on node1 80 "image=$by_digest" "$NIC"
+    same "$(container_state 80)" running
+    same "$(docker inspect --format '{{.Image}}' one-80)" "$(held_on node1 80)"
+}
+
+@test "a second clone of an image that is there already asks no registry" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    tm clone "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" "node1:$SYS/81/disk.0" 81 104
+    has_not "$(cat "$ERR")" fetch
+    same "$(held_on node1 81)" "$(held_on node1 80)"
+}
+
+@test "clone of what the registry does not have, from a registry that is not there, and on a node that is down" {
+    tm_fails "manifest unknown" clone "docker://$REGISTRY/lab/vm:none" "node1:$SYS/80/disk.0" 80 104
+    tm_fails "connection refused" clone docker://127.0.0.1:5999/x:1 "node1:$SYS/80/disk.0" 80 104
+    tm_fails "down: it cannot be reached: ssh: connect to host down port 22: No route to host" \
+        clone "$REFERENCE" "down:$SYS/80/disk.0" 80 104
+    nothing_left
+}
+
+@test "a node that does not answer costs the time-out and no more" {
+    local began=$SECONDS
+    cp "$WORK/front/vmdock.conf" "$BATS_TEST_TMPDIR/conf"
+    printf 'command_timeout_ms = 1000\n' >>"$WORK/front/vmdock.conf"
+    refused tm delete "slow:$SYS/80/disk.3" 80 102
+    cp "$BATS_TEST_TMPDIR/conf" "$WORK/front/vmdock.conf"
+    has "$(cat "$ERR")" "slow: no end within 1 s"
+    [ $((SECONDS - began)) -lt 8 ]
+}
+
+@test "words of other shapes are refused and nothing is touched" {
+    local place
+    touch "$WORK/node1/one/datastores/keep"
+    for place in "node1:/etc" "node1:/" "node1:$SYS/81/disk.0" "node1:$SYS/../80" "-oProxyCommand=x:$SYS/80" \
+        "node1:$SYS/80/disk.x" 'node1:/run/one/$(id)/80' "node1" "node1:relative/102/80"; do
+        refused tm delete "$place" 80 102
+        [ -n "$(cat "$ERR")" ]
+    done
+    refused tm delete "node1:$SYS/80" '80;id' 102
+    refused tm clone 'docker://x;touch /run/one/owned' "node1:$SYS/80/disk.0" 80 104
+    refused tm clone "docker-archive:/etc/passwd" "node1:$SYS/80/disk.0" 80 104
+    refused tm clone "fe:/etc/passwd" "node1:$SYS/80/disk.1" 80 104
+    refused tm clone "$REFERENCE" "node1:$SYS/80/disk.1" 80 104
+    [ -e "$WORK/node1/one/datastores/keep" ]
+    rm "$WORK/node1/one/datastores/keep"
+    nothing_left
+}
+
+@test "delete: with disk 0 everything of the VM goes, also when its container died by itself" {
+    local unnamed
+    unnamed=$(docker images -q --filter dangling=true | sort)
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    tm snap_create "node1:$SYS/80/disk.0" 0 80 104
+    docker kill one-80 >/dev/null
+    tm delete "node1:$SYS/80/disk.0" 80 104
+    tm delete "node1:$SYS/80" 80 102
+    nothing_on node1 80
+    docker rmi "$REGISTRY/lab/vm:1" >/dev/null
+    nothing_left
+    same "$(docker images -q --filter dangling=true | sort)" "$unnamed"
+    tm delete "node1:$SYS/80/disk.0" 80 104
+    tm delete "node1:$SYS/80" 80 102
+    tm_fails "cannot be reached" delete "down:$SYS/80" 80 102
+}
+
+@test "an archive of docker save: loaded under the VM's name alone, and not twice" {
+    image victim/other:1
+    image brought:1 'ENV BROUGHT=1'
+    local before
+    before=$(docker image inspect --format '{{.Id}}' victim/other:1)
+    docker tag brought:1 victim/other:2
+    # an archive that calls its image by the name of somebody else's
+    docker tag brought:1 victim/other:1
+    docker save victim/other:1 | gzip >"$WORK/front/one/datastores/104/a.tar"
+    chown oneadmin "$WORK/front/one/datastores/104/a.tar"
+    docker rmi victim/other:1 victim/other:2 brought:1 >/dev/null
+    docker tag "$before" victim/other:1
+    tm clone docker-archive:/run/one/datastores/104/a.tar "node1:$SYS/80/disk.0" 80 104
+    has "$(cat "$WORK/calls")" disk_load
+    has "$(docker image inspect --format '{{.Config.Env}}' vmdock/one-80:disk.0)" BROUGHT=1
+    same "$(docker image inspect --format '{{.Id}}' victim/other:1)" "$before"
+    tm clone docker-archive:/run/one/datastores/104/a.tar "node1:$SYS/81/disk.0" 81 104
+    has_not "$(cat "$WORK/calls")" disk_load
+    same "$(held_on node1 81)" "$(held_on node1 80)"
+    echo nonsense >"$WORK/front/one/datastores/104/b.tar"
+    tm_fails "none that docker save writes" clone docker-archive:/run/one/datastores/104/b.tar "node1:$SYS/82/disk.0" 82 104
+    docker rmi victim/other:1 >/dev/null
+}
+
+@test "a disk image that is a file is copied, sparse, and grown when the VM asks for more" {
+    truncate -s 8M "$WORK/front/one/datastores/104/img"
+    echo data | dd of="$WORK/front/one/datastores/104/img" conv=notrunc status=none
+    echo '<DISK><DISK_ID>1</DISK_ID><SIZE>16</SIZE><ORIGINAL_SIZE>8</ORIGINAL_SIZE></DISK>' >"$WORK/bin/sizes"
+    tm clone fe:/run/one/datastores/104/img "node1:$SYS/80/disk.1" 80 104
+    same "$(stat -c %s "$WORK/node1/one/datastores/102/80/disk.1")" $((16 * 1024 * 1024))
+    [ "$(stat -c %b "$WORK/node1/one/datastores/102/80/disk.1")" -lt 4096 ]
+    same "$(head -c 4 "$WORK/node1/one/datastores/102/80/disk.1")" data
+    same "$(stat -c %U "$WORK/node1/one/datastores/102/80/disk.1")" oneadmin
+    tm_fails "No such file" clone fe:/run/one/datastores/104/none "node1:$SYS/80/disk.2" 80 104
+    tm delete "node1:$SYS/80/disk.1" 80 104
+    [ ! -e "$WORK/node1/one/datastores/102/80/disk.1" ]
+}
+
+# ---- snapshots ----------------------------------------------------------------------------------
+
+@test "disk snapshots: a revert starts from it, never under a VM that runs; delete removes the name" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    docker exec one-80 sh -c 'echo one >/root/note'
+    tm snap_create_live "node1:$SYS/80/disk.0" 1 80 104
+    docker exec one-80 sh -c 'echo two >/root/note'
+    tm_fails "it runs" snap_revert "node1:$SYS/80/disk.0" 1 80 104
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    same "$(docker exec one-80 cat /root/note)" two
+    vmdock shutdown one-80
+    tm snap_create "node1:$SYS/80/disk.0" 2 80 104
+    tm snap_revert "node1:$SYS/80/disk.0" 1 80 104
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    same "$(docker exec one-80 cat /root/note)" one
+    vmdock shutdown one-80
+    tm_fails "no such snapshot" snap_revert "node1:$SYS/80/disk.0" 9 80 104
+    same "$(container_state 80)" exited
+    tm snap_delete "node1:$SYS/80/disk.0" 1 80 104
+    tm snap_delete "node1:$SYS/80/disk.0" 1 80 104
+    same "$(docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.2"
+}
+
+@test "snapshots of a disk that is a file are copies of it" {
+    tm mkimage 1 raw "node1:$SYS/80/disk.1" 80 102
+    local disk=$WORK/node1/one/datastores/102/80/disk.1
+    echo old | dd of="$disk" conv=notrunc status=none
+    tm snap_create "node1:$SYS/80/disk.1" 0 80 104
+    echo new | dd of="$disk" conv=notrunc status=none
+    tm_fails "file in use" snap_create_live "node1:$SYS/80/disk.1" 1 80 104
+    tm snap_revert "node1:$SYS/80/disk.1" 0 80 104
+    same "$(head -c 3 "$disk")" old
+    tm snap_delete "node1:$SYS/80/disk.1" 0 80 104
+    [ ! -e "$disk.snap/0" ]
+}
+
+# ---- context, volatile disks, monitor -----------------------------------------------------------
+
+@test "context: an ISO with the files under their names, with quotes, blanks and dollar signs in them" {
+    local vms=$WORK/front/one/vms
+    install -d -o oneadmin "$vms"
+    printf 'ETH0_IP=%s\n' "'10.0.0.1'" >"$vms/context.sh"
+    echo token >"$vms/token.txt"
+    echo script >"$vms/f1"
+    chown -R oneadmin "$vms"
+    tm context /run/one/vms/context.sh /run/one/vms/token.txt "/run/one/vms/f1:'init.sh'" "node1:$SYS/80/disk.2" 80 102
+    local iso=$WORK/node1/one/datastores/102/80/disk.2
+    same "$(file_of "$iso" /context.sh)" "ETH0_IP='10.0.0.1'"
+    same "$(file_of "$iso" /token.txt)" token
+    same "$(file_of "$iso" /init.sh)" script
+    same "$(dd if="$iso" bs=1 skip=32808 count=7 status=none)" CONTEXT
+    same "$(stat -c %U "$iso")" oneadmin
+    tm context /run/one/vms/context.sh "node1:$SYS/80/disk.2" 80 102
+    tm_fails "No such file" context /run/one/vms/none "node1:$SYS/80/disk.3" 80 102
+    [ ! -e "${iso%2}3" ] && [ ! -e "${iso%2}3.part" ]
+    [ -z "$(find /tmp -maxdepth 1 -type f -name 'vmdock-context-*')" ]
+}
+
+# The content of a file of an ISO image, read by a program: not every kernel mounts one.
+file_of() {
+    rm -f "$BATS_TEST_TMPDIR/extracted"
+    xorriso -osirrox on -indev "$1" -extract "$2" "$BATS_TEST_TMPDIR/extracted" >/dev/null 2>&1
+    cat "$BATS_TEST_TMPDIR/extracted"
+}
+
+@test "volatile disks: made on the node, resized; swap, strange formats and disk 0 refused with a sentence" {
+    local disk=$WORK/node1/one/datastores/102/80/disk.4
+    tm mkimage 64 raw "node1:$SYS/80/disk.4" 80 102
+    same "$(stat -c %s "$disk")" $((64 * 1024 * 1024))
+    tm resize "node1:$SYS/80/disk.4" 128 80 102
+    same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
+    tm resize "node1:$SYS/80/disk.4" 32 80 102
+    same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
+    tm_fails "swap space" mkswap 32 "node1:$SYS/80/disk.5" 80 102
+    tm_fails "raw or qcow2" mkimage 64 vmdk "node1:$SYS/80/disk.5" 80 102
+    tm_fails "cannot be resized" resize "node1:$SYS/80/disk.0" 128 80 104
+    tm_fails "is no size in MB" mkimage '1;id' raw "node1:$SYS/80/disk.5" 80 102
+    tm_fails "is no size in MB" mkimage -1 raw "node1:$SYS/80/disk.5" 80 102
+}
+
+# datastore_xml MORE: the message of monitor, in base64.
+datastore_xml() {
+    printf '<DS_DRIVER_ACTION_DATA><DATASTORE><BASE_PATH><![CDATA[/run/one//datastores/102]]></BASE_PATH><TEMPLATE>%s</TEMPLATE></DATASTORE></DS_DRIVER_ACTION_DATA>' "$1" | base64 -w 0
+}
+
+@test "monitor: of the front end's folder, of the nodes in BRIDGE_LIST, and nothing where each node reports" {
+    tm monitor 102 < <(datastore_xml '')
+    same "$(sed 's/=[0-9]*$//' "$OUT" | xargs)" "USED_MB TOTAL_MB FREE_MB"
+    tm monitor 102 < <(datastore_xml '<BRIDGE_LIST>down node1</BRIDGE_LIST>')
+    grep -qE '^TOTAL_MB=[1-9]' "$OUT"
+    has "$(cat "$WORK/calls")" disk_space
+    tm monitor 102 < <(datastore_xml '<SHARED>NO</SHARED>')
+    same "$(cat "$OUT")" ""
+    tm_fails "cannot be reached" monitor 102 < <(datastore_xml '<BRIDGE_LIST>down</BRIDGE_LIST>')
+    tm_fails "XML cannot be read" monitor 102 < <(echo nonsense)
+}
+
+# ---- what oneadmin may ask of the node ----------------------------------------------------------
+
+@test "the node's half checks its arguments" {
+    local one=$LAB_PREFIX/libexec/vmdock/vmdock-one
+    refused on node1 "$one" disk_hold ../80 "$REFERENCE"
+    refused on node1 "$one" disk_hold 80 /etc/passwd
+    refused on node1 "$one" disk_hold 80 "$IMAGE"
+    refused on node1 "$one" disk_push 80 -2 "$REFERENCE"
+    refused on node1 "$one" disk_send 80 'x/y'
+    refused on node1 "$one" disk_fetch 80 "$REGISTRY" '../x'
+    refused on node1 "$one" disk_revert 80 x
+    refused on node1 "$one" disk_purge one-80
+    nothing_left
+}

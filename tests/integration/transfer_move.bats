@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # texts that are not expanded
+# Disk 0 on its way: into a datastore, between two nodes, to the front end and back. Each node has an engine,
+# a state and a datastore folder of its own.
+#
+# Contract: OpenNebula 7.4; argv and their order as recorded.
+
+load helpers
+load transfer
+
+setup_file() {
+    transfer_ready two
+}
+
+# ---- persistent images, save as -----------------------------------------------------------------
+
+@test "persistent: what the VM wrote is in the registry under the same tag, and the next VM has it" {
+    local source=docker://$REGISTRY/vmdock/pers:latest
+    ship "$IMAGE" "$REGISTRY/vmdock/pers:latest"
+    tm ln "$source" "node1:$SYS/80/disk.0" 80 104
+    same "$(docker images -q "$REGISTRY/vmdock/pers")" ""
+    start_on node1 80 "image=$source" "$NIC" "user=$(element ONEDOCK_ENV 'SECRET=hidden')"
+    docker exec one-80 sh -c 'echo kept >/root/note'
+    vmdock shutdown one-80
+    tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+    tm delete "node1:$SYS/80" 80 102
+    nothing_on node1 80
+    tm ln "$source" "node2:$SYS/81/disk.0" 81 104
+    start_on node2 81 "image=$source"
+    same "$(on node2 docker exec one-81 cat /root/note)" kept
+    # what the cloud told the first VM is no business of whoever has the image
+    has_not "$(on node2 docker image inspect vmdock/one-81:disk.0)" hidden
+    same "$(on node2 docker image inspect --format '{{.Config.Cmd}}' vmdock/one-81:disk.0)" '[first]'
+}
+
+@test "persistent, but fixed to a digest: refused before anything is lost" {
+    tm_fails "fixed to a digest" ln "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" "node1:$SYS/80/disk.0" 80 104
+    tm_fails "no credentials for docker.io" ln docker://ubuntu:latest "node1:$SYS/80/disk.0" 80 104
+    tm_fails "fixed to a digest" mvds "node1:$SYS/80/disk.0" "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" 80 104
+    nothing_left
+}
+
+@test "mvds to a registry that is gone: one sentence, and the VM's files stay" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE"
+    docker exec one-80 sh -c 'echo kept >/root/note'
+    vmdock shutdown one-80
+    tm_fails "connection refused" mvds "node1:$SYS/80/disk.0" docker://127.0.0.1:5999/x:1 80 104
+    same "$(docker images --format '{{.Tag}}' vmdock/one-80)" disk.0
+    same "$(docker images -q 127.0.0.1:5999/x)" ""
+    same "$(container_state 80)" exited
+}
+
+@test "save as, of a VM that runs: an archive in the datastore, without a registry" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE"
+    docker exec one-80 sh -c 'echo saved >/root/note'
+    tm cpds "node1:$SYS/80/disk.0" docker-archive:/run/one/datastores/104/saved.tar -1 80 104
+    same "$(container_state 80)" running
+    same "$(stat -c '%U %a' "$WORK/front/one/datastores/104/saved.tar")" "oneadmin 600"
+    tm clone docker-archive:/run/one/datastores/104/saved.tar "node2:$SYS/81/disk.0" 81 104
+    start_on node2 81 image=docker-archive:x
+    same "$(on node2 docker exec one-81 cat /root/note)" saved
+    tm_fails "no such snapshot" cpds "node1:$SYS/80/disk.0" docker-archive:/run/one/datastores/104/other.tar 5 80 104
+    [ -z "$(find "$WORK/front/one/datastores/104" -name 'other*')" ]
+}
+
+# ---- moving -------------------------------------------------------------------------------------
+
+# A VM with a note in its root and a file in its folder, stopped.
+stopped_vm() {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    tm mkimage 1 raw "node1:$SYS/80/disk.1" 80 102
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    docker exec one-80 sh -c 'echo snapped >/root/note'
+    tm snap_create_live "node1:$SYS/80/disk.0" 3 80 104
+    docker exec one-80 sh -c 'echo moved >/root/note'
+    vmdock shutdown one-80
+}
+
+# mv FROM TO, as OpenNebula calls it: disk by disk, then the folder.
+move() {
+    tm mv "$1:$SYS/80/disk.0" "$2:$SYS/80/disk.0" 80 104
+    cp "$ERR" "$BATS_TEST_TMPDIR/disk0.err"
+    tm mv "$1:$SYS/80/disk.1" "$2:$SYS/80/disk.1" 80 102
+    tm mv "$1:$SYS/80" "$2:$SYS/80" 80 102
+}
+
+# It is on node2 with all that was written, its snapshot and its file.
+is_moved() {
+    nothing_on node1 80
+    [ -n "$(held_on node2 80)" ]
+    [ -e "$WORK/node2/one/datastores/102/80/disk.1" ]
+    same "$(on node2 docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.3"
+    start_on node2 80 "image=$REFERENCE" "$NIC"
+    same "$(on node2 docker exec one-80 cat /root/note)" moved
+    on node2 vmdock cancel one-80
+    tm snap_revert "node2:$SYS/80/disk.0" 3 80 104
+    start_on node2 80 "image=$REFERENCE" "$NIC"
+    same "$(on node2 docker exec one-80 cat /root/note)" snapped
+    on node2 vmdock purge one-80
+}
+
+@test "cold migration, streamed: files, snapshots and folder arrive, and leave nothing behind" {
+    stopped_vm
+    move node1 node2
+    is_moved
+}
+
+@test "cold migration through the datastore's registry, which is left as it was" {
+    echo "$REGISTRY" >"$WORK/bin/registry"
+    stopped_vm
+    move node1 node2
+    has "$(cat "$BATS_TEST_TMPDIR/disk0.err")" "through $REGISTRY"
+    same "$(digest_of vmdock/one-80:disk.0-now)$(digest_of vmdock/one-80:disk.0-snap.3)" ""
+    is_moved
+}
+
+@test "a migration that fails leaves the VM where it was, and can be repeated" {
+    stopped_vm
+    tm_fails "cannot be reached" mv "node1:$SYS/80/disk.0" "down:$SYS/80/disk.0" 80 104
+    on node2 docker run --detach --name one-80 --network none "$REGISTRY/lab/vm:1" >/dev/null
+    tm_fails "is not vmdock's" mv "node1:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    on node2 docker rm --force one-80 >/dev/null
+    same "$(docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.3"
+    same "$(container_state 80)" exited
+    move node1 node2
+    tm mv "node1:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    is_moved
+    tm_fails "no disk 0 of it" mv "node1:$SYS/82/disk.0" "node2:$SYS/82/disk.0" 82 104
+}
+
+@test "a VM whose host is lost is not asked for its files; a place that is the same is left alone" {
+    echo 60 >"$WORK/bin/lcm_state"
+    tm mv "down:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    tm mv "node1:$SYS/80" "node1:$SYS/80" 80 102
+}
+
+@test "undeploy and resume on another node: the front end keeps disk 0 as a file meanwhile" {
+    stopped_vm
+    move node1 fe
+    nothing_on node1 80
+    [ -s "$WORK/front/one/datastores/102/80/disk.0.tar" ]
+    same "$(stat -c %a "$WORK/front/one/datastores/102/80/disk.0.tar")" 600
+    move fe node2
+    [ ! -e "$WORK/front/one/datastores/102/80" ]
+    [ ! -e "$WORK/node2/one/datastores/102/80/disk.0.tar" ]
+    is_moved
+}
+
+@test "a persistent VM that is terminated while it is undeployed" {
+    local source=docker://$REGISTRY/vmdock/pers:2
+    stopped_vm
+    move node1 fe
+    tm mvds "fe:$SYS/80/disk.0" "$source" 80 104
+    tm cpds "fe:$SYS/80/disk.0" docker-archive:/run/one/datastores/104/old.tar 3 80 104
+    tm delete "fe:$SYS/80/disk.1" 80 102
+    tm delete "fe:$SYS/80" 80 102
+    [ ! -e "$WORK/front/one/datastores/102/80" ]
+    tm clone "$source" "node2:$SYS/81/disk.0" 81 104
+    start_on node2 81 "image=$source"
+    same "$(on node2 docker exec one-81 cat /root/note)" moved
+    tm clone docker-archive:/run/one/datastores/104/old.tar "node2:$SYS/82/disk.0" 82 104
+    start_on node2 82 "image=$source"
+    same "$(on node2 docker exec one-82 cat /root/note)" snapped
+}
+
+@test "live migration's steps do nothing, and say so by succeeding" {
+    local action
+    for action in premigrate postmigrate failmigrate; do
+        tm "$action" node1 node2 "$SYS/80" 80 102
+        same "$(cat "$OUT")$(cat "$ERR")" ""
+    done
+}
