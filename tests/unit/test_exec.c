@@ -6,11 +6,9 @@
 #include "driver/file.h"
 #include "driver/process.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static ExecRecord *example(void)
@@ -149,12 +147,6 @@ static pid_t make_session(pid_t *child)
 
 static void test_kill_session(void)
 {
-    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (self < 0 && errno == ENOSYS) {
-        g_test_skip("no pidfd_open here: valgrind does not know it");
-        return;
-    }
-    close(self);
     g_autoptr(GError) error = NULL;
     pid_t child, leader = make_session(&child);
     /* not of that container: left alone */
@@ -191,6 +183,8 @@ int main(int argc, char **argv)
     g_test_add_func("/exec/files", test_files);
     g_test_add_func("/exec/lost-worker", test_lost_worker);
     g_test_add_func("/exec/process-start", test_process_start);
-    g_test_add_func("/exec/kill-session", test_kill_session);
+    /* valgrind knows no pidfd_open; every other stage has this test */
+    if (!g_getenv("VMDOCK_UNDER_VALGRIND"))
+        g_test_add_func("/exec/kill-session", test_kill_session);
     return g_test_run();
 }
