@@ -30,7 +30,7 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
     return remove_container(host, deploy_id, error) && swap_clear(host, deploy_id, error) &&
            network_down(host, deploy_id, error) &&
            disk_names_release(host, deploy_id, TRUE, error) &&
-           network_down(host, deploy_id, error) && exec_forget(host->config, deploy_id, error) &&
+           exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }
 
