@@ -43,8 +43,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExecRecord, exec_record_free)
  */
 ExecRecord *exec_record_load(const Config *config, const char *deploy_id, GError **error);
 gboolean exec_record_save(const Config *config, const ExecRecord *record, GError **error);
-/* All records of this host; ExecRecord*. What cannot be read is logged and left out. */
-GPtrArray *exec_record_list(const Config *config);
 /* Removes it; fine if there is none. */
 gboolean exec_forget(const Config *config, const char *deploy_id, GError **error);
 

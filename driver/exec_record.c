@@ -142,26 +142,6 @@ ExecRecord *exec_record_load(const Config *config, const char *deploy_id, GError
     return record;
 }
 
-GPtrArray *exec_record_list(const Config *config)
-{
-    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)exec_record_free);
-    g_autofree gchar *path = folder_path(config);
-    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-    for (const char *name; folder && (name = g_dir_read_name(folder));) {
-        g_autofree gchar *deploy_id =
-            g_str_has_suffix(name, SUFFIX) ? g_strndup(name, strlen(name) - strlen(SUFFIX)) : NULL;
-        if (!deploy_id || !vm_id_valid(deploy_id))
-            continue;
-        g_autoptr(GError) trouble = NULL;
-        ExecRecord *record = exec_record_load(config, deploy_id, &trouble);
-        if (record)
-            g_ptr_array_add(list, record);
-        else if (trouble)
-            log_warn("%s", trouble->message);
-    }
-    return list;
-}
-
 gboolean exec_forget(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *path = record_path(config, deploy_id);

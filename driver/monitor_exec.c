@@ -2,7 +2,6 @@
 #include "monitor_exec.h"
 
 #include "autoptr.h"
-#include "exec.h"
 #include "file.h"
 #include "log.h"
 #include "spec_opennebula.h"
@@ -27,23 +26,18 @@ static gsize cut(const char *text, gsize most)
     return MIN(strlen(text), most) / 4 * 4;
 }
 
-gchar *monitor_exec_line(const char *text, gsize length, const char *number)
+gchar *monitor_exec_line(const ExecRecord *record, const char *number)
 {
-    g_autoptr(json_t) root = json_loadb(text, length, 0, NULL);
-    const char *status = NULL, *out = "", *err = "";
-    json_int_t pid = 0, code = 0;
-    if (json_unpack(root, "{s:s, s?I, s?I, s?s, s?s}", "status", &status, "pid", &pid,
-                    "return_code", &code, "stdout", &out, "stderr", &err) < 0 ||
-        (strcmp(status, "DONE") != 0 && strcmp(status, "ERROR") != 0) || !is_base64(out) ||
-        !is_base64(err))
+    const char *out = record->output, *err = record->errors;
+    if (record->status == EXEC_RUNNING || !is_base64(out) || !is_base64(err))
         return NULL;
     /* What one of them leaves over of its half, the other may use. */
     gsize out_length = cut(out, MAX(OUTPUT_MAX / 2, OUTPUT_MAX - MIN(strlen(err), OUTPUT_MAX)));
     gsize err_length = cut(err, OUTPUT_MAX - out_length);
-    return g_strdup_printf("VM=[ID=\"%s\",PID=\"%" JSON_INTEGER_FORMAT
-                           "\",STATUS=\"%s\",RETURN_CODE=\"%" JSON_INTEGER_FORMAT
-                           "\",STDOUT=\"%.*s\",STDERR=\"%.*s\"]\n",
-                           number, pid, status, code, (int)out_length, out, (int)err_length, err);
+    return g_strdup_printf("VM=[ID=\"%s\",PID=\"%d\",STATUS=\"%s\",RETURN_CODE=\"%d\","
+                           "STDOUT=\"%.*s\",STDERR=\"%.*s\"]\n",
+                           number, record->pid, exec_status_name(record->status),
+                           record->return_code, (int)out_length, out, (int)err_length, err);
 }
 
 /* A result that was told: the file that it stood in. */
@@ -82,8 +76,7 @@ static gboolean add_result(const Config *config, const char *folder, const char 
     Told result = {.path = g_build_filename(folder, name, NULL)};
     g_autoptr(ExecRecord) record =
         number && stat(result.path, &result.st) == 0 ? exec_record_load(config, id, NULL) : NULL;
-    g_autofree gchar *json = record ? exec_record_format(record) : NULL;
-    g_autofree gchar *line = json ? monitor_exec_line(json, strlen(json), number) : NULL;
+    g_autofree gchar *line = record ? monitor_exec_line(record, number) : NULL;
     gboolean fits = !line || text->len == 0 || text->len + strlen(line) <= EXEC_REPORT_MAX;
     if (!line || !fits) {
         told_clear(&result);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The probe vm/execution: how commands ended that the cloud had run in VMs. The action exec leaves
- *   <run>/exec/<deploy-id>.json
- *   {"id": "42", "pid": 7, "status": "RUNNING|DONE|ERROR", "return_code": 0,
- *    "stdout": "<base64>", "stderr": "<base64>"}
- * and a command that has ended is told once: then its file goes. One that still runs is not told,
- * for the front end knows it as such already, and each report is an event to its hooks.
+ * their records (exec.h), and a command that has ended is told once: then its record goes. One that
+ * still runs is not told, for the front end knows it as such already, and each report is an event
+ * to its hooks.
  *
  * Contract: vm/execution of OpenNebula 7.4. The report travels in one datagram, so that a run tells
  * EXEC_REPORT_MAX bytes at most (the others come next time), and an output that alone is longer
@@ -14,6 +12,7 @@
 #pragma once
 
 #include "config.h"
+#include "exec.h"
 #include "monitor_vm.h"
 
 enum { EXEC_REPORT_MAX = 48 * 1024 };
@@ -22,6 +21,6 @@ enum { EXEC_REPORT_MAX = 48 * 1024 };
 gboolean monitor_vm_execution(const Config *config, MonitorTell tell_text, gpointer data,
                               GError **error);
 
-/* VM=[ID=,PID=,STATUS=,RETURN_CODE=,STDOUT=,STDERR=] of the VM of that NUMBER, from the file's
- * TEXT; NULL when it has not ended, or TEXT is no such file. Pure. */
-gchar *monitor_exec_line(const char *text, gsize length, const char *number);
+/* VM=[ID=,PID=,STATUS=,RETURN_CODE=,STDOUT=,STDERR=] of the VM of that NUMBER; NULL when the
+ * command has not ended, or its output is no base64. Pure. */
+gchar *monitor_exec_line(const ExecRecord *record, const char *number);

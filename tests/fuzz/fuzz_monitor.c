@@ -21,7 +21,8 @@ static const Config config = {.run_dir = nowhere};
 static void foreign(const char *text, gsize length)
 {
     g_assert_cmpuint(opennebula_sync_period(text, length, 1 << 16), >, 0);
-    g_autofree gchar *line = monitor_exec_line(text, length, "42");
+    g_autoptr(ExecRecord) record = exec_record_parse(text, length, NULL);
+    g_autofree gchar *line = record ? monitor_exec_line(record, "42") : NULL;
     g_assert_true(!line || strlen(line) <= EXEC_REPORT_MAX);
     g_autofree gchar *quoted = monitor_host_quote(text);
     g_assert_null(strpbrk(quoted, "\"\\\n"));

@@ -89,11 +89,10 @@ static void test_files(void)
     g_assert_null(exec_record_load(&config, "one-43", &error));
     g_assert_true(vmdock_error_is(error, VMDOCK_ERROR_IO));
     g_clear_error(&error);
-    g_autoptr(GPtrArray) list = exec_record_list(&config);
-    g_assert_cmpuint(list->len, ==, 1);
-    const ExecRecord *listed = g_ptr_array_index(list, 0);
-    g_assert_cmpstr(listed->deploy_id, ==, "one-42");
-    g_assert_cmpint(listed->return_code, ==, 3);
+    g_autoptr(ExecRecord) loaded = exec_record_load(&config, "one-42", &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(loaded->deploy_id, ==, "one-42");
+    g_assert_cmpint(loaded->return_code, ==, 3);
     g_assert_true(exec_forget(&config, "one-42", &error));
     g_assert_true(exec_forget(&config, "one-42", &error));
     g_assert_null(exec_record_load(&config, "one-42", &error));

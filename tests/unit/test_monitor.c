@@ -338,32 +338,43 @@ static void test_disk_sizes(void)
 
 /* ---- vm/execution ---- */
 
+/* NULL also for what is no record. */
 static gchar *line_of(const char *text)
 {
-    return monitor_exec_line(text, strlen(text), "42");
+    g_autoptr(ExecRecord) record = exec_record_parse(text, strlen(text), NULL);
+    return record ? monitor_exec_line(record, "42") : NULL;
 }
+
+#define KEEPER ",\"exec\":\"e\",\"worker\":1,\"worker_start\":1}"
 
 static void test_exec_line(void)
 {
     g_autofree gchar *done =
         line_of("{\"id\":\"42\",\"pid\":7,\"status\":\"DONE\",\"return_code\":3,"
-                "\"stdout\":\"aGk=\",\"stderr\":\"\"}");
+                "\"stdout\":\"aGk=\",\"stderr\":\"\"" KEEPER);
     g_assert_cmpstr(done, ==,
                     "VM=[ID=\"42\",PID=\"7\",STATUS=\"DONE\",RETURN_CODE=\"3\",STDOUT=\"aGk=\","
                     "STDERR=\"\"]\n");
-    g_autofree gchar *failed = line_of("{\"status\":\"ERROR\",\"return_code\":-1}");
+    g_autofree gchar *failed =
+        line_of("{\"id\":\"42\",\"pid\":0,\"status\":\"ERROR\",\"return_code\":-1,"
+                "\"stdout\":\"\",\"stderr\":\"\"" KEEPER);
     g_assert_cmpstr(failed, ==,
                     "VM=[ID=\"42\",PID=\"0\",STATUS=\"ERROR\",RETURN_CODE=\"-1\",STDOUT=\"\","
                     "STDERR=\"\"]\n");
+#define NOT_TOLD(status, out, err)                                                                 \
+    "{\"id\":\"42\",\"pid\":7,\"status\":\"" status "\",\"return_code\":0,\"stdout\":\"" out       \
+    "\",\"stderr\":\"" err "\"" KEEPER
     static const char *const none[] = {"",
                                        "[]",
                                        "{}",
-                                       "{\"status\":\"RUNNING\",\"pid\":7}",
                                        "{\"status\":\"DONE",
-                                       "{\"status\":\"DONE\",\"stdout\":\"a\\\"]\"}",
-                                       "{\"status\":\"DONE\",\"stderr\":\"a=b\"}"};
+                                       NOT_TOLD("RUNNING", "", ""),
+                                       NOT_TOLD("DONE", "a\\\"]", ""),
+                                       NOT_TOLD("DONE", "", "a=b")};
     for (gsize i = 0; i < G_N_ELEMENTS(none); i++)
         g_assert_null(line_of(none[i]));
+    g_autofree gchar *told = line_of(NOT_TOLD("DONE", "", ""));
+    g_assert_nonnull(told); /* the form is not what keeps the three above back */
 }
 
 static gchar *result_text(gsize out, gsize err)
