@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine_backend.h"
+#include "engine_docker_stream.h"
 #include "engine_http.h"
 
 typedef struct {
@@ -87,8 +88,12 @@ gboolean docker_untag(Engine *engine, const char *reference, GError **error);
 GPtrArray *docker_image_names(Engine *engine, const char *prefix, GError **error);
 /* As docker_path(), for references: what a slash in them means, the engine knows. */
 gchar *docker_image_path(const char *first, const char *name, const char *rest);
-/* docker_accept() with the codes of a pull: a registry speaks through the engine. */
-gboolean docker_accept_pull(const HttpAnswer *answer, GError **error);
+/*
+ * A POST that makes the engine speak with REGISTRY, and whose answer is a report: with the
+ * registry's credentials, else NO_AUTH (NULL = no header), and the errors and time-outs of a pull.
+ */
+gboolean docker_with_registry(DockerEngine *docker, const char *registry, const char *path,
+                              const char *no_auth, DockerPull *report, GError **error);
 
 /* engine_docker_transfer.c */
 gchar *docker_commit(Engine *engine, const char *id, const char *repository, const char *tag,

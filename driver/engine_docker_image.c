@@ -28,11 +28,6 @@ gchar *docker_image_id(Engine *engine, const char *reference, GError **error)
     return docker_parse_image_id(answer.body->str, answer.body->len, error);
 }
 
-static gboolean take_progress(const char *bytes, gsize length, gpointer data, GError **error)
-{
-    return docker_pull_feed(data, bytes, length, error);
-}
-
 /* Without a tag the engine would fetch every tag of the repository; a digest is told as one. */
 static gchar *pull_path(const ImageRef *ref)
 {
@@ -43,7 +38,7 @@ static gchar *pull_path(const ImageRef *ref)
     return docker_image_path(first, ref->digest ? ref->digest : ref->tag, NULL);
 }
 
-gboolean docker_accept_pull(const HttpAnswer *answer, GError **error)
+static gboolean accept_pull(const HttpAnswer *answer, GError **error)
 {
     if (answer->status < 400)
         return TRUE;
@@ -54,29 +49,34 @@ gboolean docker_accept_pull(const HttpAnswer *answer, GError **error)
     return FALSE;
 }
 
-static gboolean fetch(DockerEngine *docker, const ImageRef *ref, DockerPull *pull, GError **error)
+static gboolean take_report(const char *bytes, gsize length, gpointer data, GError **error)
+{
+    return docker_pull_feed(data, bytes, length, error);
+}
+
+gboolean docker_with_registry(DockerEngine *docker, const char *registry, const char *path,
+                              const char *no_auth, DockerPull *report, GError **error)
 {
     GError *failure = NULL;
     g_autofree gchar *auth =
-        credentials_header(docker->config->engine_credentials, ref->registry, &failure);
+        credentials_header(docker->config->engine_credentials, registry, &failure);
     if (failure) {
         g_propagate_error(error, failure);
         return FALSE;
     }
-    g_autofree gchar *path = pull_path(ref);
     DockerCall call = {
         .method = "POST",
         .path = path,
-        .registry_auth = auth,
+        .registry_auth = auth ? auth : no_auth,
         .timeout_ms = docker->config->engine_pull_ms,
         .begin_ms = docker->config->engine_pull_stall_ms,
         .stall_ms = docker->config->engine_pull_stall_ms,
-        .sink = take_progress,
-        .data = pull,
+        .sink = take_report,
+        .data = report,
     };
     g_auto(HttpAnswer) answer = {0};
-    return docker_call(docker, &call, &answer, error) && docker_accept_pull(&answer, error) &&
-           docker_pull_end(pull, error);
+    return docker_call(docker, &call, &answer, error) && accept_pull(&answer, error) &&
+           docker_pull_end(report, error);
 }
 
 gboolean docker_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
@@ -86,7 +86,8 @@ gboolean docker_pull(Engine *engine, const char *reference, EnginePullFunc progr
     if (!ref)
         return FALSE;
     g_autoptr(DockerPull) pull = docker_pull_new(progress, data);
-    if (!fetch((DockerEngine *)engine, ref, pull, error))
+    g_autofree gchar *path = pull_path(ref);
+    if (!docker_with_registry((DockerEngine *)engine, ref->registry, path, NULL, pull, error))
         return FALSE;
     GError *failure = NULL;
     g_autofree gchar *name = image_ref_name(ref);

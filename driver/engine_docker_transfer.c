@@ -163,41 +163,11 @@ gchar *docker_commit(Engine *engine, const char *id, const char *repository, con
     return made;
 }
 
-static gboolean take_report(const char *bytes, gsize length, gpointer data, GError **error)
-{
-    return docker_pull_feed(data, bytes, length, error);
-}
-
 static gchar *push_path(const ImageRef *ref)
 {
     g_autofree gchar *repository = g_strconcat(ref->registry, "/", ref->repository, NULL);
     g_autofree gchar *first = docker_image_path("/images/", repository, "/push?tag=");
     return docker_image_path(first, ref->tag, NULL);
-}
-
-static gboolean send(DockerEngine *docker, const ImageRef *ref, DockerPull *report, GError **error)
-{
-    GError *failure = NULL;
-    g_autofree gchar *auth =
-        credentials_header(docker->config->engine_credentials, ref->registry, &failure);
-    if (failure) {
-        g_propagate_error(error, failure);
-        return FALSE;
-    }
-    g_autofree gchar *path = push_path(ref);
-    DockerCall call = {
-        .method = "POST",
-        .path = path,
-        .registry_auth = auth ? auth : "e30=", /* {}: a push must have the header */
-        .timeout_ms = docker->config->engine_pull_ms,
-        .begin_ms = docker->config->engine_pull_stall_ms,
-        .stall_ms = docker->config->engine_pull_stall_ms,
-        .sink = take_report,
-        .data = report,
-    };
-    g_auto(HttpAnswer) answer = {0};
-    return docker_call(docker, &call, &answer, error) && docker_accept_pull(&answer, error) &&
-           docker_pull_end(report, error);
 }
 
 gboolean docker_push(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
@@ -213,7 +183,9 @@ gboolean docker_push(Engine *engine, const char *reference, EnginePullFunc progr
         return FALSE;
     }
     g_autoptr(DockerPull) report = docker_pull_new(progress, data);
-    if (!send((DockerEngine *)engine, ref, report, error))
+    g_autofree gchar *path = push_path(ref);
+    /* {}: a push must have the header */
+    if (!docker_with_registry((DockerEngine *)engine, ref->registry, path, "e30=", report, error))
         return FALSE;
     if (digest)
         *digest = g_strdup(docker_pull_digest(report));
