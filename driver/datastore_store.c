@@ -131,14 +131,19 @@ static gboolean make_from(const Datastore *datastore, const DatastoreSource *sou
     return from && tell(store(session, from, undo, error), undo, report, data, error);
 }
 
+/* Where the image that the message is about comes from. */
+static DatastoreSource *source_of(const DatastoreMessage *message, GError **error)
+{
+    return datastore_need(message->image_id, "IMAGE/ID", error) &&
+                   datastore_need(message->path, "IMAGE/PATH", error)
+               ? datastore_source_parse(message->path, error)
+               : NULL;
+}
+
 gboolean datastore_cp(const Datastore *datastore, DatastoreReport report, gpointer data,
                       GError **error)
 {
-    const DatastoreMessage *message = datastore->message;
-    if (!datastore_need(message->image_id, "IMAGE/ID", error) ||
-        !datastore_need(message->path, "IMAGE/PATH", error))
-        return FALSE;
-    g_autoptr(DatastoreSource) source = datastore_source_parse(message->path, error);
+    g_autoptr(DatastoreSource) source = source_of(datastore->message, error);
     if (!source)
         return FALSE;
     /* What another image lies in is nobody's PATH: only clone is given it, by the cloud itself. */
@@ -150,11 +155,7 @@ gboolean datastore_cp(const Datastore *datastore, DatastoreReport report, gpoint
 gboolean datastore_clone(const Datastore *datastore, DatastoreReport report, gpointer data,
                          GError **error)
 {
-    const DatastoreMessage *message = datastore->message;
-    if (!datastore_need(message->image_id, "IMAGE/ID", error) ||
-        !datastore_need(message->path, "IMAGE/PATH", error))
-        return FALSE;
-    g_autoptr(DatastoreSource) source = datastore_source_parse(message->path, error);
+    g_autoptr(DatastoreSource) source = source_of(datastore->message, error);
     if (!source)
         return FALSE;
     if (source->kind != DATASTORE_SOURCE_FILE && source->kind != DATASTORE_SOURCE_URL)

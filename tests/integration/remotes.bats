@@ -1,88 +1,25 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016 # texts that are not expanded
-# The scripts that OpenNebula calls, called as OpenNebula calls them: one "bash -s" per operation as an
-# ordinary user with a bare environment and no sbin in its PATH, the script's stdin a here-document.
-#
-# Contract: OpenNebula 7.4, 6.4 and 5.12; the remotes' place and argv as recorded.
+# The scripts that start, stop and look at a VM, called as OpenNebula 7.4, 6.4 and 5.12 call them.
 
 load helpers
+load front_end
 
 NIC=nic=lab0,10.9.0.60
-REMOTES=/var/tmp/one
-SCRIPTS=$REMOTES/vmm/onedock
 
 setup_file() {
     lab_ready
-    "$LAB" user "$LAB_DIR" oneadmin
-    mkdir -p "$SCRIPTS"
-    cp -L "$(remotes_source)"/vmm/onedock/* "$SCRIPTS/"
-    chmod -R a+rX "$REMOTES"
+    front_end_ready
 }
 
 setup() {
     remember_state
-    ERR=$BATS_TEST_TMPDIR/err OUT=$BATS_TEST_TMPDIR/out
-    echo 7.4.0 >"$REMOTES/VERSION"
+    front_end_files
 }
 
 teardown() {
     sweep
-}
-
-# Where the product installs its remotes.
-remotes_source() {
-    local script
-    script=$(find "$LAB_PREFIX" -path '*/vmm/onedock/deploy' | head -n 1)
-    printf '%s\n' "${script%/vmm/onedock/deploy}"
-}
-
-# remote ACTION ARGUMENT… with the script's stdin on stdin; its stderr goes to $ERR, its stdout to $OUT.
-remote() {
-    local action=$1 argument line
-    shift
-    line=$SCRIPTS/$action
-    for argument; do
-        line+=" $(printf '%q' "$argument")"
-    done
-    {
-        printf "%s <<'EOT'\n" "$line"
-        cat
-        printf '\nEOT\n'
-    } >"$BATS_TEST_TMPDIR/script"
-    chmod a+r "$BATS_TEST_TMPDIR/script"
-    local status=0
-    runuser -u oneadmin -- env -i LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/games \
-        HOME=/run/oneadmin USER=oneadmin bash -c 'cd; exec bash -s' \
-        <"$BATS_TEST_TMPDIR/script" >"$OUT" 2>"$ERR" || status=$?
-    return "$status"
-}
-
-# The action data of every VMM action but deploy.
-action_data() {
-    printf '<VMM_DRIVER_ACTION_DATA><HOST>node1</HOST><MIGR_HOST/><DEPLOY_ID>one-%s</DEPLOY_ID>' "$1"
-    printf '<LOCAL_DEPLOYMENT_FILE/><REMOTE_DEPLOYMENT_FILE/><CHECKPOINT_FILE/><TM_COMMAND/>'
-    printf '<TM_COMMAND_ROLLBACK/><DISK_TARGET_PATH/>%s<DATASTORE/></VMM_DRIVER_ACTION_DATA>' "$(vm_xml "$@")"
-}
-
-one_deploy() {
-    local id=$1
-    remote deploy "/var/lib/one//datastores/102/$id/deployment.0" node1 "$id" node1 < <(vm_xml "$@")
-}
-
-one() {
-    local action=$1 id=$2
-    shift 2
-    remote "$action" "one-$id" node1 "$id" node1 < <(action_data "$id" "$@")
-}
-
-# What a front end of the version in VERSION shows its user.
-message() {
-    case $(cat "$REMOTES/VERSION") in
-        7.*) grep -vE '^(ERROR|INFO|WARN|DEBUG): ' "$ERR" | tr -d '\n' ;;
-        6.[2-9]* | 6.10*) tr '\n' ' ' <"$ERR" ;;
-        *) sed -n '/^ERROR MESSAGE --8<------$/,/^ERROR MESSAGE ------>8--$/p' "$ERR" | sed '1d;$d' ;;
-    esac
 }
 
 @test "deploy: stdout is one line, one word, the deploy id; the VM runs" {
