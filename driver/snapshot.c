@@ -202,6 +202,16 @@ static gboolean run_revert(Revert *revert, const char *image, GError **error)
     return TRUE;
 }
 
+/* What was asked for is done: a signal that comes now would only leave things behind. */
+static void clear_old(Host *host, const char *deploy_id)
+{
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!swap_clear(host, deploy_id, &trouble))
+        log_warn("VM %s: its old container is left for gc: %s", deploy_id, trouble->message);
+    interrupt_allow();
+}
+
 static gboolean revert_locked(Host *host, const char *deploy_id, const char *snapshot,
                               GError **error)
 {
@@ -214,9 +224,8 @@ static gboolean revert_locked(Host *host, const char *deploy_id, const char *sna
     gboolean done = run_revert(&revert, image, error);
     if (revert.sandbox)
         sandbox_free(revert.sandbox);
-    g_autoptr(GError) trouble = NULL;
-    if (done && !swap_clear(host, deploy_id, &trouble))
-        log_warn("VM %s: its old container is left for gc: %s", deploy_id, trouble->message);
+    if (done)
+        clear_old(host, deploy_id);
     return done;
 }
 
