@@ -1,9 +1,15 @@
-# The scripts that OpenNebula's front end copies to the nodes: one exec each.
-vmmdir = $(pkgdatadir)/remotes/vmm/onedock
-vmm_actions = cancel deploy poll reboot reset shutdown
-vmm_SCRIPTS = $(vmm_actions:%=remotes/opennebula/vmm/onedock/%)
-EXTRA_DIST += $(vmm_actions:%=remotes/opennebula/vmm/onedock/%.in)
-CLEANFILES += $(vmm_SCRIPTS)
+# The scripts that OpenNebula's front end calls, or copies to the nodes and calls there: one exec each.
+# They keep their place below remotes/opennebula/ when they are installed.
+remote_scripts = \
+	remotes/opennebula/vmm/onedock/cancel \
+	remotes/opennebula/vmm/onedock/deploy \
+	remotes/opennebula/vmm/onedock/poll \
+	remotes/opennebula/vmm/onedock/reboot \
+	remotes/opennebula/vmm/onedock/reset \
+	remotes/opennebula/vmm/onedock/shutdown
+nobase_pkgdata_SCRIPTS = $(remote_scripts)
+EXTRA_DIST += $(remote_scripts:=.in)
+CLEANFILES += $(remote_scripts)
 
-$(vmm_SCRIPTS): %: %.in Makefile
+$(remote_scripts): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && chmod +x $@.tmp && mv $@.tmp $@

@@ -30,6 +30,12 @@ vmdock_one_SOURCES = \
 	shim/vmdock_one.c
 vmdock_one_LDADD = libshim.la
 
+pkglibexec_PROGRAMS += vmdock-front
+vmdock_front_SOURCES = \
+	shim/front.h \
+	shim/vmdock_front.c
+vmdock_front_LDADD = libshim.la
+
 # Stands apart: every verb of every container pays for its start, so it links libc and jansson alone.
 pkglibexec_PROGRAMS += vmdock-runtime
 noinst_LTLIBRARIES += libruntime.la

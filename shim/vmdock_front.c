@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * vmdock-front: what OpenNebula's datastore and transfer scripts exec on the front end:
+ *   vmdock-front ds|tm ACTION ARGUMENT…
+ * Runs as the cloud's user and has no more rights than that user.
+ */
+#include "front.h"
+
+#include "driver/error.h"
+#include "driver/interrupt.h"
+#include "driver/log.h"
+
+#include <locale.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *family;
+    const char *name;
+    gboolean (*run)(Front *front, int argc, char **argv, GError **error);
+} actions[] = {
+#define X(family, name, function) {family, name, function},
+    FRONT_ACTIONS(X)
+#undef X
+    {NULL, NULL, NULL},
+};
+
+gboolean front_usage(GError **error, const char *form)
+{
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "usage: vmdock-front %s", form);
+    return FALSE;
+}
+
+static gboolean run(Front *front, int argc, char **argv, GError **error)
+{
+    for (gsize i = 0; argc > 2 && actions[i].name; i++)
+        if (strcmp(argv[1], actions[i].family) == 0 && strcmp(argv[2], actions[i].name) == 0)
+            return actions[i].run(front, argc - 2, argv + 2, error);
+    return front_usage(error, "ds|tm ACTION ARGUMENT…");
+}
+
+static void front_log(LogLevel level, const char *line, gpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *text = front_end_log(level == LOG_WARN ? "WARN" : "INFO", line);
+    g_printerr("%s", text);
+}
+
+int main(int argc, char **argv)
+{
+    shim_take_standard_files();
+    setlocale(LC_ALL, "C.UTF-8");
+    umask(0077);
+    g_set_prgname("vmdock-front");
+    interrupt_install();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = config_load(NULL, &error);
+    Front front = {.config = config, .front_end = FRONT_END_PREFIXED};
+    if (config) {
+        front.front_end = front_end_detect(config->opennebula_remotes);
+        log_set_sink(front_log, LOG_INFO, NULL);
+        run(&front, argc, argv, &error);
+        log_set_sink(NULL, LOG_INFO, NULL);
+    }
+    if (!error)
+        return 0;
+    g_autofree gchar *sentence = front_end_error(front.front_end, error->message);
+    g_printerr("%s", sentence);
+    return vmdock_error_status(error);
+}
