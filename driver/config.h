@@ -45,7 +45,13 @@
     LIST(allow_devices, "policy", "devices")                                                       \
     BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
     STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
-    STR(opennebula_user, "opennebula", "user", "oneadmin")
+    STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
+    STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \
+    STR(disk_mkfs, "disks", "mkfs", "/usr/sbin/mkfs")                                              \
+    STR(disk_qcow2_server, "disks", "image_server", "/usr/bin/qemu-storage-daemon")                \
+    LIST(disk_filesystems, "disks", "filesystems")                                                 \
+    NUM(disk_program_ms, "disks", "program_timeout_ms", 120000, 100, 3600000)                      \
+    NUM(disk_release_ms, "disks", "release_timeout_ms", 10000, 100, 600000)
 
 typedef struct {
     gchar *path; /* the file it came from */

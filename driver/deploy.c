@@ -11,6 +11,7 @@
 #include "network.h"
 #include "policy.h"
 #include "state.h"
+#include "volume.h"
 
 /* One deploy on its way; everything it points to outlives its undo list. */
 typedef struct {
@@ -34,6 +35,12 @@ static gboolean undo_hold(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
     return disk_root_release(deploy->host, deploy->spec->deploy_id, error);
+}
+
+static gboolean undo_disks(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return volumes_down(deploy->host, deploy->spec->deploy_id, error);
 }
 
 static gboolean undo_create(gpointer data, GError **error)
@@ -182,6 +189,9 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
     if (!save_spec(deploy, undo, error))
         return FALSE;
+    if (!volumes_check(host->config, deploy->spec, error))
+        return FALSE;
+    undo_push(undo, "the disks", undo_disks, deploy, NULL);
     gboolean gave_name = FALSE;
     g_autofree gchar *image =
         disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
@@ -248,6 +258,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         network_announce(sandbox, deploy->spec);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
+    undo_push(undo, "the disks", undo_disks, deploy, NULL);
     undo_push(undo, "the start", undo_start, deploy, NULL);
     return boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libvmdock.la
 libvmdock_la_SOURCES = \
 	driver/actions.h \
+	driver/attach_disk.c \
 	driver/autoptr.h \
 	driver/boot.c \
 	driver/boot.h \
@@ -83,12 +84,16 @@ libvmdock_la_SOURCES = \
 	driver/sandbox.c \
 	driver/sandbox.h \
 	driver/sandbox_map.c \
+	driver/share_folder.c \
+	driver/share_folder.h \
 	driver/spec.c \
 	driver/spec.h \
 	driver/spec_check.c \
+	driver/spec_disk.c \
 	driver/spec_json.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
+	driver/spec_opennebula_disk.c \
 	driver/spec_opennebula_dns.c \
 	driver/spec_opennebula_grants.c \
 	driver/spec_opennebula_ip.c \
@@ -106,5 +111,16 @@ libvmdock_la_SOURCES = \
 	driver/undo.c \
 	driver/undo.h \
 	driver/vm_list.c \
-	driver/vm_list.h
-libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) -lm
+	driver/vm_list.h \
+	driver/volume.c \
+	driver/volume.h \
+	driver/volume_file.c \
+	driver/volume_fs.c \
+	driver/volume_limits.c \
+	driver/volume_loop.c \
+	driver/volume_mount.c \
+	driver/volume_private.h \
+	driver/volume_program.c \
+	driver/volume_qcow2.c \
+	driver/volume_qcow2_header.c
+libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(BLKID_LIBS) -lm

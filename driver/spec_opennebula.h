@@ -23,3 +23,6 @@ VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOpti
 
 /* Only the VM's id of such a message, for actions that need no more ("42"). Errors: SPEC. */
 gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **error);
+
+/* How the sentence begins that says why a disk is not given to the VM: its number, its target. */
+#define ONE_DISK_NOTE "DISK %s (%s) is not honoured: "

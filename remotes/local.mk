@@ -1,8 +1,10 @@
 # The scripts that OpenNebula's front end calls, or copies to the nodes and calls there: one exec each.
 # They keep their place below remotes/opennebula/ when they are installed.
 remote_scripts = \
+	remotes/opennebula/vmm/onedock/attach_disk \
 	remotes/opennebula/vmm/onedock/cancel \
 	remotes/opennebula/vmm/onedock/deploy \
+	remotes/opennebula/vmm/onedock/detach_disk \
 	remotes/opennebula/vmm/onedock/poll \
 	remotes/opennebula/vmm/onedock/reboot \
 	remotes/opennebula/vmm/onedock/reset \

@@ -26,6 +26,7 @@ vmdock_LDADD = libshim.la
 pkglibexec_PROGRAMS += vmdock-one
 vmdock_one_SOURCES = \
 	shim/one.c shim/one.h \
+	shim/one_disks.c \
 	shim/one_lifecycle.c \
 	shim/vmdock_one.c
 vmdock_one_LDADD = libshim.la

@@ -27,7 +27,9 @@ typedef struct {
     X("cancel", one_cancel)                                                                        \
     X("reboot", one_reboot)                                                                        \
     X("reset", one_reset)                                                                          \
-    X("poll", one_poll)
+    X("poll", one_poll)                                                                            \
+    X("attach_disk", one_attach_disk)                                                              \
+    X("detach_disk", one_detach_disk)
 
 #define X(name, function) gboolean function(One *one, int argc, char **argv, GError **error);
 ONE_ACTIONS(X)

@@ -25,8 +25,10 @@ unit_tests = \
 	tests/unit/test_samples \
 	tests/unit/test_sandbox \
 	tests/unit/test_spec \
+	tests/unit/test_spec_disk \
 	tests/unit/test_spec_opennebula \
-	tests/unit/test_table
+	tests/unit/test_table \
+	tests/unit/test_volume
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 

@@ -171,7 +171,8 @@ sweep() {
     for name in $(ip -oneline link show type veth | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
         ip link del "$name" 2>/dev/null
     done
-    find "$STATE" "$RUN" -mindepth 1 -delete 2>/dev/null
+    grep -o " $RUN/disk[^ ]*" /proc/self/mountinfo | tac | xargs --no-run-if-empty umount 2>/dev/null
+    find "$STATE" "$RUN" -xdev -mindepth 1 -delete 2>/dev/null || true
     return 0
 }
 
