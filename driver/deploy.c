@@ -247,7 +247,10 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         !keep_network(deploy, undo, error))
         return FALSE;
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
-    if (!sandbox || !save_spec(deploy, undo, error))
+    if (!sandbox ||
+        (host_runs(container) && deploy->last &&
+         !volumes_bring(host->config, deploy->last, deploy->spec, container->pid, undo, error)) ||
+        !save_spec(deploy, undo, error))
         return FALSE;
     if (host_runs(container)) {
         if (container->state == ENGINE_PAUSED) {

@@ -114,6 +114,7 @@ libvmdock_la_SOURCES = \
 	driver/vm_list.h \
 	driver/volume.c \
 	driver/volume.h \
+	driver/volume_bring.c \
 	driver/volume_file.c \
 	driver/volume_fs.c \
 	driver/volume_limits.c \

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "host.h"
+#include "undo.h"
 
 /* The disks of a VM, mounted on the host for a container that is about to take them over. */
 typedef struct Volumes Volumes;
@@ -65,6 +66,13 @@ gboolean volume_attach(const Config *config, const char *deploy_id, const VmDisk
  * busy. Fine if the container does not have it. */
 gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
                        GError **error);
+
+/*
+ * Brings the disks of the container that runs as process PID from LAST to SPEC: those that LAST
+ * alone has go, those that SPEC alone has come. What is done is pushed on UNDO.
+ */
+gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
+                       Undo *undo, GError **error);
 
 /*
  * PATH, which is foreign, as a place below the datastores ("102/42/disk.1"): absolute, without "."

@@ -265,6 +265,34 @@ says() {
     no_disks
 }
 
+@test "deploy of a VM that runs brings its disks to the new description" {
+    blank 1
+    blank 2
+    up "$(disk 1 vdb fs)"
+    in_vm sh -c 'echo kept >/mnt/vdb/note'
+    local pid
+    pid=$(docker inspect --format '{{.State.Pid}}' one-80)
+    up "$(disk 2 vdc fs)"
+    refused in_vm grep -q /mnt/vdb /proc/mounts
+    in_vm grep -q /mnt/vdc /proc/mounts
+    fails_with IO "disk 3" up "$(disk 1 vdb fs; disk 3 vdd fs)"
+    # taken back
+    refused in_vm grep -q /mnt/vdb /proc/mounts
+    in_vm grep -q /mnt/vdc /proc/mounts
+    up "$(disk 1 vdb fs)"
+    same "$(in_vm cat /mnt/vdb/note)" kept
+    same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+}
+
+@test "explain tells of the disks" {
+    local plan
+    plan=$(with_disks 80 "$(disk 1 vdb fs FS=xfs)" | vmdock explain --json -)
+    same "$(jq -c '.disks[0]' <<<"$plan")" \
+        "{\"disk\":1,\"file\":\"$DS/102/80/disk.1\",\"mount_point\":\"/mnt/vdb\",\"read_only\":false,\"make_fs\":\"xfs\"}"
+    has "$(with_disks 80 "$(disk 1 vdb FILE READONLY=YES)" | vmdock explain -)" \
+        "$DS/102/80/disk.1 on /mnt/vdb, read-only"
+}
+
 @test "a read-only disk cannot be written, and is not" {
     filled "$DS/102/80/disk.1"
     filled "$DS/102/80/disk.2"
