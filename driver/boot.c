@@ -109,5 +109,14 @@ gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id
     if (!boot_start(host, spec, container_id, sandbox, error))
         return FALSE;
     network_announce(sandbox, spec);
-    return watch_and_sync(host, spec, container_id, error);
+    g_autoptr(GError) failure = NULL;
+    if (watch_and_sync(host, spec, container_id, &failure))
+        return TRUE;
+    /* What has died needs no server for its disks. */
+    g_autoptr(GError) trouble = NULL;
+    if (vmdock_error_is(failure, VMDOCK_ERROR_DEAD) &&
+        !volumes_down(host, spec->deploy_id, &trouble))
+        log_warn("VM %s: %s", spec->deploy_id, trouble->message);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
 }

@@ -26,7 +26,8 @@ typedef struct Volumes Volumes;
 
 /*
  * Mounts every disk of SPEC, whose container must not run; makes a file system where SPEC asks for
- * it and the disk is blank. A CD that the kernel cannot read is left out with a warning.
+ * it and the disk is blank. A CD that the kernel cannot read is left out with a warning. CONFIG and
+ * SPEC must outlive the volumes.
  */
 Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error);
 /* Unmounts them on the host. What no container has taken over is freed by that. */

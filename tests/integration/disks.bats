@@ -404,6 +404,23 @@ limit_is() {
     nothing_left
 }
 
+@test "a signal while a file system is made: the disk is blank, its device free" {
+    local slow=$BATS_TEST_TMPDIR/mkfs status=0
+    blank 1 8
+    printf '#!/bin/sh\nfor device; do :; done\necho half made >$device\n: >%s/begun\nexec sleep 1000\n' \
+        "$BATS_TEST_TMPDIR" >"$slow.ext4"
+    chmod +x "$slow.ext4"
+    with_disks 80 "$(disk 1 vdb fs)" >"$BATS_TEST_TMPDIR/vm.xml"
+    vmdock --config "$(config_with "[disks]" "mkfs = $slow")" deploy "$BATS_TEST_TMPDIR/vm.xml" 2>"$ERR" &
+    within 10 test -e "$BATS_TEST_TMPDIR/begun"
+    kill -TERM $!
+    wait $! || status=$?
+    same "$status" 143
+    cmp -n 8388608 "$DS/102/80/disk.1" /dev/zero
+    no_disks
+    nothing_left
+}
+
 @test "a deploy whose second disk is missing leaves nothing of the first" {
     blank 1
     fails_with IO "disk 2 (vdc): cannot open $DS/102/80/disk.2: No such file" \

@@ -157,10 +157,10 @@ disk_files() {
     grep -qx "datastores = $LAB_DIR/datastores" "$CONF" ||
         printf '\n[opennebula]\ndatastores = %s\n' "$LAB_DIR/datastores" >>"$CONF"
     mkdir -p "$place"
-    for id in $(grep -o '[0-9]*' <<<"$ids"); do
+    while read -r id; do
         truncate -s 4M "$place/disk.$id"
         mkfs.ext4 -q -F "$place/disk.$id"
-    done
+    done < <(grep -o '[0-9]*' <<<"$ids")
 }
 
 # Everything on this host that a VM may leave traces in, one thing a line.
