@@ -47,6 +47,14 @@ gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error);
 /* Freezes a running VM, and thaws it; fine if it is so already. STATE if it is stopped. */
 gboolean vm_pause(Host *host, const char *deploy_id, GError **error);
 gboolean vm_resume(Host *host, const char *deploy_id, GError **error);
+/*
+ * Gives DISK to a VM that runs, and keeps it for its later starts. Fine if the VM has it. Errors:
+ * STATE if it does not run, those of volume.h.
+ */
+gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, GError **error);
+/* Takes the disk with the number ID from the VM, written back and unmounted; STATE with who holds
+ * it while it is in use. Fine if the VM does not have it. */
+gboolean vm_detach_disk(Host *host, const char *deploy_id, guint id, GError **error);
 /* Cancel, and everything of the VM goes: container, layer, image name, state. Fine if none. */
 gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
 

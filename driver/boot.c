@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "boot.h"
 
+#include "autoptr.h"
 #include "context.h"
 #include "error.h"
 #include "interrupt.h"
+#include "log.h"
 #include "network.h"
 #include "state.h"
+#include "volume.h"
 
 #include <string.h>
 
@@ -76,15 +79,47 @@ static gboolean watch_and_sync(Host *host, const VmSpec *spec, const char *conta
     return alive;
 }
 
+static void limit_volumes(Host *host, const Volumes *volumes, const char *container_id)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(EngineContainer) container = engine_inspect(host->engine, container_id, &error);
+    if (error)
+        log_warn("the I/O limits of the disks are not set: %s", error->message);
+    else if (container && container->pid > 0)
+        volumes_limit(volumes, container->pid);
+}
+
+gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
+                    const Sandbox *sandbox, GError **error)
+{
+    g_autoptr(Volumes) volumes = volumes_up(host->config, spec, error);
+    if (!volumes)
+        return FALSE;
+    g_autoptr(json_t) mounts = volumes_mounts(volumes);
+    if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, mounts, error) ||
+        !interrupt_check(error) || !engine_start(host->engine, container_id, error))
+        return FALSE;
+    if (volumes_limited(volumes))
+        limit_volumes(host, volumes, container_id);
+    return TRUE;
+}
+
 gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
                         GError **error)
 {
-    if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, error) ||
-        !interrupt_check(error) || !engine_start(host->engine, container_id, error))
+    if (!boot_start(host, spec, container_id, sandbox, error))
         return FALSE;
     network_announce(sandbox, spec);
-    if (!watch_and_sync(host, spec, container_id, error))
-        return FALSE;
-    context_boot(host, spec, container_id);
-    return TRUE;
+    g_autoptr(GError) failure = NULL;
+    if (watch_and_sync(host, spec, container_id, &failure)) {
+        context_boot(host, spec, container_id);
+        return TRUE;
+    }
+    /* What has died needs no server for its disks. */
+    g_autoptr(GError) trouble = NULL;
+    if (vmdock_error_is(failure, VMDOCK_ERROR_DEAD) &&
+        !volumes_down(host, spec->deploy_id, &trouble))
+        log_warn("VM %s: %s", spec->deploy_id, trouble->message);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
 }

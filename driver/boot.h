@@ -6,9 +6,15 @@
 #include "sandbox.h"
 
 /*
- * Writes the runtime's map, starts the container, tells the neighbours, and watches its first
- * moments; meanwhile the saved spec is brought to the disk. Then its start script begins. Errors:
- * DEAD with exit status and last output; ENGINE_*; SANDBOX; IO.
+ * Mounts the VM's disks, writes the runtime's map and starts the container, which then holds the
+ * disks alone. Errors: those of volume.h, ENGINE_*, SANDBOX, IO.
+ */
+gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
+                    const Sandbox *sandbox, GError **error);
+/*
+ * boot_start(), tells the neighbours, and watches its first moments; meanwhile the saved spec is
+ * brought to the disk. Then its start script begins. Errors: DEAD with exit status and last output;
+ * ENGINE_*; SANDBOX; IO.
  */
 gboolean boot_container(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
                         GError **error);

@@ -69,7 +69,12 @@
     STR(transfer_front_end, "transfer", "front_end", "auto")                                       \
     NUM(transfer_connect_s, "transfer", "connect_timeout_s", 15, 1, 600)                           \
     NUM(transfer_command_ms, "transfer", "command_timeout_ms", 120000, 1000, 3600000)              \
-    NUM(transfer_ms, "transfer", "timeout_ms", 7200000, 1000, 86400000)
+    NUM(transfer_ms, "transfer", "timeout_ms", 7200000, 1000, 86400000)                            \
+    STR(disk_mkfs, "disks", "mkfs", "/usr/sbin/mkfs")                                              \
+    STR(disk_qcow2_server, "disks", "image_server", "/usr/bin/qemu-storage-daemon")                \
+    LIST(disk_filesystems, "disks", "filesystems")                                                 \
+    NUM(disk_program_ms, "disks", "program_timeout_ms", 120000, 100, 3600000)                      \
+    NUM(disk_release_ms, "disks", "release_timeout_ms", 10000, 100, 600000)
 
 typedef struct {
     gchar *path; /* the file it came from */

@@ -12,6 +12,7 @@
 #include "network.h"
 #include "policy.h"
 #include "state.h"
+#include "volume.h"
 
 /* One deploy on its way; everything it points to outlives its undo list. */
 typedef struct {
@@ -37,6 +38,12 @@ static gboolean undo_hold(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
     return disk_root_release(deploy->host, deploy->spec->deploy_id, error);
+}
+
+static gboolean undo_disks(gpointer data, GError **error)
+{
+    const Deploy *deploy = data;
+    return volumes_down(deploy->host, deploy->spec->deploy_id, error);
 }
 
 static gboolean undo_create(gpointer data, GError **error)
@@ -198,6 +205,9 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
     if (!save_spec(deploy, undo, error))
         return FALSE;
+    if (!volumes_check(host->config, deploy->spec, error))
+        return FALSE;
+    undo_push(undo, "the disks", undo_disks, deploy, NULL);
     gboolean gave_name = FALSE;
     g_autofree gchar *image =
         disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
@@ -256,7 +266,10 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         !keep_network(deploy, undo, error))
         return FALSE;
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
-    if (!sandbox || !save_spec(deploy, undo, error) || !refresh_context(deploy, undo, error) ||
+    if (!sandbox ||
+        (host_runs(container) && deploy->last &&
+         !volumes_bring(host->config, deploy->last, deploy->spec, container->pid, undo, error)) ||
+        !save_spec(deploy, undo, error) || !refresh_context(deploy, undo, error) ||
         !context_apply(host, deploy->spec, deploy->context, deploy->id, error))
         return FALSE;
     if (host_runs(container)) {
@@ -269,6 +282,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
         context_set_hostname(deploy->spec, container->pid);
         return state_sync(host->config, deploy->spec->deploy_id, error);
     }
+    undo_push(undo, "the disks", undo_disks, deploy, NULL);
     undo_push(undo, "the start", undo_start, deploy, NULL);
     if (!boot_container(host, deploy->spec, deploy->id, sandbox, error))
         return FALSE;

@@ -55,6 +55,21 @@ static json_t *nic_json(const VmNic *nic)
         bandwidth_json(&nic->inbound), "outbound", bandwidth_json(&nic->outbound));
 }
 
+static json_t *disks_json(const Config *config, const GPtrArray *disks)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < disks->len; i++) {
+        const VmDisk *disk = g_ptr_array_index(disks, i);
+        g_autofree gchar *file =
+            g_build_filename(config->opennebula_datastores, disk->source, NULL);
+        json_array_append_new(list,
+                              json_pack("{s:i, s:s, s:s, s:b, s:s?}", "disk", (int)disk->id, "file",
+                                        file, "mount_point", disk->mount_point, "read_only",
+                                        disk->read_only, "make_fs", disk->make_fs));
+    }
+    return list;
+}
+
 static json_t *strings_json(const GPtrArray *strings)
 {
     json_t *list = json_array();
@@ -91,10 +106,11 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
     return json_pack(
-        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:[], s:o, s:o, s:s?}", "vm",
-        spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
+        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:[], s:o, s:o, s:s?}",
+        "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
         spec->image_source, "held_as", held, "request", "method", "POST", "path", path, "body",
-        engine_body(spec, config, held), "namespace", netns, "links", links, "filter_rules",
-        "context", context_json(config, spec), "not_honoured", strings_json(spec->not_honoured),
-        "refused", refused ? refused->message : NULL);
+        engine_body(spec, config, held), "namespace", netns, "links", links, "disks",
+        disks_json(config, spec->disks), "filter_rules", "context", context_json(config, spec),
+        "not_honoured", strings_json(spec->not_honoured), "refused",
+        refused ? refused->message : NULL);
 }

@@ -14,6 +14,7 @@
 #include "sandbox.h"
 #include "state.h"
 #include "swap.h"
+#include "volume.h"
 
 #include <string.h>
 
@@ -80,6 +81,9 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     g_autoptr(GPtrArray) states = sandboxes ? state_list(sweep->host->config, error) : NULL;
     if (!states)
         return NULL;
+    g_autoptr(GPtrArray) volumes = volumes_list(sweep->host->config);
+    for (guint i = 0; i < volumes->len; i++)
+        g_hash_table_add(ids, g_strdup(g_ptr_array_index(volumes, i)));
     for (guint i = 0; i < sandboxes->len; i++)
         g_hash_table_add(ids, g_strdup(g_ptr_array_index(sandboxes, i)));
     for (guint i = 0; i < states->len; i++)
@@ -137,6 +141,17 @@ static gboolean sweep_ended(Sweep *sweep, const EngineContainer *container, GErr
     return network_down(sweep->host, container->name, error);
 }
 
+/* A VM that ended by itself leaves the servers of its qcow2 disks. */
+static gboolean sweep_volumes(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    g_autoptr(GPtrArray) left = volumes_list(sweep->host->config);
+    if (!g_ptr_array_find_with_equal_func(left, deploy_id, g_str_equal, NULL))
+        return TRUE;
+    note(sweep, "VM %s does not run: what served its disks %s", deploy_id,
+         sweep->dry_run ? "would go" : "is gone");
+    return sweep->dry_run || volumes_down(sweep->host, deploy_id, error);
+}
+
 static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -164,9 +179,9 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
     }
     if (host_is_leftover(container))
         return sweep_unstarted(sweep, container, error);
-    if (sweep->due && container->state == ENGINE_EXITED)
-        return sweep_ended(sweep, container, error);
-    return TRUE;
+    if (sweep->due && container->state == ENGINE_EXITED && !sweep_ended(sweep, container, error))
+        return FALSE;
+    return host_runs(container) || sweep_volumes(sweep, deploy_id, error);
 }
 
 /* Map and record files of containers that the engine no longer has. */

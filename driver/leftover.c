@@ -6,6 +6,7 @@
 #include "network.h"
 #include "sandbox.h"
 #include "state.h"
+#include "volume.h"
 
 gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
                         GError **error)
@@ -13,7 +14,7 @@ gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer
     if (container && (!engine_remove(host->engine, container->id, error) ||
                       !sandbox_map_remove(host->config, container->id, error)))
         return FALSE;
-    return network_down(host, deploy_id, error) &&
+    return volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
            disk_root_release_fetched(host, deploy_id, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);

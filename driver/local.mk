@@ -4,6 +4,7 @@ libvmdock_la_SOURCES = \
 	driver/account.c \
 	driver/account.h \
 	driver/actions.h \
+	driver/attach_disk.c \
 	driver/autoptr.h \
 	driver/boot.c \
 	driver/boot.h \
@@ -170,17 +171,21 @@ libvmdock_la_SOURCES = \
 	driver/setup_template.h \
 	driver/setup_tree.c \
 	driver/setup_tree.h \
+	driver/share_folder.c \
+	driver/share_folder.h \
 	driver/skopeo.c \
 	driver/skopeo.h \
 	driver/snapshot.c \
 	driver/spec.c \
 	driver/spec.h \
 	driver/spec_check.c \
+	driver/spec_disk.c \
 	driver/spec_json.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
 	driver/spec_opennebula_bandwidth.c \
 	driver/spec_opennebula_context.c \
+	driver/spec_opennebula_disk.c \
 	driver/spec_opennebula_dns.c \
 	driver/spec_opennebula_grants.c \
 	driver/spec_opennebula_ip.c \
@@ -214,5 +219,17 @@ libvmdock_la_SOURCES = \
 	driver/vm_list.c \
 	driver/vm_list.h \
 	driver/vm_status.c \
-	driver/vm_status.h
-libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) -lm
+	driver/vm_status.h \
+	driver/volume.c \
+	driver/volume.h \
+	driver/volume_bring.c \
+	driver/volume_file.c \
+	driver/volume_fs.c \
+	driver/volume_limits.c \
+	driver/volume_loop.c \
+	driver/volume_mount.c \
+	driver/volume_private.h \
+	driver/volume_program.c \
+	driver/volume_qcow2.c \
+	driver/volume_qcow2_header.c
+libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) $(BLKID_LIBS) -lm

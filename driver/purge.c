@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "state.h"
 #include "swap.h"
+#include "volume.h"
 
 /* The VM's container is found by name; one that is somebody else's is not touched. */
 static gboolean remove_container(Host *host, const char *deploy_id, GError **error)
@@ -28,7 +29,7 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
 static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
 {
     return remove_container(host, deploy_id, error) && swap_clear(host, deploy_id, error) &&
-           network_down(host, deploy_id, error) &&
+           volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
            disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);

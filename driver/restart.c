@@ -8,6 +8,7 @@
 #include "interrupt.h"
 #include "network.h"
 #include "state.h"
+#include "volume.h"
 
 static gboolean halt(Host *host, const EngineContainer *container, const VmSpec *spec,
                      gboolean gently, GError **error)
@@ -25,6 +26,7 @@ typedef struct {
     Host *host;
     const char *container_id;
     const Sandbox *sandbox;
+    const VmSpec *spec;
 } Halted;
 
 /* A restart that breaks off must not leave the VM stopped: whatever still runs of it ends now. */
@@ -33,14 +35,14 @@ static gboolean undo_halt(gpointer data, GError **error)
     const Halted *halted = data;
     Host *host = halted->host;
     return engine_kill(host->engine, halted->container_id, error) &&
-           sandbox_map_write(host->config, halted->container_id, halted->sandbox, FALSE, error) &&
-           engine_start(host->engine, halted->container_id, error);
+           boot_start(host, halted->spec, halted->container_id, halted->sandbox, error);
 }
 
 static gboolean undo_boot(gpointer data, GError **error)
 {
     const Halted *halted = data;
-    return engine_kill(halted->host->engine, halted->container_id, error);
+    return engine_kill(halted->host->engine, halted->container_id, error) &&
+           volumes_down(halted->host, halted->spec->deploy_id, error);
 }
 
 static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gently, GError **error)
@@ -56,14 +58,16 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
     g_autoptr(VmContext) context = NULL;
     if (!context_refresh(host->config, spec, &context, error))
         return FALSE;
-    /* The network comes first: a bridge that is gone is found while the VM still runs. */
+    /* A bridge or a disk's file that is gone is found while the VM still runs. */
+    if (!volumes_check(host->config, spec, error))
+        return FALSE;
     if (host_runs(container) && !sandbox_adopt(host->config, deploy_id, container->pid, error))
         return FALSE;
     g_autoptr(Undo) network = undo_new();
     g_autoptr(Sandbox) sandbox = network_up(host, spec, network, error);
     if (!sandbox)
         return FALSE;
-    Halted halted = {host, container->id, sandbox};
+    Halted halted = {host, container->id, sandbox, spec};
     g_autoptr(Undo) undo = undo_new();
     if (host_runs(container)) {
         undo_commit(network);

@@ -4,19 +4,16 @@
 #include "autoptr.h"
 #include "error.h"
 #include "file.h"
-#include "interrupt.h"
 #include "log.h"
+#include "share_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-
-enum { FOLDER_LOCK_MS = 5000 };
 
 static const char own_namespace[] = "/proc/thread-self/ns/net";
 
@@ -141,50 +138,6 @@ void sandbox_free(Sandbox *sandbox)
     g_free(sandbox);
 }
 
-/* The lock that `ip netns add` takes too, so that nobody mounts the folder on itself twice. */
-static int lock_folder(const char *path, GError **error)
-{
-    autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot open %s", path);
-        return -1;
-    }
-    for (guint waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited++) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot lock %s", path);
-            return -1;
-        }
-        if (waited >= FOLDER_LOCK_MS) {
-            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX,
-                        "%s is locked by another program for more than %d ms", path,
-                        FOLDER_LOCK_MS);
-            return -1;
-        }
-        if (!interrupt_check(error))
-            return -1;
-        g_usleep(G_TIME_SPAN_MILLISECOND);
-    }
-    return steal_fd(&fd);
-}
-
-/* Names appear in every mount namespace, the engine's among them, only under a shared mount. */
-static gboolean share_folder(const char *path, GError **error)
-{
-    if (mount("", path, "none", MS_SHARED, NULL) == 0)
-        return TRUE;
-    if (errno == EINVAL) { /* not a mount point yet */
-        autofd int lock = lock_folder(path, error);
-        if (lock < 0)
-            return FALSE;
-        if (mount("", path, "none", MS_SHARED, NULL) == 0 ||
-            (errno == EINVAL && mount(path, path, "none", MS_BIND | MS_REC, NULL) == 0 &&
-             mount("", path, "none", MS_SHARED, NULL) == 0))
-            return TRUE;
-    }
-    vmdock_error_errno(error, VMDOCK_ERROR_SANDBOX, errno, "cannot make %s a shared mount", path);
-    return FALSE;
-}
-
 static gboolean unmount_all(const char *path, GError **error)
 {
     while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
@@ -263,7 +216,7 @@ static Sandbox *sandbox_make(const Config *config, const char *deploy_id, const 
                              GError **error)
 {
     if (!file_make_folder(config->netns_dir, 0755, error) ||
-        !share_folder(config->netns_dir, error) || !clear_name(path, error))
+        !share_folder(config->netns_dir, VMDOCK_ERROR_SANDBOX, error) || !clear_name(path, error))
         return NULL;
     Birth birth = {.path = path, .fd = -1};
     if (visit(-1, give_birth, &birth, error)) {
@@ -315,8 +268,8 @@ gboolean sandbox_adopt(const Config *config, const char *deploy_id, gint pid, GE
     }
     log_warn("VM %s: its sandbox had lost its name; it has it again", deploy_id);
     return file_make_folder(config->netns_dir, 0755, error) &&
-           share_folder(config->netns_dir, error) && clear_name(path, error) &&
-           give_name(path, namespace, error);
+           share_folder(config->netns_dir, VMDOCK_ERROR_SANDBOX, error) &&
+           clear_name(path, error) && give_name(path, namespace, error);
 }
 
 gboolean sandbox_remove(const Config *config, const char *deploy_id, GError **error)

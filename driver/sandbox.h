@@ -10,6 +10,8 @@
 #include "netlink.h"
 #include "sysctl.h"
 
+#include <jansson.h>
+
 typedef struct {
     gchar *deploy_id;
     gchar *path;      /* <netns>/<deploy-id> */
@@ -51,13 +53,14 @@ gboolean sandbox_run(const Sandbox *sandbox, SandboxFunc func, gpointer data, GE
 
 /*
  * The map that vmdock-runtime reads: <run>/sandbox/<container-id>, JSON, 0600
- *   {"vm": "one-42", "netns": "/run/netns/one-42", "runtime": "/usr/sbin/runc", "keep_hook": false}
- * written before every start, removed with the container. The state directory keeps
- * <state>/container/<container-id> (the deploy id, one line) beside it, so that the runtime can
- * name the VM after a host reboot has emptied the run directory.
+ *   {"vm": "one-42", "netns": "/run/netns/one-42", "runtime": "/usr/sbin/runc", "keep_hook": false,
+ *    "mounts": []}
+ * MOUNTS as volumes_mounts() makes them; written before every start, removed with the container.
+ * The state directory keeps <state>/container/<container-id> (the deploy id, one line) beside it,
+ * so that the runtime can name the VM after a host reboot has emptied the run directory.
  */
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
-                           gboolean keep_hook, GError **error);
+                           gboolean keep_hook, const json_t *mounts, GError **error);
 /* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
 gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id);
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error);

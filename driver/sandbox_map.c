@@ -53,14 +53,14 @@ static gboolean write_state(const Config *config, const char *container_id, cons
 }
 
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
-                           gboolean keep_hook, GError **error)
+                           gboolean keep_hook, const json_t *mounts, GError **error)
 {
     if (!check_id(container_id, error) ||
         !write_state(config, container_id, sandbox->deploy_id, error))
         return FALSE;
     g_autoptr(json_t) map =
-        json_pack("{s:s, s:s, s:s, s:b}", "vm", sandbox->deploy_id, "netns", sandbox->path,
-                  "runtime", config->runtime_real, "keep_hook", keep_hook);
+        json_pack("{s:s, s:s, s:s, s:b, s:O}", "vm", sandbox->deploy_id, "netns", sandbox->path,
+                  "runtime", config->runtime_real, "keep_hook", keep_hook, "mounts", mounts);
     g_autofree gchar *text = NULL;
     char *dumped = map ? json_dumps(map, JSON_COMPACT) : NULL;
     if (!dumped) {

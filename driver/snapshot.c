@@ -12,6 +12,7 @@
 #include "network.h"
 #include "state.h"
 #include "swap.h"
+#include "volume.h"
 
 #include <string.h>
 
@@ -121,8 +122,8 @@ static gboolean undo_kill(gpointer data, GError **error)
         return FALSE;
     if (host_runs(now))
         return TRUE;
-    return sandbox_map_write(host->config, id, revert->sandbox, FALSE, error) &&
-           engine_start(host->engine, id, error) &&
+    return volumes_down(host, revert->spec->deploy_id, error) &&
+           boot_start(host, revert->spec, id, revert->sandbox, error) &&
            (revert->old->state != ENGINE_PAUSED || engine_pause(host->engine, id, error));
 }
 
@@ -170,14 +171,18 @@ static gboolean exchange(Revert *revert, const char *image, GError **error)
     g_autofree gchar *id = engine_create(host->engine, spec->deploy_id, body, error);
     return id && disk_root_set(host, spec->deploy_id, image, error) &&
            (!host_runs(revert->old) || engine_kill(host->engine, revert->old->id, error)) &&
+           volumes_down(host, spec->deploy_id, error) &&
            boot_container(host, spec, id, revert->sandbox, error) && interrupt_check(error) &&
            swap_hold(host, spec->deploy_id, error);
 }
 
-static gboolean revert_network(Revert *revert, Undo *network, GError **error)
+static gboolean prepare(Revert *revert, Undo *network, GError **error)
 {
     Host *host = revert->host;
     const char *deploy_id = revert->spec->deploy_id;
+    /* A disk or a bridge that is gone is found while the VM still runs. */
+    if (!volumes_check(host->config, revert->spec, error))
+        return FALSE;
     if (host_runs(revert->old) && !sandbox_adopt(host->config, deploy_id, revert->old->pid, error))
         return FALSE;
     revert->sandbox = network_up(host, revert->spec, network, error);
@@ -189,7 +194,7 @@ static gboolean revert_network(Revert *revert, Undo *network, GError **error)
 static gboolean run_revert(Revert *revert, const char *image, GError **error)
 {
     g_autoptr(Undo) network = undo_new();
-    if (!revert_network(revert, network, error))
+    if (!prepare(revert, network, error))
         return FALSE;
     g_autoptr(Undo) undo = undo_new();
     if (host_runs(revert->old))

@@ -14,6 +14,7 @@ VmSpec *vm_spec_new(void)
     spec->devices = g_ptr_array_new_with_free_func((GDestroyNotify)vm_device_free);
     spec->nics = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
     spec->not_honoured = g_ptr_array_new_with_free_func(g_free);
+    spec->disks = g_ptr_array_new_with_free_func((GDestroyNotify)vm_disk_free);
     return spec;
 }
 
@@ -48,6 +49,7 @@ void vm_spec_free(VmSpec *spec)
     g_strfreev(spec->search);
     g_ptr_array_unref(spec->not_honoured);
     vm_context_free(spec->context);
+    g_ptr_array_unref(spec->disks);
     g_free(spec);
 }
 

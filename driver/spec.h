@@ -111,6 +111,27 @@ typedef struct {
     gchar *script;        /* to be run at every boot; NULL = none */
 } VmContext;
 
+typedef enum { VM_DISK_RAW, VM_DISK_QCOW2 } VmDiskFormat;
+
+/* Most per second; 0 = no limit. Reading and writing are counted apart. */
+typedef struct {
+    gint64 read_bytes, write_bytes;
+    gint64 read_ops, write_ops;
+} VmDiskLimits;
+
+/* A disk beside disk 0: a file of a datastore that holds a file system. */
+typedef struct {
+    guint id;           /* the cloud's number of the disk */
+    gchar *target;      /* the cloud's name of it, "vdb"; letters and digits */
+    gchar *source;      /* its file, below the host's datastores: "102/42/disk.1" */
+    gchar *mount_point; /* where the VM sees it, a plain absolute path */
+    gchar *make_fs;     /* the file system to make when it holds nothing yet; NULL = none */
+    VmDiskFormat format;
+    gboolean read_only;
+    gboolean optical; /* a CD: what this host's kernel cannot read is left out, and told */
+    VmDiskLimits limits;
+} VmDisk;
+
 typedef struct VmSpec {
     gchar *deploy_id;    /* "one-42", safe as a file name; the key of everything on the host */
     gchar *cloud;        /* "opennebula" */
@@ -133,6 +154,7 @@ typedef struct VmSpec {
     GStrv search;            /* search domains in order, no doubles; may be NULL */
     GPtrArray *not_honoured; /* gchar*: one sentence for each thing asked and not honoured */
     VmContext *context;      /* NULL = the cloud tells the guest nothing */
+    GPtrArray *disks;        /* VmDisk, in order of id: those beside disk 0 */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -156,6 +178,13 @@ const char *vm_variables_value(const GPtrArray *variables, const char *name);
 void vm_variables_set(GPtrArray *variables, const char *name, const char *value);
 
 void vm_device_free(VmDevice *device);
+void vm_disk_free(VmDisk *disk);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmDisk, vm_disk_free)
+VmDisk *vm_disk_copy(const VmDisk *disk);
+/* What vm_spec_check() asks of the disks. */
+gboolean vm_disks_check(const VmSpec *spec, GError **error);
+/* The disk with the number ID; NULL if there is none. Belongs to the spec. */
+VmDisk *vm_spec_disk(const VmSpec *spec, guint id);
 
 /*
  * Checks what no front end may get wrong whatever it parsed: the deploy id's form, interface names
@@ -163,7 +192,8 @@ void vm_device_free(VmDevice *device);
  * one host name or one guest name, a MAC that is multicast or zero, an MTU outside 68..65535 or
  * under IPv6's 1280, memory under the engine's 6 MiB, an address that is no unicast address or is
  * its subnet's network or broadcast address, a gateway that is neither in a subnet of its NIC, nor
- * link-local, nor behind an on-link route that stands before it. Errors: SPEC.
+ * link-local, nor behind an on-link route that stands before it; two disks with one number or one
+ * mount point, a mount point in /proc, /sys or /dev or on a tmpfs of the VM. Errors: SPEC.
  */
 gboolean vm_spec_check(const VmSpec *spec, GError **error);
 

@@ -199,5 +199,5 @@ gboolean vm_spec_check(const VmSpec *spec, GError **error)
             if (!check_pair(spec->nics->pdata[j], spec->nics->pdata[i], error))
                 return FALSE;
     }
-    return TRUE;
+    return vm_disks_check(spec, error);
 }

@@ -30,6 +30,23 @@
     X(text, guest_path)                                                                            \
     X(text, access)
 
+#define DISK_LIMITS_FIELDS(X)                                                                      \
+    X(size, read_bytes)                                                                            \
+    X(size, write_bytes)                                                                           \
+    X(size, read_ops)                                                                              \
+    X(size, write_ops)
+
+#define DISK_FIELDS(X)                                                                             \
+    X(number, id)                                                                                  \
+    X(text, target)                                                                                \
+    X(text, source)                                                                                \
+    X(text, mount_point)                                                                           \
+    X(string, make_fs)                                                                             \
+    X(disk_format, format)                                                                         \
+    X(flag, read_only)                                                                             \
+    X(flag, optical)                                                                               \
+    X(disk_limits, limits)
+
 #define ROUTE_FIELDS(X)                                                                            \
     X(address, destination)                                                                        \
     X(address, gateway)                                                                            \
@@ -77,7 +94,8 @@
     X(nics, nics)                                                                                  \
     X(strings, dns)                                                                                \
     X(strings, search)                                                                             \
-    X(sentences, not_honoured)
+    X(sentences, not_honoured)                                                                     \
+    X(disks, disks)
 
 #define CONTEXT_FIELDS(X)                                                                          \
     X(variables, variables)                                                                        \
@@ -396,6 +414,65 @@ static gboolean read_devices(const json_t *json, GPtrArray **list, GError **erro
         VmDevice *device = g_new0(VmDevice, 1);
         g_ptr_array_add(*list, device);
         if (!read_device(item, device, error))
+            return FALSE;
+    }
+    return json_is_array(json);
+}
+
+static const char *const disk_formats[] = {[VM_DISK_RAW] = "raw", [VM_DISK_QCOW2] = "qcow2"};
+
+static json_t *write_disk_format(const VmDiskFormat *format)
+{
+    return json_string(disk_formats[*format]);
+}
+
+static gboolean read_disk_format(const json_t *json, VmDiskFormat *format,
+                                 G_GNUC_UNUSED GError **error)
+{
+    *format = g_strcmp0(json_string_value(json), disk_formats[VM_DISK_QCOW2]) == 0 ? VM_DISK_QCOW2
+                                                                                   : VM_DISK_RAW;
+    return g_strcmp0(json_string_value(json), disk_formats[*format]) == 0;
+}
+
+static json_t *write_disk_limits(const VmDiskLimits *from)
+{
+    json_t *json = json_object();
+    DISK_LIMITS_FIELDS(WRITE)
+    return json;
+}
+
+static gboolean read_disk_limits(const json_t *json, VmDiskLimits *to, GError **error)
+{
+    DISK_LIMITS_FIELDS(READ)
+    return TRUE;
+}
+
+static json_t *write_disks(GPtrArray *const *list)
+{
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmDisk *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        DISK_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_disk(const json_t *json, VmDisk *to, GError **error)
+{
+    DISK_FIELDS(READ)
+    return TRUE;
+}
+
+static gboolean read_disks(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmDisk *disk = g_new0(VmDisk, 1);
+        g_ptr_array_add(*list, disk);
+        if (!read_disk(item, disk, error))
             return FALSE;
     }
     return json_is_array(json);

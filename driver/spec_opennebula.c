@@ -234,7 +234,8 @@ VmSpec *spec_from_opennebula(const char *xml, gsize length, const OpennebulaOpti
     parse_names(one);
     parse_uuid(one);
     if (!parse_memory(one, error) || !parse_cpu(one, error) || !parse_image(one, error) ||
-        !one_parse_process(one, error) || !one_parse_nics(one, error))
+        !one_parse_process(one, error) || !one_parse_nics(one, error) ||
+        !one_parse_disks(one, error))
         return NULL;
     one_parse_context(one);
     one_note_rest(one);

@@ -6,6 +6,7 @@
  *   spec_opennebula_process.c  the ONEDOCK_* attributes of the process, and DOCKERRUN
  *   spec_opennebula_grants.c   those of its surroundings: mounts, devices, capabilities
  *   spec_opennebula_value.c    forms of value that several of them share
+ *   spec_opennebula_disk.c     the disks beside disk 0
  *   spec_opennebula_nic.c      NICs, aliases, and which of CONTEXT's ETHn belongs to which
  *   spec_opennebula_ip.c       their addresses and routes
  *   spec_opennebula_bandwidth.c  how much of a network a NIC may use
@@ -108,6 +109,11 @@ OneSetFunc one_set_read_only, one_set_tmpfs, one_set_capabilities, one_set_devic
 /* ONEDOCK_<name> or ONEDOCK=[<name>=...]; *label is how it was written. */
 gchar *one_attribute(const OneVm *one, const char *name, gchar **label);
 gboolean one_parse_process(OneVm *one, GError **error);
+
+/* spec_opennebula_disk.c ---------------------------------------------------------------------- */
+
+/* Sets the spec's disks from MORE_DISKS. */
+gboolean one_parse_disks(OneVm *one, GError **error);
 
 /* spec_opennebula_nic.c ----------------------------------------------------------------------- */
 

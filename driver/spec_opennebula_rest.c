@@ -21,6 +21,12 @@ static const char *const disk_silent[] = {
     "TARGET",        "TM_MAD",      "TM_MAD_SYSTEM",
     "TYPE",          NULL};
 
+/* Honoured on the disks beside disk 0, or asking for nothing there. */
+static const char *const more_disk_silent[] = {
+    "ATTACH",         "DETACH",          "HOTPLUG_SAVE_AS", "ONEDOCK_FS",
+    "ONEDOCK_MOUNT",  "READ_BYTES_SEC",  "READ_IOPS_SEC",   "TOTAL_BYTES_SEC",
+    "TOTAL_IOPS_SEC", "WRITE_BYTES_SEC", "WRITE_IOPS_SEC",  NULL};
+
 static const char *const nic_silent[] = {"ALIAS_ID",
                                          "ALIAS_IDS",
                                          "AR_ID",
@@ -201,19 +207,27 @@ void one_note_nic(OneVm *one, const OneNic *nic)
         one_note(one, "%s: %s %s not honoured", label, rest, one_are(others));
 }
 
+static void note_disk(OneVm *one, const xmlNode *node, const char *id, const char *const *honoured)
+{
+    g_autoptr(GPtrArray) names = loud(node, disk_silent);
+    for (guint i = names->len; honoured && i-- > 0;)
+        if (g_strv_contains(honoured, names->pdata[i]))
+            g_ptr_array_remove_index(names, i);
+    g_autofree gchar *list = one_join(names);
+    if (names->len > 0)
+        one_note(one, "disk %s: %s %s not honoured", id, list, one_are(names));
+}
+
 static void note_disks(OneVm *one)
 {
-    if (one->root_disk) {
-        g_autoptr(GPtrArray) names = loud(one->root_disk, disk_silent);
-        g_autofree gchar *list = one_join(names);
-        if (names->len > 0)
-            one_note(one, "disk 0: %s %s not honoured", list, one_are(names));
-    }
+    if (one->root_disk)
+        note_disk(one, one->root_disk, "0", NULL);
     for (guint i = 0; i < one->more_disks->len; i++) {
-        g_autofree gchar *id = one_text(one->more_disks->pdata[i], "DISK_ID");
-        g_autofree gchar *target = one_text(one->more_disks->pdata[i], "TARGET");
-        one_note(one, "DISK %s (%s) is not honoured: disk 0 alone is given to the container", id,
-                 target ? target : "no target");
+        const xmlNode *node = one->more_disks->pdata[i];
+        g_autofree gchar *id = one_text(node, "DISK_ID");
+        guint64 number = g_ascii_strtoull(id, NULL, 10);
+        if (vm_spec_disk(one->spec, (guint)number))
+            note_disk(one, node, id, more_disk_silent);
     }
 }
 

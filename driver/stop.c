@@ -6,6 +6,7 @@
 #include "leftover.h"
 #include "network.h"
 #include "state.h"
+#include "volume.h"
 
 static gint stop_seconds(Host *host, const char *deploy_id, gint asked)
 {
@@ -32,7 +33,7 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
                                  !engine_stop(host->engine, container->id,
                                               stop_seconds(host, deploy_id, timeout_s), error)))
         return FALSE;
-    return network_down(host, deploy_id, error);
+    return volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }
 
 static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
@@ -47,7 +48,7 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
     if (!container || host_is_leftover(container))
         return leftover_clear(host, deploy_id, container, error);
     return (!host_runs(container) || engine_kill(host->engine, container->id, error)) &&
-           network_down(host, deploy_id, error);
+           volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }
 
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)

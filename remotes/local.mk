@@ -37,9 +37,11 @@ remote_scripts = \
 	remotes/opennebula/tm/onedock/snap_create_live \
 	remotes/opennebula/tm/onedock/snap_delete \
 	remotes/opennebula/tm/onedock/snap_revert \
+	remotes/opennebula/vmm/onedock/attach_disk \
 	remotes/opennebula/vmm/onedock/attach_nic \
 	remotes/opennebula/vmm/onedock/cancel \
 	remotes/opennebula/vmm/onedock/deploy \
+	remotes/opennebula/vmm/onedock/detach_disk \
 	remotes/opennebula/vmm/onedock/detach_nic \
 	remotes/opennebula/vmm/onedock/exec \
 	remotes/opennebula/vmm/onedock/exec_cancel \

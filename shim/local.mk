@@ -35,6 +35,7 @@ pkglibexec_PROGRAMS += vmdock-one
 vmdock_one_SOURCES = \
 	shim/one.c shim/one.h \
 	shim/one_context.c \
+	shim/one_disks.c \
 	shim/one_exec.c \
 	shim/one_lifecycle.c \
 	shim/one_monitor.c \

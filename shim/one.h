@@ -28,6 +28,8 @@ typedef struct {
     X("reboot", one_reboot)                                                                        \
     X("reset", one_reset)                                                                          \
     X("poll", one_poll)                                                                            \
+    X("attach_disk", one_attach_disk)                                                              \
+    X("detach_disk", one_detach_disk)                                                              \
     X("attach_nic", one_attach_nic)                                                                \
     X("detach_nic", one_detach_nic)                                                                \
     X("set_qos", one_set_qos)                                                                      \

@@ -101,6 +101,11 @@ static gchar *explain_text(const json_t *plan)
     json_t *link;
     json_array_foreach (json_object_get(plan, "links"), i, link)
         add_link(out, link);
+    json_t *disk;
+    json_array_foreach (json_object_get(plan, "disks"), i, disk)
+        g_string_append_printf(
+            out, "%-12s %s on %s%s\n", "disk", text_of(disk, "file"), text_of(disk, "mount_point"),
+            json_is_true(json_object_get(disk, "read_only")) ? ", read-only" : "");
     g_string_append_printf(out, "%-12s none of vmdock's own; the cloud's network driver filters\n",
                            "rules");
     add_context(out, json_object_get(plan, "context"));

@@ -34,10 +34,12 @@ unit_tests = \
 	tests/unit/test_sandbox \
 	tests/unit/test_setup \
 	tests/unit/test_spec \
+	tests/unit/test_spec_disk \
 	tests/unit/test_spec_opennebula \
 	tests/unit/test_table \
 	tests/unit/test_tm_args \
-	tests/unit/test_vm_status
+	tests/unit/test_vm_status \
+	tests/unit/test_volume
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 

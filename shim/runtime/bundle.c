@@ -264,12 +264,6 @@ typedef struct {
     char *text;
 } Edit;
 
-static void edit_clear(Edit *edit)
-{
-    free(edit->text);
-}
-#define autoedit __attribute__((cleanup(edit_clear)))
-
 static bool edit_to(Edit *edit, Span span, const json_t *json, char **error)
 {
     edit->span = span;
@@ -305,37 +299,84 @@ static bool edit_hooks(Span root, Edit *edit, char **error)
     return edit_to(edit, value, hooks, error);
 }
 
-static char *apply(Span root, const Edit *first, const Edit *second, size_t *length)
+/* Behind the last of the engine's mounts: what is mounted later lies over what was before. */
+static bool edit_mounts(Span root, const BundleChange *change, Edit *edit, char **error)
 {
-    if (first->span.begin > second->span.begin) {
-        const Edit *later = first;
-        first = second;
-        second = later;
+    Span member, value;
+    if (!find_member(root, "mounts", &member, &value) || value.begin == value.end ||
+        *value.begin != '[')
+        return plain_fail(error, "its container has no list of mounts");
+    const char *end = value.end - 1;
+    bool empty = skip_blanks(value.begin + 1, end) == end;
+    autojson json_t *list = json_array();
+    for (size_t i = 0; i < change->mount_count; i++) {
+        const BundleMount *mount = &change->mounts[i];
+        json_t *json =
+            json_pack("{s:s, s:s, s:s, s:[s, s, s, s, s]}", "destination", mount->destination,
+                      "type", "bind", "source", mount->source, "options", "bind", "rprivate",
+                      "nodev", "nosuid", mount->read_only ? "ro" : "rw");
+        if (!json || json_array_append_new(list, json) < 0)
+            return plain_fail(error, "the place of a disk is not UTF-8");
     }
-    const char *one = first->text ? first->text : "", *two = second->text ? second->text : "";
-    const Span parts[] = {{root.begin, first->span.begin},
-                          {one, one + strlen(one)},
-                          {first->span.end, second->span.begin},
-                          {two, two + strlen(two)},
-                          {second->span.end, root.end}};
-    char *text = plain_memory((size_t)(root.end - root.begin) + strlen(one) + strlen(two) + 1);
-    *length = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        size_t size = (size_t)(parts[i].end - parts[i].begin);
-        memcpy(text + *length, parts[i].begin, size);
-        *length += size;
+    if (!edit_to(edit, (Span){end, end}, list, error))
+        return false;
+    /* Its own brackets go; the comma stands where there was something before. */
+    size_t length = strlen(edit->text);
+    edit->text[length - 1] = '\0';
+    edit->text[0] = empty ? ' ' : ',';
+    return true;
+}
+
+static void sort_edits(Edit *edits, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && edits[j].span.begin < edits[j - 1].span.begin; j--) {
+            Edit earlier = edits[j];
+            edits[j] = edits[j - 1];
+            edits[j - 1] = earlier;
+        }
+}
+
+static char *append(char *to, const char *from, const char *end)
+{
+    return mempcpy(to, from, (size_t)(end - from));
+}
+
+/* The stretches of EDITS do not overlap. */
+static char *apply(Span root, Edit *edits, size_t count, size_t *length)
+{
+    size_t room = (size_t)(root.end - root.begin) + 1;
+    for (size_t i = 0; i < count; i++)
+        room += edits[i].text ? strlen(edits[i].text) : 0;
+    sort_edits(edits, count);
+    char *text = plain_memory(room), *to = text;
+    const char *from = root.begin;
+    for (size_t i = 0; i < count; i++) {
+        to = append(to, from, edits[i].span.begin);
+        if (edits[i].text)
+            to = append(to, edits[i].text, edits[i].text + strlen(edits[i].text));
+        from = edits[i].span.end;
     }
-    text[*length] = '\0';
+    to = append(to, from, root.end);
+    *to = '\0';
+    *length = (size_t)(to - text);
     return text;
 }
 
-char *bundle_join(const char *text, size_t length, const char *netns, bool keep_hook,
+enum { NAMESPACES, HOOKS, MOUNTS, EDITS };
+
+char *bundle_join(const char *text, size_t length, const BundleChange *change,
                   size_t *joined_length, char **error)
 {
     Span root = {text, text + length};
-    autoedit Edit namespaces = {.span = {root.end, root.end}}, hooks = namespaces;
-    if (!edit_namespaces(root, netns, &namespaces, error) ||
-        (!keep_hook && !edit_hooks(root, &hooks, error)))
-        return NULL;
-    return apply(root, &namespaces, &hooks, joined_length);
+    Edit edits[EDITS];
+    for (size_t i = 0; i < EDITS; i++)
+        edits[i] = (Edit){.span = {root.end, root.end}};
+    bool made = edit_namespaces(root, change->netns, &edits[NAMESPACES], error) &&
+                (change->keep_hook || edit_hooks(root, &edits[HOOKS], error)) &&
+                (change->mount_count == 0 || edit_mounts(root, change, &edits[MOUNTS], error));
+    char *joined = made ? apply(root, edits, EDITS, joined_length) : NULL;
+    for (size_t i = 0; i < EDITS; i++)
+        free(edits[i].text);
+    return joined;
 }

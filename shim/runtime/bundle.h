@@ -25,11 +25,27 @@ typedef enum {
 BundleOwner bundle_owner(const char *text, size_t length, const char *cgroup_parent, const char *id,
                          char **error);
 
+/* A file system that the host has mounted for the container. */
+typedef struct {
+    char *source;      /* where it is mounted on the host */
+    char *destination; /* where the container is to have it */
+    bool read_only;
+} BundleMount;
+
+/* What the VM's description has and the engine's does not. */
+typedef struct {
+    const char *netns; /* path of the network namespace */
+    bool keep_hook;    /* leave the engine's set-key hook */
+    const BundleMount *mounts;
+    size_t mount_count;
+} BundleChange;
+
 /*
- * TEXT, which bundle_owner() called ours, with NETNS as the path of its network namespace and,
- * unless KEEP_HOOK, without the engine's set-key hook. Every byte that is not part of these two is
- * the original's: numbers above 2^63 (unlimited rlimits) survive. NULL with a sentence if the
- * container has no network namespace of its own to replace.
+ * TEXT, which bundle_owner() called ours, with CHANGE made: the path of its network namespace, the
+ * engine's set-key hook, and further mounts behind the engine's own. What is mounted is a foreign
+ * file system: nodev and nosuid. Every byte that is not part of these is the original's: numbers
+ * above 2^63 (unlimited rlimits) survive. NULL with a sentence if the container has no network
+ * namespace of its own to replace.
  */
-char *bundle_join(const char *text, size_t length, const char *netns, bool keep_hook,
+char *bundle_join(const char *text, size_t length, const BundleChange *change,
                   size_t *joined_length, char **error);

@@ -12,13 +12,18 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
-enum { MAX_SMALL_FILE = 16384, MAX_VM_TAIL = 50, SHORT_ID = 12 };
+enum { MAX_SMALL_FILE = 16384, MAX_MAP = 131072, MAX_MOUNTS = 64, MAX_VM_TAIL = 50, SHORT_ID = 12 };
 
 void lookup_vm_clear(LookupVm *vm)
 {
     free(vm->vm);
     free(vm->netns);
     free(vm->real);
+    for (size_t i = 0; i < vm->mount_count; i++) {
+        free(vm->mounts[i].source);
+        free(vm->mounts[i].destination);
+    }
+    free(vm->mounts);
     *vm = (LookupVm){0};
 }
 
@@ -80,12 +85,44 @@ static bool map_missing(const Settings *settings, const char *id, char **error)
                    : false;
 }
 
+/* Absolute, without a part that would lead elsewhere. */
+static bool is_plain_path(const char *path)
+{
+    for (const char *part = path; (part = strchr(part, '/')); part++) {
+        size_t length = strcspn(part + 1, "/");
+        if (length == 0 || strncmp(part + 1, ".", length) == 0 ||
+            (length == 2 && strncmp(part + 1, "..", 2) == 0))
+            return false;
+    }
+    return *path == '/';
+}
+
+static bool take_mounts(const json_t *list, const char *path, LookupVm *vm, char **error)
+{
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > MAX_MOUNTS)
+        return plain_fail(error, "%s is not a sandbox map", path);
+    vm->mounts = plain_memory((count + 1) * sizeof *vm->mounts);
+    for (size_t i = 0; i < count; i++) {
+        const char *source, *destination;
+        int read_only;
+        if (json_unpack(json_array_get(list, i), "{s:s, s:s, s:b}", "source", &source,
+                        "destination", &destination, "read_only", &read_only) < 0 ||
+            !is_plain_path(source) || !is_plain_path(destination))
+            return plain_fail(error, "%s is not a sandbox map", path);
+        vm->mounts[vm->mount_count++] =
+            (BundleMount){plain_print("%s", source), plain_print("%s", destination), read_only};
+    }
+    return true;
+}
+
 static bool take_map(const json_t *map, const char *path, LookupVm *vm, char **error)
 {
     const char *name, *netns, *real = NULL;
+    const json_t *mounts = NULL;
     int keep_hook = 0;
-    if (json_unpack((json_t *)map, "{s:s, s:s, s?s, s?b}", "vm", &name, "netns", &netns, "runtime",
-                    &real, "keep_hook", &keep_hook) < 0)
+    if (json_unpack((json_t *)map, "{s:s, s:s, s?s, s?b, s?o}", "vm", &name, "netns", &netns,
+                    "runtime", &real, "keep_hook", &keep_hook, "mounts", &mounts) < 0)
         return plain_fail(error, "%s is not a sandbox map", path);
     if (!deploy_id_fit(name))
         return plain_fail(error, "%s holds no deploy id", path);
@@ -93,6 +130,40 @@ static bool take_map(const json_t *map, const char *path, LookupVm *vm, char **e
     vm->netns = plain_print("%s", netns);
     vm->real = real && *real == '/' ? plain_print("%s", real) : NULL;
     vm->keep_hook = keep_hook;
+    return !mounts || take_mounts(mounts, path, vm, error);
+}
+
+/* "<run>/disk/<vm>/<number>" and nothing else: what the host has elsewhere is no VM's. */
+static bool is_disk(const Settings *settings, const LookupVm *vm, const char *source)
+{
+    autofree char *folder = plain_print("%s/disk/%s/", settings->run_dir, vm->vm);
+    size_t length = strlen(folder);
+    const char *number = strncmp(source, folder, length) == 0 ? source + length : "";
+    return *number && number[strspn(number, "0123456789")] == '\0';
+}
+
+/* A folder on which nothing is mounted would take the VM's data and lose it. */
+static bool is_mounted(const char *source)
+{
+    autofree char *parent = plain_print("%.*s", (int)(strrchr(source, '/') - source), source);
+    struct stat own, above;
+    return lstat(source, &own) == 0 && S_ISDIR(own.st_mode) && lstat(parent, &above) == 0 &&
+           own.st_dev != above.st_dev;
+}
+
+static bool check_mounts(const Settings *settings, const LookupVm *vm, const char *path,
+                         char **error)
+{
+    for (size_t i = 0; i < vm->mount_count; i++) {
+        const char *source = vm->mounts[i].source;
+        if (!is_disk(settings, vm, source))
+            return plain_fail(error, "VM %s: %s names a disk at %s", vm->vm, path, source);
+        if (!is_mounted(source))
+            return plain_fail(error,
+                              "VM %s: its disk is not mounted on %s; start the VM through its cloud"
+                              " or with `vmdock reboot`, not with the engine",
+                              vm->vm, source);
+    }
     return true;
 }
 
@@ -126,7 +197,7 @@ bool lookup_vm(const Settings *settings, const char *id, LookupVm *vm, char **er
 {
     autofree char *path = plain_print("%s/sandbox/%s", settings->run_dir, id), *text = NULL;
     size_t length = 0;
-    switch (plain_read(path, MAX_SMALL_FILE, PLAIN_OWN, &text, &length, NULL, error)) {
+    switch (plain_read(path, MAX_MAP, PLAIN_OWN, &text, &length, NULL, error)) {
     case PLAIN_MISSING:
         return map_missing(settings, id, error);
     case PLAIN_FAILED:
@@ -140,7 +211,7 @@ bool lookup_vm(const Settings *settings, const char *id, LookupVm *vm, char **er
     autofree char *right = plain_print("%s/%s", settings->netns_dir, vm->vm);
     if (strcmp(vm->netns, right) != 0)
         return plain_fail(error, "VM %s: %s names another sandbox than %s", vm->vm, path, right);
-    return check_netns(vm, error);
+    return check_netns(vm, error) && check_mounts(settings, vm, path, error);
 }
 
 bool lookup_real(const Settings *settings, const char *id, char **real, char **error)

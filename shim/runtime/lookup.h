@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "bundle.h"
 #include "settings.h"
 
 typedef struct {
@@ -14,6 +15,8 @@ typedef struct {
     char *netns; /* the sandbox, checked to be a network namespace other than the caller's own */
     char *real;  /* the real runtime; NULL if vmdock did not say */
     bool keep_hook;
+    BundleMount *mounts; /* the VM's disks, each checked to be mounted */
+    size_t mount_count;
 } LookupVm;
 
 void lookup_vm_clear(LookupVm *vm);

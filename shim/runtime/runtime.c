@@ -99,8 +99,8 @@ static bool join(const Birth *birth, char **real, char **error)
     if (!lookup_vm(birth->settings, birth->command->id, &vm, error))
         return false;
     size_t length = 0;
-    autofree char *joined =
-        bundle_join(birth->text, birth->length, vm.netns, vm.keep_hook, &length, error);
+    const BundleChange change = {vm.netns, vm.keep_hook, vm.mounts, vm.mount_count};
+    autofree char *joined = bundle_join(birth->text, birth->length, &change, &length, error);
     if (!joined || !plain_replace(birth->place.folder, birth->place.name, joined, length,
                                   &birth->status, error))
         return plain_prefix(error, "VM %s", vm.vm);

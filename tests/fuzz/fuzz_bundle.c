@@ -75,7 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BundleOwner owner = bundle_owner(text, length, parent, ID, &error);
     if ((owner == BUNDLE_REFUSED) != (error != NULL))
         abort();
-    char *joined = bundle_join(text, length, NETNS, keep_hook, &joined_length, &error);
+    char *joined =
+        bundle_join(text, length, &(BundleChange){.netns = NETNS, .keep_hook = keep_hook},
+                    &joined_length, &error);
     if (joined && owner == BUNDLE_OURS)
         check(text, length, joined, joined_length);
     if (!joined && !error)

@@ -148,6 +148,21 @@ bridges_of() {
     done | sort -u
 }
 
+# Puts a file with a file system where the VM of an XML is to have each of its further disks, as
+# transfer drivers do, in datastores of the lab's own.
+disk_files() {
+    local ids id place
+    ids=$(xmllint --xpath '(//VM)[1]/TEMPLATE/DISK[position() > 1]/DISK_ID/text()' "$1" 2>/dev/null) || return 0
+    place=$LAB_DIR/datastores/$(xmllint --xpath 'string(//DS_ID)' "$1")/$(xmllint --xpath 'string((//VM)[1]/ID)' "$1")
+    grep -qx "datastores = $LAB_DIR/datastores" "$CONF" ||
+        printf '\n[opennebula]\ndatastores = %s\n' "$LAB_DIR/datastores" >>"$CONF"
+    mkdir -p "$place"
+    while read -r id; do
+        truncate -s 4M "$place/disk.$id"
+        mkfs.ext4 -q -F "$place/disk.$id"
+    done < <(grep -o '[0-9]*' <<<"$ids")
+}
+
 # Everything on this host that a VM may leave traces in, one thing a line.
 host_state() {
     ip -oneline link show | sed 's/^[0-9]*: \([^:@]*\).*/link \1/' | sort
@@ -171,7 +186,8 @@ sweep() {
     for name in $({ ip -oneline link show type veth; ip -oneline link show type ifb | grep ': q'; } | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
         ip link del "$name" 2>/dev/null
     done
-    find "$STATE" "$RUN" -mindepth 1 -delete 2>/dev/null
+    grep -o " $RUN/disk[^ ]*" /proc/self/mountinfo | tac | xargs --no-run-if-empty umount 2>/dev/null
+    find "$STATE" "$RUN" -xdev -mindepth 1 -delete 2>/dev/null || true
     return 0
 }
 

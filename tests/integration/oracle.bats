@@ -205,6 +205,7 @@ compare() {
         bridge "$name"
         BRIDGES+=("$name")
     done
+    disk_files "$file"
     network_alone "$file" | vmdock deploy - || return 1
     for ((place = 1; place <= nics; place++)); do
         expect_nic "$file" "one-$id" "$place" || return 1

@@ -39,6 +39,7 @@ teardown() {
     for name in $(bridges_of "$xml"); do
         bridge "$name"
     done
+    disk_files "$xml"
     remote deploy "/var/lib/one//datastores/102/$id/deployment.0" node1 "$id" node1 <"$xml"
     same "$(cat "$OUT")" "one-$id"
     same "$(container_state "$id")" running

@@ -347,7 +347,9 @@ static gchar *joined(const char *text, gboolean keep_hook)
 {
     char *error = NULL;
     gsize length = 0;
-    gchar *result = bundle_join(text, strlen(text), NETNS, keep_hook, &length, &error);
+    gchar *result =
+        bundle_join(text, strlen(text), &(BundleChange){.netns = NETNS, .keep_hook = keep_hook},
+                    &length, &error);
     g_assert_cmpstr(error, ==, NULL);
     g_assert_cmpuint(length, ==, strlen(result));
     return result;
@@ -429,6 +431,39 @@ static void test_join_bytes(void)
     }
 }
 
+/* Further mounts stand behind the engine's own. */
+static void test_join_mounts(void)
+{
+    static const struct {
+        const char *mounts, *result;
+    } rows[] = {
+#define MINE                                                                                       \
+    "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"/r/1\",\"options\":[\"bind\","      \
+    "\"rprivate\",\"nodev\",\"nosuid\",\"rw\"]}"
+        {"[]", "[ " MINE "]"},
+        {"[{\"type\":\"proc\"}]", "[{\"type\":\"proc\"}," MINE "]"},
+        {"[ {\"a\":18446744073709551615} ]", "[ {\"a\":18446744073709551615} ," MINE "]"},
+    };
+    BundleMount mounts[] = {{(char *)"/r/1", (char *)"/data", false}};
+    const BundleChange change = {NETNS, false, mounts, 1};
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *member = g_strdup_printf("\"mounts\":%s,", rows[i].mounts);
+        g_autofree gchar *after = g_strdup_printf("\"mounts\":%s,", rows[i].result);
+        g_autofree gchar *text = replaced(WITH("@", "", ""), "@", member);
+        g_autofree gchar *right = replaced(DONE("@", "", ""), "@", after);
+        char *error = NULL;
+        gsize length = 0;
+        g_autofree gchar *result = bundle_join(text, strlen(text), &change, &length, &error);
+        g_assert_cmpstr(result, ==, right);
+    }
+    char *error = NULL;
+    gsize length = 0;
+    const char *without = WITH("", "", "");
+    g_assert_null(bundle_join(without, strlen(without), &change, &length, &error));
+    g_assert_cmpstr(error, ==, "its container has no list of mounts");
+    free(error);
+}
+
 static void test_join_refused(void)
 {
     static const struct {
@@ -450,7 +485,8 @@ static void test_join_refused(void)
             g_strdup_printf("{\"linux\":{\"namespaces\":%s}}", rows[i].namespaces);
         char *error = NULL;
         gsize length = 0;
-        g_assert_null(bundle_join(text, strlen(text), NETNS, FALSE, &length, &error));
+        g_assert_null(
+            bundle_join(text, strlen(text), &(BundleChange){.netns = NETNS}, &length, &error));
         g_assert_true(g_pattern_match_simple(rows[i].pattern, error));
         free(error);
     }
@@ -805,12 +841,66 @@ static void test_bad_map(Host *host, gconstpointer unused)
     }
 }
 
+/* put_map() with disks; %h is the host's folder. */
+static void put_disks(const Host *host, const char *mounts)
+{
+    g_autofree gchar *here =
+        strstr(mounts, "%h") ? replaced(mounts, "%h", host->folder) : g_strdup(mounts);
+    g_autofree gchar *text = g_strdup_printf("{\"vm\": \"one-42\", \"netns\": \"%s/netns/one-42\", "
+                                             "\"runtime\": \"%s/runc\", \"mounts\": %s}",
+                                             host->folder, host->folder, here);
+    put(host, "run/vmdock/sandbox/" ID, text, 0600);
+}
+
+#define DISK(source, destination)                                                                  \
+    "{\"source\": \"" source "\", \"destination\": \"" destination "\", \"read_only\": true}"
+
+static void test_disks(Host *host, gconstpointer unused)
+{
+    (void)unused;
+    g_autofree gchar *place = at(host, "run/vmdock/disk/one-42/1");
+    g_assert_cmpint(g_mkdir_with_parents(place, 0700), ==, 0);
+    static const struct {
+        const char *mounts, *pattern;
+    } rows[] = {
+        {"[" DISK("%h/run/vmdock/disk/one-42/1", "/data") "]",
+         "VM one-42: its disk is not mounted on %h/run/vmdock/disk/one-42/1; start the VM*"},
+        {"[" DISK("%h/run/vmdock/disk/one-42/2", "/data") "]",
+         "VM one-42: its disk is not mounted*"},
+        {"[" DISK("/etc", "/data") "]", "VM one-42: *names a disk at /etc"},
+        {"[" DISK("%h/run/vmdock/disk/one-43/1", "/data") "]", "VM one-42: *names a disk at *"},
+        {"[" DISK("%h/run/vmdock/disk/one-42/1x", "/data") "]", "VM one-42: *names a disk at *"},
+        {"[" DISK("%h/run/vmdock/disk/one-42/../1", "/data") "]", "*is not a sandbox map"},
+        {"[" DISK("%h/run/vmdock/disk/one-42/1", "data") "]", "*is not a sandbox map"},
+        {"[" DISK("%h/run/vmdock/disk/one-42/1", "/a/../b") "]", "*is not a sandbox map"},
+        {"[{}]", "*is not a sandbox map"},
+        {"{}", "*is not a sandbox map"},
+        {"null", "*is not a sandbox map"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        put_disks(host, rows[i].mounts);
+        refuse(host, rows[i].pattern);
+    }
+    g_assert_cmpint(mount("disk", place, "tmpfs", 0, NULL), ==, 0);
+    put_disks(host, rows[0].mounts);
+    g_assert_cmpint(run(host, CREATE), ==, 0);
+    g_autofree gchar *text = get(host, "bundle/config.json");
+    g_autoptr(json_t) root = parsed(text);
+    const json_t *mounts = json_object_get(root, "mounts");
+    const json_t *last = json_array_get(mounts, json_array_size(mounts) - 1);
+    g_autoptr(json_t) expected_one =
+        json_pack("{s:s, s:s, s:s, s:[s, s, s, s, s]}", "destination", "/data", "type", "bind",
+                  "source", place, "options", "bind", "rprivate", "nodev", "nosuid", "ro");
+    g_assert_true(json_equal(last, expected_one));
+    g_assert_cmpint(umount(place), ==, 0);
+}
+
 /* A map counts only if nobody but root can have written it. */
 static void test_foreign_map(Host *host, gconstpointer unused)
 {
     (void)unused;
     g_autofree gchar *map = at(host, "run/vmdock/sandbox/" ID);
-    g_autofree gchar *large = g_strnfill(20000, ' ');
+    g_autofree gchar *large = g_strnfill(140000, ' ');
     put(host, "run/vmdock/sandbox/" ID, large, 0600);
     refuse(host, "*sandbox/" ID " is larger than *");
     put_map(host, "one-42", "one-42", FALSE);
@@ -1101,6 +1191,7 @@ int main(int argc, char **argv)
     g_test_add_func("/runtime/owner/of-text", test_owner_of_text);
     g_test_add_func("/runtime/join/recorded", test_join_recorded);
     g_test_add_func("/runtime/join/bytes", test_join_bytes);
+    g_test_add_func("/runtime/join/mounts", test_join_mounts);
     g_test_add_func("/runtime/join/refused", test_join_refused);
     add("/runtime/create", test_create);
     add("/runtime/create/keeps-hook", test_create_keeps_hook);
@@ -1111,6 +1202,7 @@ int main(int argc, char **argv)
     add("/runtime/refuse/missing-sandbox", test_missing_sandbox);
     add("/runtime/refuse/wrong-namespace", test_wrong_namespace);
     add("/runtime/refuse/bad-map", test_bad_map);
+    add("/runtime/disks", test_disks);
     add("/runtime/refuse/foreign-map", test_foreign_map);
     add("/runtime/refuse/bad-bundle", test_bad_bundle);
     add("/runtime/refuse/full-disk", test_full_disk);

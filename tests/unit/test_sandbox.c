@@ -284,7 +284,8 @@ static void test_map(void)
     Config config = netns_config();
     g_autoptr(Sandbox) sandbox = ensure(&config, "one-8");
     g_autoptr(GError) error = NULL;
-    g_assert_true(sandbox_map_write(&config, container_id, sandbox, TRUE, &error));
+    g_autoptr(json_t) mounts = json_pack("[{s:s}]", "source", "/run/vmdock/disk/one-8/1");
+    g_assert_true(sandbox_map_write(&config, container_id, sandbox, TRUE, mounts, &error));
     g_assert_no_error(error);
     g_autofree gchar *path = g_strconcat("/run/vmdock/sandbox/", container_id, NULL);
     g_autofree gchar *state = g_strconcat("/run/state/container/", container_id, NULL);
@@ -295,15 +296,15 @@ static void test_map(void)
     ino_t written = there.st_ino;
     g_autoptr(json_t) map = json_load_file(path, 0, NULL);
     g_autoptr(json_t) expected =
-        json_pack("{s:s, s:s, s:s, s:b}", "vm", "one-8", "netns", "/run/netns/one-8", "runtime",
-                  "/usr/sbin/runc", "keep_hook", 1);
+        json_pack("{s:s, s:s, s:s, s:b, s:O}", "vm", "one-8", "netns", "/run/netns/one-8",
+                  "runtime", "/usr/sbin/runc", "keep_hook", 1, "mounts", mounts);
     g_assert_true(json_equal(map, expected));
     g_autofree gchar *line = file_read(state, 100, NULL, NULL);
     g_assert_cmpstr(line, ==, "one-8\n");
 
     /* A later start: the host has rebooted, the run folder is empty, the state is written once. */
     g_assert_true(file_remove_tree("/run/vmdock/sandbox", NULL));
-    g_assert_true(sandbox_map_write(&config, container_id, sandbox, FALSE, &error));
+    g_assert_true(sandbox_map_write(&config, container_id, sandbox, FALSE, mounts, &error));
     g_autoptr(json_t) later = json_load_file(path, 0, NULL);
     g_assert_true(json_is_false(json_object_get(later, "keep_hook")));
     g_assert_true(stat(state, &there) == 0 && there.st_ino == written);
@@ -312,7 +313,7 @@ static void test_map(void)
     g_assert_true(sandbox_map_remove(&config, container_id, &error));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
     g_assert_false(g_file_test(state, G_FILE_TEST_EXISTS));
-    g_assert_false(sandbox_map_write(&config, "../../etc/passwd", sandbox, FALSE, &error));
+    g_assert_false(sandbox_map_write(&config, "../../etc/passwd", sandbox, FALSE, mounts, &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX);
     remove_sandbox(&config, "one-8");
 }

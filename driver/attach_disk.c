@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* attach_disk and detach_disk: a further disk comes to a VM that runs, and leaves it. */
+#include "actions.h"
+
+#include "error.h"
+#include "interrupt.h"
+#include "log.h"
+#include "state.h"
+#include "undo.h"
+#include "volume.h"
+
+/* The VM that an action of this file works on. */
+typedef struct {
+    Host *host;
+    const char *deploy_id;
+    const VmDisk *disk;
+    EngineContainer *container;
+    VmSpec *spec; /* the last applied one */
+} Plugging;
+
+static void plugging_clear(Plugging *plugging)
+{
+    g_clear_pointer(&plugging->container, engine_container_free);
+    g_clear_pointer(&plugging->spec, vm_spec_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plugging, plugging_clear)
+
+static gboolean look(Plugging *it, GError **error)
+{
+    it->container = host_container_needed(it->host, it->deploy_id, error);
+    if (!it->container)
+        return FALSE;
+    it->spec = state_load_needed(it->host->config, it->deploy_id, error);
+    return it->spec != NULL;
+}
+
+static gboolean undo_attach(gpointer data, GError **error)
+{
+    const Plugging *it = data;
+    return volume_detach(it->host->config, it->deploy_id, it->disk, it->container->pid, error);
+}
+
+static void forget(VmSpec *spec, guint id)
+{
+    VmDisk *disk = vm_spec_disk(spec, id);
+    if (disk)
+        g_ptr_array_remove(spec->disks, disk);
+}
+
+static gint by_id(gconstpointer a, gconstpointer b)
+{
+    const VmDisk *mine = *(VmDisk *const *)a, *theirs = *(VmDisk *const *)b;
+    return mine->id < theirs->id ? -1 : mine->id > theirs->id;
+}
+
+static gboolean save(const Plugging *it, GError **error)
+{
+    const Config *config = it->host->config;
+    return state_save(config, it->spec, error) && state_sync(config, it->deploy_id, error);
+}
+
+static gboolean attach_locked(Plugging *it, GError **error)
+{
+    if (!look(it, error))
+        return FALSE;
+    if (!host_runs(it->container)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "it does not run");
+        return FALSE;
+    }
+    forget(it->spec, it->disk->id);
+    g_ptr_array_add(it->spec->disks, vm_disk_copy(it->disk));
+    g_ptr_array_sort(it->spec->disks, by_id);
+    if (!vm_spec_check(it->spec, error) || !interrupt_check(error))
+        return FALSE;
+    g_autoptr(Undo) undo = undo_new();
+    if (!volume_attach(it->host->config, it->deploy_id, it->disk, it->container->pid, error))
+        return FALSE;
+    undo_push(undo, "the disk", undo_attach, it, NULL);
+    if (!interrupt_check(error) || !save(it, error))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
+}
+
+static gboolean detach_locked(Plugging *it, guint id, GError **error)
+{
+    if (!look(it, error))
+        return FALSE;
+    const VmDisk *disk = vm_spec_disk(it->spec, id);
+    if (!disk)
+        return TRUE;
+    if (host_runs(it->container) &&
+        !volume_detach(it->host->config, it->deploy_id, disk, it->container->pid, error))
+        return FALSE;
+    forget(it->spec, id);
+    return save(it, error);
+}
+
+gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
+        return FALSE;
+    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id, .disk = disk};
+    if (attach_locked(&it, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}
+
+gboolean vm_detach_disk(Host *host, const char *deploy_id, guint id, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    if (!lock)
+        return FALSE;
+    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id};
+    if (detach_locked(&it, id, error))
+        return TRUE;
+    g_prefix_error(error, "VM %s: ", deploy_id);
+    return FALSE;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The disks of a spec beside disk 0. */
+#include "error.h"
+#include "spec.h"
+
+#include <string.h>
+
+void vm_disk_free(VmDisk *disk)
+{
+    if (!disk)
+        return;
+    g_free(disk->target);
+    g_free(disk->source);
+    g_free(disk->mount_point);
+    g_free(disk->make_fs);
+    g_free(disk);
+}
+
+VmDisk *vm_disk_copy(const VmDisk *disk)
+{
+    VmDisk *copy = g_new(VmDisk, 1);
+    *copy = *disk;
+    copy->target = g_strdup(disk->target);
+    copy->source = g_strdup(disk->source);
+    copy->mount_point = g_strdup(disk->mount_point);
+    copy->make_fs = g_strdup(disk->make_fs);
+    return copy;
+}
+
+VmDisk *vm_spec_disk(const VmSpec *spec, guint id)
+{
+    for (guint i = 0; i < spec->disks->len; i++) {
+        VmDisk *disk = g_ptr_array_index(spec->disks, i);
+        if (disk->id == id)
+            return disk;
+    }
+    return NULL;
+}
+
+static gboolean is_below(const char *path, const char *parent)
+{
+    gsize length = strlen(parent);
+    return strncmp(path, parent, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* The kernel's own file systems: runtimes refuse them, and nothing good would come of it. */
+static gboolean is_reserved(const char *path)
+{
+    static const char *const places[] = {"/proc", "/sys", "/dev"};
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
+        if (is_below(path, places[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean is_tmpfs(const VmSpec *spec, const char *path)
+{
+    for (char **item = spec->tmpfs; item && *item; item++) {
+        g_autofree gchar *place = g_strndup(*item, strcspn(*item, ":"));
+        if (strcmp(place, path) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean check_disk(const VmSpec *spec, const VmDisk *disk, GError **error)
+{
+    if (is_reserved(disk->mount_point))
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                    "disk %u: nothing can be mounted on %s of a container", disk->id,
+                    disk->mount_point);
+    else if (is_tmpfs(spec, disk->mount_point))
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                    "disk %u: its mount point %s is a tmpfs of the VM", disk->id,
+                    disk->mount_point);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static gboolean check_disk_pair(const VmDisk *a, const VmDisk *b, GError **error)
+{
+    if (a->id == b->id)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "two disks have the number %u", a->id);
+    else if (strcmp(a->mount_point, b->mount_point) == 0)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                    "disk %u and disk %u have one mount point, %s", a->id, b->id, a->mount_point);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+gboolean vm_disks_check(const VmSpec *spec, GError **error)
+{
+    for (guint i = 0; i < spec->disks->len; i++) {
+        if (!check_disk(spec, spec->disks->pdata[i], error))
+            return FALSE;
+        for (guint j = 0; j < i; j++)
+            if (!check_disk_pair(spec->disks->pdata[j], spec->disks->pdata[i], error))
+                return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume_private.h"
+
+#include "autoptr.h"
+#include "error.h"
+#include "file.h"
+#include "interrupt.h"
+#include "log.h"
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* One disk, mounted on the host. */
+typedef struct {
+    const VmDisk *disk;
+    gchar *place;
+    dev_t device;
+} Volume;
+
+struct Volumes {
+    const Config *config;
+    gchar *deploy_id;
+    GPtrArray *list; /* Volume, by mount point */
+};
+
+static void volume_free(Volume *volume)
+{
+    g_autoptr(GError) error = NULL;
+    if (volume->place && !volume_unmount(volume->place, &error))
+        log_warn("disk %u: %s", volume->disk->id, error->message);
+    g_free(volume->place);
+    g_free(volume);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Volume, volume_free)
+
+void volumes_free(Volumes *volumes)
+{
+    if (!volumes)
+        return;
+    /* Backwards: what is mounted below another place would keep that one. */
+    while (volumes->list->len > 0)
+        g_ptr_array_remove_index(volumes->list, volumes->list->len - 1);
+    g_ptr_array_unref(volumes->list);
+    g_autofree gchar *folder = volume_folder(volumes->config, volumes->deploy_id);
+    rmdir(folder); /* stays where a server has its files in it */
+    g_free(volumes->deploy_id);
+    g_free(volumes);
+}
+
+/* The file that the loop device stands for, whatever shows it. */
+static int open_content(const Config *config, const VmDisk *disk, const char *place, GError **error)
+{
+    struct stat status;
+    if (disk->format == VM_DISK_RAW)
+        return volume_file_open(config, disk->source, !disk->read_only, &status, error);
+    if (!qcow2_serve(config, disk->source, disk->read_only, place, error))
+        return -1;
+    g_autofree gchar *image = volume_image(place);
+    int fd = open(image, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s", image);
+    return fd;
+}
+
+/*
+ * Two mounts of one file by way of two devices would destroy it: each has its own idea of what is
+ * written. The last one may be a moment from being gone.
+ */
+static LoopDevice *make_device(const Config *config, const char *deploy_id, const VmDisk *disk,
+                               const char *place, GError **error)
+{
+    autofd int file = open_content(config, disk, place, error);
+    struct stat status;
+    if (file < 0)
+        return NULL;
+    if (fstat(file, &status) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot look at it");
+        return NULL;
+    }
+    if (!loop_device_wait(&status, disk->read_only, (guint)config->disk_release_ms, error)) {
+        g_prefix_error(error, "%s/%s is in use: ", config->opennebula_datastores, disk->source);
+        return NULL;
+    }
+    g_autofree gchar *label = g_strdup_printf("%s:%u", deploy_id, disk->id);
+    return loop_device_attach(file, disk->read_only, label, error);
+}
+
+/* The file system on it, made when it is asked for and there is none. */
+static gchar *find_or_make_fs(const Config *config, const VmDisk *disk, const LoopDevice *device,
+                              GError **error)
+{
+    GError *failure = NULL;
+    gchar *fs = volume_fs_find(config, device->fd, &failure);
+    if (fs)
+        return fs;
+    if (failure)
+        g_propagate_error(error, failure);
+    else if (!disk->make_fs || disk->read_only)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                    "it holds no file system; ONEDOCK_FS of the disk would have one made");
+    else if (volume_fs_make(config, device->fd, device->path, disk->make_fs, error))
+        return volume_fs_find(config, device->fd, error);
+    return NULL;
+}
+
+static Volume *mount_disk(const Config *config, const char *deploy_id, const VmDisk *disk,
+                          GError **error)
+{
+    g_autoptr(Volume) volume = g_new0(Volume, 1);
+    volume->disk = disk;
+    volume->place = volume_place(config, deploy_id, disk->id);
+    /* First of all: what was mounted before the folder is shared would be there twice. */
+    if (!volume_make_place(config, volume->place, error))
+        return NULL;
+    g_autoptr(LoopDevice) device = make_device(config, deploy_id, disk, volume->place, error);
+    g_autofree gchar *fs = device ? find_or_make_fs(config, disk, device, error) : NULL;
+    if (!fs || !volume_mount(device->path, fs, disk->read_only, volume->place, error))
+        return NULL;
+    volume->device = device->number;
+    return g_steal_pointer(&volume);
+}
+
+/* NULL without error for a CD that is left out. */
+static Volume *volume_up(const Config *config, const char *deploy_id, const VmDisk *disk,
+                         GError **error)
+{
+    GError *failure = NULL;
+    Volume *volume = mount_disk(config, deploy_id, disk, &failure);
+    if (volume)
+        return volume;
+    g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
+    g_autoptr(GError) trouble = NULL;
+    if (disk->format == VM_DISK_QCOW2 && !qcow2_end(config, place, &trouble))
+        log_warn("disk %u: %s", disk->id, trouble->message);
+    if (disk->optical && (vmdock_error_is(failure, VMDOCK_ERROR_UNSUPPORTED) ||
+                          vmdock_error_is(failure, VMDOCK_ERROR_STATE))) {
+        log_warn("VM %s: CD %u (%s) is not given to it: %s", deploy_id, disk->id, disk->target,
+                 failure->message);
+        g_error_free(failure);
+        return NULL;
+    }
+    g_propagate_prefixed_error(error, failure, "disk %u (%s): ", disk->id, disk->target);
+    return NULL;
+}
+
+static gint by_mount_point(gconstpointer a, gconstpointer b)
+{
+    const VmDisk *mine = *(VmDisk *const *)a, *theirs = *(VmDisk *const *)b;
+    return strcmp(mine->mount_point, theirs->mount_point);
+}
+
+Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error)
+{
+    if (!volumes_clear(config, spec->deploy_id, error))
+        return NULL;
+    g_autoptr(Volumes) volumes = g_new0(Volumes, 1);
+    volumes->config = config;
+    volumes->deploy_id = g_strdup(spec->deploy_id);
+    volumes->list = g_ptr_array_new_with_free_func((GDestroyNotify)volume_free);
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+    for (guint i = 0; i < spec->disks->len; i++)
+        g_ptr_array_add(disks, spec->disks->pdata[i]);
+    g_ptr_array_sort(disks, by_mount_point);
+    for (guint i = 0; i < disks->len; i++) {
+        g_autoptr(GError) failure = NULL;
+        Volume *volume = volume_up(config, spec->deploy_id, disks->pdata[i], &failure);
+        if (volume)
+            g_ptr_array_add(volumes->list, volume);
+        if (failure) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&volumes);
+}
+
+json_t *volumes_mounts(const Volumes *volumes)
+{
+    json_t *mounts = json_array();
+    for (guint i = 0; i < volumes->list->len; i++) {
+        const Volume *volume = volumes->list->pdata[i];
+        json_array_append_new(mounts, json_pack("{s:s, s:s, s:b}", "source", volume->place,
+                                                "destination", volume->disk->mount_point,
+                                                "read_only", volume->disk->read_only));
+    }
+    return mounts;
+}
+
+static gboolean has_limits(const VmDisk *disk)
+{
+    const VmDiskLimits *limits = &disk->limits;
+    return limits->read_bytes || limits->write_bytes || limits->read_ops || limits->write_ops;
+}
+
+gboolean volumes_limited(const Volumes *volumes)
+{
+    for (guint i = 0; i < volumes->list->len; i++)
+        if (has_limits(((const Volume *)volumes->list->pdata[i])->disk))
+            return TRUE;
+    return FALSE;
+}
+
+static void limit(const Config *config, const char *deploy_id, const VmDisk *disk, dev_t device,
+                  gint pid)
+{
+    g_autoptr(GError) error = NULL;
+    if (has_limits(disk) && !volume_limits_set(config, pid, device, &disk->limits, &error))
+        log_warn("VM %s: the I/O limits of disk %u are not honoured: %s", deploy_id, disk->id,
+                 error->message);
+}
+
+void volumes_limit(const Volumes *volumes, gint pid)
+{
+    for (guint i = 0; i < volumes->list->len; i++) {
+        const Volume *volume = volumes->list->pdata[i];
+        limit(volumes->config, volumes->deploy_id, volume->disk, volume->device, pid);
+    }
+}
+
+gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error)
+{
+    for (guint i = 0; i < spec->disks->len; i++) {
+        const VmDisk *disk = spec->disks->pdata[i];
+        struct stat status;
+        autofd int fd = volume_file_open(config, disk->source, !disk->read_only, &status, error);
+        if (fd >= 0)
+            continue;
+        g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- what is left ---- */
+
+/* "3", "3.image" and "3.pid" are all of disk 3. */
+static gboolean clear_one(const Config *config, const char *folder, const char *name,
+                          GError **error)
+{
+    g_autofree gchar *number = g_strndup(name, strspn(name, "0123456789"));
+    if (!*number)
+        return TRUE;
+    g_autofree gchar *place = g_build_filename(folder, number, NULL);
+    return volume_unmount(place, error) && qcow2_end(config, place, error);
+}
+
+gboolean volumes_clear(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autofree gchar *folder = volume_folder(config, deploy_id);
+    g_autoptr(GDir) names = g_dir_open(folder, 0, NULL);
+    for (const char *name; names && (name = g_dir_read_name(names));)
+        if (!clear_one(config, folder, name, error))
+            return FALSE;
+    if (!names || rmdir(folder) == 0 || errno == ENOENT)
+        return TRUE;
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", folder);
+    return FALSE;
+}
+
+/* A transfer driver takes the file next: what is not written back by then would be lost. */
+static gboolean wait_released(const Config *config, const VmDisk *disk, GError **error)
+{
+    struct stat status;
+    autofd int fd = volume_file_open(config, disk->source, FALSE, &status, NULL);
+    if (fd < 0 || disk->read_only ||
+        loop_device_wait(&status, TRUE, (guint)config->disk_release_ms, error))
+        return TRUE;
+    g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
+    return FALSE;
+}
+
+gboolean volumes_down(Host *host, const char *deploy_id, GError **error)
+{
+    if (!volumes_clear(host->config, deploy_id, error))
+        return FALSE;
+    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
+    gboolean released = TRUE;
+    interrupt_hold();
+    for (guint i = 0; spec && released && i < spec->disks->len; i++)
+        released = wait_released(host->config, spec->disks->pdata[i], error);
+    interrupt_allow();
+    return released;
+}
+
+GPtrArray *volumes_list(const Config *config)
+{
+    GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
+    g_autofree gchar *root = g_build_filename(config->run_dir, "disk", NULL);
+    g_autoptr(GDir) names = g_dir_open(root, 0, NULL);
+    for (const char *name; names && (name = g_dir_read_name(names));)
+        if (vm_id_valid(name))
+            g_ptr_array_add(ids, g_strdup(name));
+    return ids;
+}
+
+/* ---- of a container that runs ---- */
+
+/* The device of DISK, 0 when it has none now. */
+static dev_t device_of(const Config *config, const char *deploy_id, const VmDisk *disk)
+{
+    struct stat status;
+    g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
+    g_autofree gchar *image = volume_image(place);
+    if (disk->format == VM_DISK_QCOW2 && stat(image, &status) < 0)
+        return 0;
+    if (disk->format == VM_DISK_RAW) {
+        autofd int fd = volume_file_open(config, disk->source, FALSE, &status, NULL);
+        if (fd < 0)
+            return 0;
+    }
+    g_autoptr(LoopDevice) device = loop_device_find(&status, FALSE);
+    return device ? device->number : 0;
+}
+
+/* The device of DISK when the container has it mounted, else 0. */
+static gboolean find_plugged(const Config *config, const char *deploy_id, const VmDisk *disk,
+                             gint pid, dev_t *device, GError **error)
+{
+    *device = device_of(config, deploy_id, disk);
+    if (*device == 0)
+        return TRUE;
+    g_autoptr(GPtrArray) places = volume_mounted_at(pid, *device, error);
+    if (places && places->len == 0)
+        *device = 0;
+    return places != NULL;
+}
+
+static gboolean attach_new(const Config *config, const char *deploy_id, const VmDisk *disk,
+                           gint pid, GError **error)
+{
+    g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
+    /* What an attach that was killed has left. */
+    if (!volume_unmount(place, error) || !qcow2_end(config, place, error))
+        return FALSE;
+    GError *failure = NULL;
+    g_autoptr(Volume) volume = mount_disk(config, deploy_id, disk, &failure);
+    if (volume) {
+        limit(config, deploy_id, disk, volume->device, pid);
+        volume_plug(config, deploy_id, place, pid, disk->mount_point, &failure);
+    }
+    g_clear_pointer(&volume, volume_free);
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, failure);
+    g_autoptr(GError) trouble = NULL;
+    if (!qcow2_end(config, place, &trouble))
+        log_warn("disk %u: %s", disk->id, trouble->message);
+    return FALSE;
+}
+
+/* Gone when the last disk is. */
+static void tidy(const Config *config, const char *deploy_id)
+{
+    g_autofree gchar *folder = volume_folder(config, deploy_id);
+    rmdir(folder);
+}
+
+gboolean volume_attach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       GError **error)
+{
+    dev_t device;
+    gboolean done = find_plugged(config, deploy_id, disk, pid, &device, error);
+    if (done && device != 0)
+        limit(config, deploy_id, disk, device, pid);
+    else
+        done = done && attach_new(config, deploy_id, disk, pid, error);
+    tidy(config, deploy_id);
+    if (!done)
+        g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
+    return done;
+}
+
+static gboolean detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       GError **error)
+{
+    static const VmDiskLimits none;
+    g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
+    dev_t device;
+    if (!find_plugged(config, deploy_id, disk, pid, &device, error) ||
+        (device != 0 && !volume_unplug(config, deploy_id, device, pid, error)))
+        return FALSE;
+    /* The next disk may get the same device. */
+    if (device != 0 && has_limits(disk))
+        volume_limits_set(config, pid, device, &none, NULL);
+    return volume_unmount(place, error) && qcow2_end(config, place, error) &&
+           wait_released(config, disk, error);
+}
+
+gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       GError **error)
+{
+    gboolean done = detach(config, deploy_id, disk, pid, error);
+    tidy(config, deploy_id);
+    if (!done)
+        g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
+    return done;
+}

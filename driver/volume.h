@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The disks of a VM beside disk 0, on this host: files below the configured datastores, each a file
+ * system that the VM sees at its mount point.
+ *
+ * A raw file becomes a loop device, a qcow2 first the one file of a FUSE export by
+ * qemu-storage-daemon. The file system is mounted under <run>/disk/<deploy-id>/<number>, goes from
+ * there into the container, and is unmounted here as soon as the container has it: so the
+ * container's mount namespace alone holds it, and whatever way the container ends, the kernel
+ * writes everything back and frees the device, before a transfer driver touches the file.
+ *
+ * A foreign file system is mounted nodev, since a device node in it would be one of this host's,
+ * and nosuid: images go from hand to hand, and a set-uid program in one would give the VM's root to
+ * whoever may run it there.
+ *
+ * Errors: SPEC, STATE (it is in use elsewhere), UNSUPPORTED (no such file system or program here),
+ * IO, NO_SPACE, INTERRUPTED.
+ */
+#pragma once
+
+#include "host.h"
+#include "undo.h"
+
+/* The disks of a VM, mounted on the host for a container that is about to take them over. */
+typedef struct Volumes Volumes;
+
+/*
+ * Mounts every disk of SPEC, whose container must not run; makes a file system where SPEC asks for
+ * it and the disk is blank. A CD that the kernel cannot read is left out with a warning. CONFIG and
+ * SPEC must outlive the volumes.
+ */
+Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error);
+/* Unmounts them on the host. What no container has taken over is freed by that. */
+void volumes_free(Volumes *volumes);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Volumes, volumes_free)
+/*
+ * What vmdock-runtime adds to the container, parents before what is mounted in them: an array of
+ *   {"source": "/run/vmdock/disk/one-42/1", "destination": "/data", "read_only": false}
+ */
+json_t *volumes_mounts(const Volumes *volumes);
+/* Sets the limits of the disks on the cgroup of process PID; what fails is logged. */
+void volumes_limit(const Volumes *volumes, gint pid);
+/* Whether there is a limit to set. */
+gboolean volumes_limited(const Volumes *volumes);
+
+/* Whether each disk's file is there and may be used: what can be told while the VM still runs. */
+gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error);
+
+/*
+ * For a VM whose container does not run: clears what is left of its disks on this host. Waits until
+ * the kernel has let go of the files that the saved spec names, STATE if it does not. Fine if there
+ * is nothing.
+ */
+gboolean volumes_down(Host *host, const char *deploy_id, GError **error);
+/* The same without waiting, for a VM that goes with its files. */
+gboolean volumes_clear(const Config *config, const char *deploy_id, GError **error);
+/* The deploy ids that have something left; gchar*. */
+GPtrArray *volumes_list(const Config *config);
+
+/*
+ * Gives DISK to the container that runs as process PID. Fine if it has it. STATE unless PID lives
+ * in the VM's sandbox.
+ */
+gboolean volume_attach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       GError **error);
+/* Takes it away: written back, unmounted, the device free. STATE, with who holds it, when it is
+ * busy. Fine if the container does not have it. */
+gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       GError **error);
+
+/*
+ * Brings the disks of the container that runs as process PID from LAST to SPEC: those that LAST
+ * alone has go, those that SPEC alone has come. What is done is pushed on UNDO.
+ */
+gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
+                       Undo *undo, GError **error);
+
+/*
+ * PATH, which is foreign, as a place below the datastores ("102/42/disk.1"): absolute, without "."
+ * and "..", whatever number of slashes. Errors: USAGE.
+ */
+gchar *volume_source(const Config *config, const char *path, GError **error);

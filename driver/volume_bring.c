@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The disks of a VM that runs, brought from one spec to another. */
+#include "volume.h"
+
+#include "error.h"
+#include "log.h"
+
+#include <string.h>
+
+/* One disk that came or went, and how to take that back. */
+typedef struct {
+    const Config *config;
+    gchar *deploy_id;
+    VmDisk *disk;
+    gint pid;
+} Step;
+
+static void step_free(gpointer data)
+{
+    Step *step = data;
+    g_free(step->deploy_id);
+    vm_disk_free(step->disk);
+    g_free(step);
+}
+
+static gboolean undo_attach(gpointer data, GError **error)
+{
+    const Step *step = data;
+    return volume_detach(step->config, step->deploy_id, step->disk, step->pid, error);
+}
+
+static gboolean undo_detach(gpointer data, GError **error)
+{
+    const Step *step = data;
+    return volume_attach(step->config, step->deploy_id, step->disk, step->pid, error);
+}
+
+static void push(Undo *undo, const char *what, UndoFunc func, const Step *like, const VmDisk *disk)
+{
+    Step *step = g_new(Step, 1);
+    *step = (Step){like->config, g_strdup(like->deploy_id), vm_disk_copy(disk), like->pid};
+    undo_push(undo, what, func, step, step_free);
+}
+
+static gboolean same_disk(const VmDisk *a, const VmDisk *b)
+{
+    return a && b && strcmp(a->source, b->source) == 0 &&
+           strcmp(a->mount_point, b->mount_point) == 0 && a->format == b->format &&
+           a->read_only == b->read_only;
+}
+
+static gboolean bring_in(const Step *like, const VmDisk *disk, Undo *undo, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (volume_attach(like->config, like->deploy_id, disk, like->pid, &failure)) {
+        push(undo, "a disk", undo_attach, like, disk);
+        return TRUE;
+    }
+    if (disk->optical && vmdock_error_is(failure, VMDOCK_ERROR_UNSUPPORTED)) {
+        log_warn("VM %s: %s", like->deploy_id, failure->message);
+        return TRUE;
+    }
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
+                       Undo *undo, GError **error)
+{
+    Step like = {config, spec->deploy_id, NULL, pid};
+    for (guint i = 0; i < last->disks->len; i++) {
+        const VmDisk *disk = last->disks->pdata[i];
+        if (same_disk(disk, vm_spec_disk(spec, disk->id)))
+            continue;
+        if (!volume_detach(config, spec->deploy_id, disk, pid, error))
+            return FALSE;
+        push(undo, "the loss of a disk", undo_detach, &like, disk);
+    }
+    for (guint i = 0; i < spec->disks->len; i++) {
+        const VmDisk *disk = spec->disks->pdata[i];
+        if (!same_disk(disk, vm_spec_disk(last, disk->id)) && !bring_in(&like, disk, undo, error))
+            return FALSE;
+    }
+    return TRUE;
+}

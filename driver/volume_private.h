@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of volume.h share, and nobody else includes:
+ *   volume.c               the disks of a VM together
+ *   volume_file.c          the files behind them, opened without leaving the datastores
+ *   volume_loop.c          loop devices
+ *   volume_qcow2.c         qcow2 files and their server
+ *   volume_qcow2_header.c  what a qcow2 file says of itself; pure
+ *   volume_fs.c            which file system a device holds, and making one
+ *   volume_mount.c         mounts of the host and of containers
+ *   volume_limits.c        I/O limits of a container
+ *   volume_program.c       running mkfs and the server
+ */
+#pragma once
+
+#include "volume.h"
+
+#include <sys/stat.h>
+
+/* volume_file.c ------------------------------------------------------------------------------- */
+
+/*
+ * Opens SOURCE, a path below the datastores. Links are followed as long as they stay there: stock
+ * transfer drivers make such for persistent images and snapshots. It must be a regular file of
+ * root's or of the cloud's user that nobody else may write.
+ */
+int volume_file_open(const Config *config, const char *source, gboolean writable,
+                     struct stat *status, GError **error);
+
+/* volume_loop.c ------------------------------------------------------------------------------- */
+
+/* A loop device; it frees itself when the last user of it is gone. */
+typedef struct {
+    int fd;
+    gchar *path; /* "/dev/loop3" */
+    dev_t number;
+} LoopDevice;
+
+void loop_device_free(LoopDevice *device);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LoopDevice, loop_device_free)
+/* LABEL is for people. */
+LoopDevice *loop_device_attach(int file, gboolean read_only, const char *label, GError **error);
+/* The device that stands for the file FILE, NULL when there is none. With WRITABLE_ONLY those that
+ * are read-only are passed over. */
+LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only);
+/* Waits until no device stands for FILE (or no writable one); STATE when MS pass. */
+gboolean loop_device_wait(const struct stat *file, gboolean writable_only, guint ms,
+                          GError **error);
+
+/* volume_qcow2_header.c ----------------------------------------------------------------------- */
+
+enum { QCOW2_HEADER_MAX = 4096, QCOW2_NAME_MAX = 1023 };
+
+typedef struct {
+    guint64 backing_offset; /* where the name of the backing file stands; 0 = none */
+    guint32 backing_size;   /* its length */
+    gchar backing_format[17];
+    gboolean external_data; /* its data lies in another file */
+    gboolean encrypted;
+} Qcow2Header;
+
+/* The first bytes of a file. Errors: SPEC for what is no qcow2. */
+gboolean qcow2_header_parse(const guint8 *bytes, gsize length, Qcow2Header *header, GError **error);
+/*
+ * The place below ROOT that NAME, found in the file IMAGE below ROOT, means. Errors: SPEC for what
+ * is no plain path, or leads out of ROOT.
+ */
+gchar *qcow2_backing_source(const char *root, const char *image, const char *name, GError **error);
+
+/* volume_qcow2.c ------------------------------------------------------------------------------ */
+
+/* Where things of one disk are: <run>/disk/<deploy-id>/<number> and beside it. */
+gchar *volume_folder(const Config *config, const char *deploy_id);
+gchar *volume_place(const Config *config, const char *deploy_id, guint id);
+/* "<place>.image", the file that a server shows the disk as. */
+gchar *volume_image(const char *place);
+
+/* Starts the server of SOURCE, whose content is then the file volume_image(PLACE). */
+gboolean qcow2_serve(const Config *config, const char *source, gboolean read_only,
+                     const char *place, GError **error);
+/* Ends it when nothing uses it any more; STATE when that does not come. Fine if there is none. */
+gboolean qcow2_end(const Config *config, const char *place, GError **error);
+
+/* volume_fs.c --------------------------------------------------------------------------------- */
+
+/* The name of the file system on DEVICE. NULL without error when there is nothing at all on it;
+ * UNSUPPORTED for something else, or a file system that the configuration does not list. */
+gchar *volume_fs_find(const Config *config, int device, GError **error);
+/* Makes one on the device PATH, which DEVICE is; STATE unless its ends hold zeros only. */
+gboolean volume_fs_make(const Config *config, int device, const char *path, const char *fs,
+                        GError **error);
+
+/* volume_mount.c ------------------------------------------------------------------------------ */
+
+/* Makes the folder PLACE and those above it, under the shared mount <run>/disk. */
+gboolean volume_make_place(const Config *config, const char *place, GError **error);
+gboolean volume_mount(const char *device, const char *fs, gboolean read_only, const char *place,
+                      GError **error);
+/* Unmounts PLACE and removes it; fine if it is not there. */
+gboolean volume_unmount(const char *place, GError **error);
+/* Mounts what is mounted on PLACE on MOUNT_POINT of the container of process PID. */
+gboolean volume_plug(const Config *config, const char *deploy_id, const char *place, gint pid,
+                     const char *mount_point, GError **error);
+/* Writes back and unmounts every mount of DEVICE in the container of process PID. */
+gboolean volume_unplug(const Config *config, const char *deploy_id, dev_t device, gint pid,
+                       GError **error);
+/* Where DEVICE is mounted in the mount namespace of process PID; gchar*, in the order mounted. */
+GPtrArray *volume_mounted_at(gint pid, dev_t device, GError **error);
+/* What stands in /proc/PID/mountinfo, pure. */
+GPtrArray *volume_mountinfo_parse(const char *text, dev_t device);
+
+/* volume_limits.c ----------------------------------------------------------------------------- */
+
+/* Limits of DEVICE for the cgroup of process PID; all 0 takes them off. */
+gboolean volume_limits_set(const Config *config, gint pid, dev_t device, const VmDiskLimits *limits,
+                           GError **error);
+
+/* volume_program.c ---------------------------------------------------------------------------- */
+
+/*
+ * Runs ARGV, which sees the files FDS (ending in -1) under the same numbers, until it ends;
+ * [disks] program_timeout_ms. Its last words become the error, of code IO. DETACHED: what it leaves
+ * running is not to end with the caller's session.
+ */
+gboolean volume_program(const Config *config, char **argv, const int *fds, gboolean detached,
+                        GError **error);

@@ -1,0 +1,515 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016 # texts that are not expanded
+# Disks beside disk 0: files that transfer drivers have put into a datastore, at deploy, plugged and
+# unplugged. attach_disk and detach_disk are called as OpenNebula calls them: by its user through sudo,
+# "bash -s", a bare environment.
+
+load helpers
+
+NIC=nic=lab0,10.9.0.80
+SCRIPTS=/var/tmp/one/vmm/onedock
+
+setup_file() {
+    lab_ready
+    "$LAB" user "$LAB_DIR" oneadmin
+    mkdir -p "$SCRIPTS"
+    cp -L "$(find "$LAB_PREFIX" -path '*/vmm/onedock' -type d | head -n 1)"/* "$SCRIPTS/"
+    echo 7.4.0 >/var/tmp/one/VERSION
+    chmod -R a+rX /var/tmp/one
+    cp "$CONF" "$BATS_FILE_TMPDIR/conf"
+    printf '\n[opennebula]\ndatastores = %s\n[disks]\nrelease_timeout_ms = 1000\n' \
+        "$LAB_DIR/datastores" >>"$CONF"
+}
+
+teardown_file() {
+    [ ! -e "$BATS_FILE_TMPDIR/conf" ] || cat "$BATS_FILE_TMPDIR/conf" >"$CONF"
+}
+
+setup() {
+    DS=$LAB_DIR/datastores ERR=$BATS_TEST_TMPDIR/err OUT=$BATS_TEST_TMPDIR/out
+    rm -rf "$DS"
+    install -d -o oneadmin "$DS" "$DS/1" "$DS/102" "$DS/102/80" "$DS/102/81"
+    HISTORY='<HISTORY_RECORDS><HISTORY><SEQ>0</SEQ><DS_ID>102</DS_ID></HISTORY></HISTORY_RECORDS>'
+    remember_state
+}
+
+teardown() {
+    vmdock purge one-80
+    vmdock purge one-81
+    sweep
+}
+
+# What disks leave on a host, beside everything else.
+disk_state() {
+    losetup --noheadings --output BACK-FILE | grep -F "$LAB_DIR" || true
+    grep -o " $RUN/disk/[^ ]*" /proc/self/mountinfo || true
+    pgrep -a qemu-storage || true
+    find "$RUN/disk" -mindepth 1
+}
+
+no_disks() {
+    same "$(disk_state)" ""
+}
+
+# blank NUMBER [MB] [VM]: an empty file, as stock transfer drivers make for a volatile disk without FS.
+blank() {
+    truncate -s "${2:-32}M" "$DS/102/${3:-80}/disk.$1"
+    chown oneadmin "$DS/102/${3:-80}/disk.$1"
+}
+
+# filled FILE: an image whose file system holds the file "data".
+filled() {
+    local from
+    from=$(mktemp -d -p "$BATS_TEST_TMPDIR")
+    echo "of the image" >"$from/data"
+    truncate -s 32M "$1"
+    mkfs.ext4 -q -F -d "$from" "$1"
+    chown oneadmin "$1"
+}
+
+# disk NUMBER TARGET TYPE [KEY=VALUE]…
+disk() {
+    local part
+    printf '<DISK>%s%s%s' "$(element DISK_ID "$1")" "$(element TARGET "$2")" "$(element TYPE "$3")"
+    for part in "${@:4}"; do
+        element "${part%%=*}" "${part#*=}"
+    done
+    printf '</DISK>'
+}
+
+# with_disks VM DISKS [as vm_xml]: the XML of a VM in datastore 102.
+with_disks() {
+    local id=$1 disks=$2
+    shift 2
+    vm_xml "$id" "$NIC" template="$disks" "$@" | sed "s|</VM>|$HISTORY</VM>|"
+}
+
+up() {
+    vmdock deploy - < <(with_disks 80 "$@")
+}
+
+in_vm() {
+    docker exec one-80 "$@"
+}
+
+# remote ACTION ARGUMENT…: the script's stdin on stdin.
+remote() {
+    local line=$SCRIPTS/$1 argument status=0
+    for argument in "${@:2}"; do
+        line+=" $(printf '%q' "$argument")"
+    done
+    { printf "%s <<'EOT'\n" "$line"; cat; printf '\nEOT\n'; } >"$BATS_TEST_TMPDIR/script"
+    chmod a+r "$BATS_TEST_TMPDIR/script"
+    runuser -u oneadmin -- env -i LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/games \
+        HOME=/run/oneadmin USER=oneadmin bash -c 'cd; exec bash -s' \
+        <"$BATS_TEST_TMPDIR/script" >"$OUT" 2>"$ERR" || status=$?
+    return "$status"
+}
+
+action_data() {
+    printf '<VMM_DRIVER_ACTION_DATA><HOST>node1</HOST><DEPLOY_ID>one-80</DEPLOY_ID>%s</VMM_DRIVER_ACTION_DATA>' \
+        "$(with_disks 80 "$1")"
+}
+
+# attach NUMBER DISKS [PATH]
+attach() {
+    local data
+    data=$(action_data "$2")
+    remote attach_disk one-80 "${3-${DS%/*}//datastores/102/80/disk.$1}" vdx 23 \
+        "$(base64 -w 0 <<<"$data")" 80 node1 <<<"$data"
+}
+
+# detach NUMBER [PATH]
+detach() {
+    remote detach_disk one-80 "${2-${DS%/*}//datastores/102/80/disk.$1}" vdx 23 80 node1 \
+        < <(action_data "")
+}
+
+# no COMMAND…: it fails, and what the user sees has TEXT in it.
+says() {
+    local text=$1 status=0
+    shift
+    "$@" || status=$?
+    [ "$status" -ne 0 ] && [ "$status" -ne 42 ] || fail "status $status: $*" || return 1
+    has "$(grep -vE '^(INFO|WARN): ' "$ERR")" "$text"
+}
+
+@test "a volatile disk gets its file system once, and keeps what is written on it" {
+    blank 1
+    blank 2
+    local disks
+    disks=$(disk 1 vdb fs FORMAT=raw; disk 2 vdc fs FORMAT=ext3)
+    up "$disks"
+    same "$(in_vm sh -c 'while read -r _ at type _; do case $at in /mnt/vd*) echo "$at $type" ;; esac; done </proc/mounts')" \
+        $'/mnt/vdb ext4\n/mnt/vdc ext3'
+    in_vm sh -c 'echo one >/mnt/vdb/note; echo two >/mnt/vdc/note'
+    local uuid
+    vmdock shutdown one-80
+    no_disks
+    uuid=$(blkid -o value -s UUID "$DS/102/80/disk.1")
+    up "$disks"
+    same "$(in_vm cat /mnt/vdb/note /mnt/vdc/note)" $'one\ntwo'
+    vmdock cancel one-80
+    same "$(blkid -o value -s UUID "$DS/102/80/disk.1")" "$uuid"
+    vmdock purge one-80
+    no_disks
+    nothing_left
+}
+
+@test "the data of an image is there for the first instruction, at the place the template says" {
+    filled "$DS/102/80/disk.1"
+    up "$(disk 1 vdb FILE ONEDOCK_MOUNT=/srv/in/data)" \
+        user="$(element ONEDOCK_COMMAND "sh -c 'cat /srv/in/data/data; exec sleep 1000'")"
+    within 2 grep -q . <(docker logs one-80)
+    same "$(docker logs one-80 | tr -d '\r')" "of the image"
+    has "$(in_vm grep /srv/in/data /proc/mounts)" nosuid,nodev
+    # the host itself has it mounted no longer
+    same "$(grep -c "$RUN/disk/" /proc/self/mountinfo)" 0
+}
+
+@test "reboot, reset and a VM that ends by itself: the disk comes back, or is free at once" {
+    blank 1
+    up "$(disk 1 vdb fs)"
+    local action
+    for action in reboot reset; do
+        in_vm sh -c "echo $action >/mnt/vdb/note"
+        vmdock "$action" one-80
+        same "$(in_vm cat /mnt/vdb/note)" "$action"
+    done
+    in_vm sh -c 'echo last >/mnt/vdb/note'
+    docker kill one-80 >/dev/null
+    within 2 no_disks
+    debugfs -R 'cat note' "$DS/102/80/disk.1" 2>/dev/null | grep -q last
+    # the engine alone cannot bring up a VM without its disk
+    run -1 docker start one-80
+    has "$output" "its disk is not mounted"
+    vmdock reboot one-80
+    same "$(in_vm cat /mnt/vdb/note)" last
+}
+
+@test "qcow2 with a backing file: what is written stays, the server goes with the VM" {
+    filled "$BATS_TEST_TMPDIR/raw"
+    qemu-img convert -O qcow2 "$BATS_TEST_TMPDIR/raw" "$DS/1/base"
+    mkdir "$DS/102/80/disk.1.snap"
+    qemu-img create -q -f qcow2 -F qcow2 -b "$DS/1/base" "$DS/102/80/disk.1.snap/0"
+    ln -s "$DS/102/80/disk.1.snap/0" "$DS/102/80/disk.1"
+    chown -R oneadmin "$DS"
+    local base disks
+    base=$(sha256sum <"$DS/1/base")
+    disks=$(disk 1 vdb FILE DRIVER=qcow2 FORMAT=qcow2)
+    up "$disks"
+    same "$(in_vm cat /mnt/vdb/data)" "of the image"
+    in_vm sh -c 'echo new >/mnt/vdb/data'
+    vmdock reset one-80
+    same "$(in_vm cat /mnt/vdb/data)" new
+    vmdock shutdown one-80
+    no_disks
+    qemu-img check -q "$DS/102/80/disk.1"
+    same "$(sha256sum <"$DS/1/base")" "$base"
+    up "$disks"
+    same "$(in_vm cat /mnt/vdb/data)" new
+    docker kill one-80 >/dev/null
+    vmdock gc
+    no_disks
+    vmdock purge one-80
+    nothing_left
+}
+
+@test "attach and detach while it runs; what is attached comes back after reset and power-off" {
+    filled "$DS/102/80/disk.7"
+    up ""
+    attach 7 "$(disk 7 vdx FILE ATTACH=YES)" || fail "$(cat "$ERR")"
+    same "$(cat "$OUT")" ""
+    same "$(in_vm cat /mnt/vdx/data)" "of the image"
+    has "$(in_vm grep /mnt/vdx /proc/mounts)" nosuid,nodev
+    attach 7 "$(disk 7 vdx FILE ATTACH=YES)"
+    same "$(in_vm grep -c /mnt/vdx /proc/mounts)" 1
+    in_vm sh -c 'echo changed >/mnt/vdx/data'
+    vmdock reset one-80
+    same "$(in_vm cat /mnt/vdx/data)" changed
+    vmdock shutdown one-80
+    up "$(disk 7 vdx FILE)"
+    same "$(in_vm cat /mnt/vdx/data)" changed
+    detach 7 || fail "$(cat "$ERR")"
+    no_disks
+    same "$(in_vm ls /mnt/vdx)" ""
+    same "$(debugfs -R 'cat data' "$DS/102/80/disk.7" 2>/dev/null)" changed
+    detach 7
+    vmdock reboot one-80
+    refused in_vm grep -q /mnt/vdx /proc/mounts
+    vmdock purge one-80
+    nothing_left
+}
+
+@test "a qcow2 disk is attached and detached, and its file can be removed then" {
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.3" 32M
+    chown oneadmin "$DS/102/80/disk.3"
+    up ""
+    attach 3 "$(disk 3 vdd fs FORMAT=qcow2 FS=ext4 ONEDOCK_MOUNT=/var/lib/deep/er)" || fail "$(cat "$ERR")"
+    in_vm sh -c 'echo x >/var/lib/deep/er/x'
+    detach 3
+    no_disks
+    qemu-img check -q "$DS/102/80/disk.3"
+}
+
+@test "a disk in use is not detached, and the message says by whom" {
+    blank 7
+    up "$(disk 7 vdx fs)"
+    docker exec --detach one-80 sh -c 'exec 3>/mnt/vdx/open; echo $$ >/tmp/holder; exec sleep 1000'
+    within 2 in_vm test -s /tmp/holder
+    says "busy: it is in use by sleep (process " detach 7
+    in_vm grep -q /mnt/vdx /proc/mounts
+    in_vm sh -c 'kill "$(cat /tmp/holder)"'
+    within 2 detach 7
+    no_disks
+}
+
+@test "deploy of a VM that runs brings its disks to the new description" {
+    blank 1
+    blank 2
+    up "$(disk 1 vdb fs)"
+    in_vm sh -c 'echo kept >/mnt/vdb/note'
+    local pid
+    pid=$(docker inspect --format '{{.State.Pid}}' one-80)
+    up "$(disk 2 vdc fs)"
+    refused in_vm grep -q /mnt/vdb /proc/mounts
+    in_vm grep -q /mnt/vdc /proc/mounts
+    fails_with IO "disk 3" up "$(disk 1 vdb fs; disk 3 vdd fs)"
+    # taken back
+    refused in_vm grep -q /mnt/vdb /proc/mounts
+    in_vm grep -q /mnt/vdc /proc/mounts
+    up "$(disk 1 vdb fs)"
+    same "$(in_vm cat /mnt/vdb/note)" kept
+    same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+}
+
+@test "explain tells of the disks" {
+    local plan
+    plan=$(with_disks 80 "$(disk 1 vdb fs FS=xfs)" | vmdock explain --json -)
+    same "$(jq -c '.disks[0]' <<<"$plan")" \
+        "{\"disk\":1,\"file\":\"$DS/102/80/disk.1\",\"mount_point\":\"/mnt/vdb\",\"read_only\":false,\"make_fs\":\"xfs\"}"
+    has "$(with_disks 80 "$(disk 1 vdb FILE READONLY=YES)" | vmdock explain -)" \
+        "$DS/102/80/disk.1 on /mnt/vdb, read-only"
+}
+
+@test "a read-only disk cannot be written, and is not" {
+    filled "$DS/102/80/disk.1"
+    filled "$DS/102/80/disk.2"
+    local before
+    before=$(sha256sum "$DS/102/80"/*)
+    up "$(disk 1 vdb FILE READONLY=YES)"
+    attach 2 "$(disk 2 vdc FILE READONLY=YES)"
+    local at
+    for at in /mnt/vdb /mnt/vdc; do
+        same "$(in_vm cat $at/data)" "of the image"
+        run -1 in_vm sh -c "echo x >$at/data"
+        has "$output" "Read-only"
+    done
+    vmdock cancel one-80
+    same "$(sha256sum "$DS/102/80"/*)" "$before"
+}
+
+@test "limits of a disk stand in the VM's cgroup, and go with the disk" {
+    blank 1
+    blank 2
+    up "$(disk 1 vdb fs READ_BYTES_SEC=3145728 WRITE_IOPS_SEC=50)"
+    limit_is 1 read_bps rbps 3145728
+    limit_is 1 write_iops wiops 50
+    attach 2 "$(disk 1 vdb fs; disk 2 vdc fs TOTAL_BYTES_SEC=1048576)" || fail "$(cat "$ERR")"
+    has "$(cat "$ERR")" "not for their sum"
+    limit_is 2 read_bps rbps 1048576
+    limit_is 2 write_bps wbps 1048576
+    vmdock reset one-80
+    limit_is 1 read_bps rbps 3145728
+    limit_is 2 write_bps wbps 1048576
+    local device
+    device=$(device_of 2)
+    detach 2
+    has_not "$(limits read_bps)" "$device "
+}
+
+device_of() {
+    losetup --noheadings --output MAJ:MIN --associated "$DS/102/80/disk.$1" | tr -d ' '
+}
+
+limits() {
+    if cgroup_v2; then
+        cgroup_value 80 io io.max
+    else
+        cgroup_value 80 blkio "blkio.throttle.${1}_device"
+    fi
+}
+
+# limit_is DISK NAME-IN-V1 NAME-IN-V2 VALUE
+limit_is() {
+    if cgroup_v2; then
+        limits "$2" | grep "^$(device_of "$1") " | grep -qw "$3=$4"
+    else
+        limits "$2" | grep -qx "$(device_of "$1") $4"
+    fi || fail "no $2 of $4: $(limits "$2")"
+}
+
+@test "swap: told at deploy, refused when attached" {
+    blank 5
+    up "$(disk 5 vde swap)" 2>"$ERR"
+    has "$(cat "$ERR")" "has no swap device of its own"
+    says "has no swap device of its own" attach 5 "$(disk 5 vde swap)"
+    no_disks
+}
+
+@test "a CD is mounted read-only, or left out with a warning where the kernel cannot" {
+    local iso=$DS/102/80/disk.3
+    truncate -s 1M "$iso"
+    printf '\001CD001\001\000' | dd of="$iso" bs=1 seek=32768 conv=notrunc status=none
+    printf '\377CD001\001\000' | dd of="$iso" bs=1 seek=34816 conv=notrunc status=none
+    if grep -qw iso9660 /proc/filesystems; then skip "the image is too bare for a kernel that reads it"; fi
+    up "$(disk 3 sdc CDROM)" 2>"$ERR"
+    has "$(cat "$ERR")" "CD 3 (sdc) is not given to it: the kernel of this host cannot mount iso9660"
+    same "$(container_state 80)" running
+    no_disks
+}
+
+@test "what holds data is never formatted" {
+    local file=$DS/102/80/disk.1 before
+    blank 1
+    printf 'neither file system nor nothing' | dd of="$file" bs=1 seek=4096 conv=notrunc status=none
+    before=$(sha256sum <"$file")
+    fails_with STATE "disk 1 (vdb): it holds data, though no file system" up "$(disk 1 vdb fs FS=ext4)"
+    same "$(sha256sum <"$file")" "$before"
+    # a partition table: one partition of Linux from the 2048th sector on
+    rm "$file"
+    blank 1
+    printf '\200\0\0\0\203\0\0\0\0\10\0\0\0\100\0\0' | dd of="$file" bs=1 seek=446 conv=notrunc status=none
+    printf '\125\252' | dd of="$file" bs=1 seek=510 conv=notrunc status=none
+    before=$(sha256sum <"$file")
+    fails_with UNSUPPORTED "partition table" up "$(disk 1 vdb fs FS=ext4)"
+    same "$(sha256sum <"$file")" "$before"
+    # an image is formatted only when that is asked for
+    rm "$file"
+    blank 1
+    fails_with STATE "it holds no file system; ONEDOCK_FS" up "$(disk 1 vdb FILE FS=ext4)"
+    same "$(blkid -p "$file")" ""
+    up "$(disk 1 vdb FILE ONEDOCK_FS=ext4)"
+    vmdock purge one-80
+    same "$(blkid -o value -s TYPE "$file")" ext4
+    nothing_left
+}
+
+@test "a file system that cannot be made leaves the disk blank, and nothing else" {
+    blank 1 8
+    fails_with IO mkfs.xfs up "$(disk 1 vdb fs FS=xfs)"
+    cmp -n 8388608 "$DS/102/80/disk.1" /dev/zero
+    no_disks
+    nothing_left
+}
+
+@test "a signal while a file system is made: the disk is blank, its device free" {
+    local slow=$BATS_TEST_TMPDIR/mkfs status=0
+    blank 1 8
+    printf '#!/bin/sh\nfor device; do :; done\necho half made >$device\n: >%s/begun\nexec sleep 1000\n' \
+        "$BATS_TEST_TMPDIR" >"$slow.ext4"
+    chmod +x "$slow.ext4"
+    with_disks 80 "$(disk 1 vdb fs)" >"$BATS_TEST_TMPDIR/vm.xml"
+    vmdock --config "$(config_with "[disks]" "mkfs = $slow")" deploy "$BATS_TEST_TMPDIR/vm.xml" 2>"$ERR" &
+    within 10 test -e "$BATS_TEST_TMPDIR/begun"
+    kill -TERM $!
+    wait $! || status=$?
+    same "$status" 143
+    cmp -n 8388608 "$DS/102/80/disk.1" /dev/zero
+    no_disks
+    nothing_left
+}
+
+@test "a deploy whose second disk is missing leaves nothing of the first" {
+    blank 1
+    fails_with IO "disk 2 (vdc): cannot open $DS/102/80/disk.2: No such file" \
+        up "$(disk 1 vdb fs; disk 2 vdc fs)"
+    no_disks
+    blank 2
+    printf 'x' >"$DS/102/80/disk.2"
+    fails_with STATE "disk 2 (vdc)" up "$(disk 1 vdb fs; disk 2 vdc FILE)"
+    no_disks
+    nothing_left
+}
+
+@test "files outside the datastores, links to them, and what is no plain file are refused" {
+    local disks outside=$BATS_TEST_TMPDIR/outside path
+    filled "$outside"
+    disks=$(disk 7 vdx FILE)
+    up ""
+    for path in "$outside" "$DS/../outside" "$DS/102/80/../80/disk.7" 102/80/disk.7 "$DS/102/81/disk.7" \
+        "$DS/102/80/disk.7/more" "$DS" ''; do
+        says '"' attach 7 "$disks" "$path" || fail "$path"
+    done
+    says "is no path of a disk" detach 7 "$outside"
+    says "is no disk of VM one-80" detach 7 "$DS/102/81/disk.7"
+    filled "$DS/1/disk.7"
+    says "is to be at 102/80/disk.7" attach 7 "$disks" "$DS/1/80/disk.7"
+    ln -s "$outside" "$DS/102/80/disk.7"
+    says "leads out of" attach 7 "$disks"
+    rm "$DS/102/80/disk.7"
+    ln -s ../../../../../../../../../etc/passwd "$DS/102/80/disk.7"
+    says "leads out of" attach 7 "$disks"
+    rm "$DS/102/80/disk.7"
+    ln -s disk.7 "$DS/102/80/disk.7"
+    says "cannot open" attach 7 "$disks"
+    rm "$DS/102/80/disk.7"
+    mkfifo "$DS/102/80/disk.7"
+    says "is no regular file" attach 7 "$disks"
+    rm "$DS/102/80/disk.7"
+    filled "$DS/102/80/disk.7"
+    chmod o+w "$DS/102/80/disk.7"
+    says "can be written by everybody" attach 7 "$disks"
+    chmod o-w "$DS/102/80/disk.7"
+    chown nobody "$DS/102/80/disk.7"
+    says "neither to root nor to oneadmin" attach 7 "$disks"
+    no_disks
+    # one that leads to a datastore's own image is what stock drivers make
+    rm "$DS/102/80/disk.7"
+    ln -s "$DS/1/disk.7" "$DS/102/80/disk.7"
+    attach 7 "$disks" || fail "$(cat "$ERR")"
+    same "$(in_vm cat /mnt/vdx/data)" "of the image"
+}
+
+@test "a qcow2 that names files outside the datastores is refused" {
+    local file=$DS/102/80/disk.1
+    filled "$BATS_TEST_TMPDIR/secret"
+    qemu-img create -q -f qcow2 -F raw -b "$BATS_TEST_TMPDIR/secret" "$file"
+    chown oneadmin "$file"
+    fails_with SPEC "is no file below" up "$(disk 1 vdb FILE DRIVER=qcow2)"
+    qemu-img create -q -f qcow2 -u -F raw -b ../../../secret "$file" 32M
+    fails_with SPEC "leads out of" up "$(disk 1 vdb FILE DRIVER=qcow2)"
+    qemu-img create -q -f qcow2 -u -F raw -b 'json:{"driver":"null-co"}' "$file" 32M
+    fails_with SPEC "is no file below" up "$(disk 1 vdb FILE DRIVER=qcow2)"
+    rm "$file"
+    blank 1
+    fails_with SPEC "it is no qcow2 file" up "$(disk 1 vdb FILE DRIVER=qcow2)"
+    no_disks
+    nothing_left
+}
+
+@test "links in the image cannot lead a mount out of the container" {
+    image lab/links:1 'RUN ln -s / /root/up && ln -s ../../../../../../../tmp /root/tmp'
+    blank 7
+    up "" image=docker://lab/links:1
+    attach 7 "$(disk 7 vdx fs ONEDOCK_MOUNT=/root/tmp/here/disk)" || fail "$(cat "$ERR")"
+    in_vm grep -q ' /tmp/here/disk ' /proc/mounts
+    [ ! -e /tmp/here ]
+    detach 7
+    says "is no plain absolute path" attach 7 "$(disk 7 vdx fs ONEDOCK_MOUNT=/a/../b)"
+    says "nothing can be mounted on /proc/1" attach 7 "$(disk 7 vdx fs ONEDOCK_MOUNT=/proc/1)"
+    no_disks
+    docker rmi --force lab/links:1 >/dev/null
+}
+
+@test "one file is never mounted twice" {
+    filled "$DS/1/shared"
+    ln -s "$DS/1/shared" "$DS/102/80/disk.1"
+    ln -s "$DS/1/shared" "$DS/102/81/disk.1"
+    up "$(disk 1 vdb FILE)"
+    fails_with STATE "is in use" vmdock deploy - < <(with_disks 81 "$(disk 1 vdb FILE)" | sed 's/10\.9\.0\.80/10.9.0.81/; s/:50/:51/')
+    same "$(in_vm cat /mnt/vdb/data)" "of the image"
+    vmdock purge one-80
+    nothing_left
+}

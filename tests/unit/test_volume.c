@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is pure of the volumes: headers of qcow2 files, places below the datastores, mountinfo. */
+#include "driver/autoptr.h"
+#include "driver/error.h"
+#include "driver/volume_private.h"
+
+#include <string.h>
+#include <sys/sysmacros.h>
+
+/* A header in the making. */
+typedef struct {
+    guint8 bytes[QCOW2_HEADER_MAX];
+} Header;
+
+static void set_number(Header *header, gsize at, guint size, guint64 value)
+{
+    for (guint i = 0; i < size; i++)
+        header->bytes[at + i] = (guint8)(value >> 8 * (size - 1 - i));
+}
+
+static Header version3(void)
+{
+    Header header = {{0}};
+    set_number(&header, 0, 4, 0x514649fb);
+    set_number(&header, 4, 4, 3);
+    set_number(&header, 100, 4, 104);
+    return header;
+}
+
+static void refuse(const Header *header, gsize length, const char *words)
+{
+    g_autoptr(GError) error = NULL;
+    Qcow2Header parsed;
+    g_assert_false(qcow2_header_parse(header->bytes, length, &parsed, &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+    g_assert_nonnull(strstr(error->message, words));
+}
+
+static void test_header(void)
+{
+    Header header = version3();
+    Qcow2Header parsed;
+    g_assert_true(qcow2_header_parse(header.bytes, sizeof header.bytes, &parsed, NULL));
+    g_assert_true(parsed.backing_offset == 0 && !parsed.external_data && !parsed.encrypted);
+    set_number(&header, 8, 8, 512);
+    set_number(&header, 16, 4, 12);
+    set_number(&header, 32, 4, 2);
+    set_number(&header, 72, 8, 4);
+    set_number(&header, 104, 4, 0x6803f857); /* names of features: passed over */
+    set_number(&header, 108, 4, 3);
+    set_number(&header, 120, 4, 0xe2792aca);
+    set_number(&header, 124, 4, 5);
+    memcpy(header.bytes + 128, "qcow2", 5);
+    g_assert_true(qcow2_header_parse(header.bytes, sizeof header.bytes, &parsed, NULL));
+    g_assert_cmpuint(parsed.backing_offset, ==, 512);
+    g_assert_cmpuint(parsed.backing_size, ==, 12);
+    g_assert_cmpstr(parsed.backing_format, ==, "qcow2");
+    g_assert_true(parsed.external_data && parsed.encrypted);
+    /* version 2 has no features, and its extensions begin earlier */
+    set_number(&header, 4, 4, 2);
+    memset(header.bytes + 72, 0, 64);
+    set_number(&header, 72, 4, 0xe2792aca);
+    set_number(&header, 76, 4, 3);
+    memcpy(header.bytes + 80, "raw", 3);
+    g_assert_true(qcow2_header_parse(header.bytes, sizeof header.bytes, &parsed, NULL));
+    g_assert_cmpstr(parsed.backing_format, ==, "raw");
+    g_assert_false(parsed.external_data);
+}
+
+static void test_bad_header(void)
+{
+    Header header = version3();
+    refuse(&header, 0, "does not begin like one");
+    refuse(&header, 71, "does not begin like one");
+    refuse(&header, 103, "neither 2 nor 3");
+    set_number(&header, 4, 4, 4);
+    refuse(&header, sizeof header.bytes, "neither 2 nor 3");
+    header = version3();
+    set_number(&header, 100, 4, 0xffffffff);
+    refuse(&header, sizeof header.bytes, "length of its header");
+    set_number(&header, 100, 4, 8);
+    refuse(&header, sizeof header.bytes, "length of its header");
+    header = version3();
+    set_number(&header, 8, 8, 512);
+    refuse(&header, sizeof header.bytes, "impossible length");
+    set_number(&header, 16, 4, 1024);
+    refuse(&header, sizeof header.bytes, "impossible length");
+    header = version3();
+    set_number(&header, 104, 4, 0xe2792aca);
+    set_number(&header, 108, 4, 17);
+    refuse(&header, sizeof header.bytes, "format of its backing file");
+    set_number(&header, 108, 4, 0xffffffff);
+    refuse(&header, sizeof header.bytes, "format of its backing file");
+}
+
+static void test_backing(void)
+{
+    static const struct {
+        const char *name, *source;
+    } rows[] = {
+        {"/ds/1/base", "1/base"},
+        {"//ds///1/base", "1/base"},
+        {"base", "102/42/base"},
+        {"disk.1.snap/../base:1", "102/42/disk.1.snap/../base:1"},
+        {"/etc/shadow", NULL},
+        {"/dsx/1", NULL},
+        {"json:{}", NULL},
+        {"nbd:host:1", NULL},
+        {"nbd://host/x", NULL},
+        {"a\nb", NULL},
+        {"", NULL},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree gchar *source =
+            qcow2_backing_source("/ds", "102/42/disk.1", rows[i].name, &error);
+        g_assert_cmpstr(source, ==, rows[i].source);
+        g_assert_true((error == NULL) == (source != NULL));
+    }
+}
+
+static void test_source(void)
+{
+    static const struct {
+        const char *path, *source;
+    } rows[] = {
+        {"/var/lib/one//datastores/102/1/disk.7", "102/1/disk.7"},
+        {"/var/lib/one/datastores/102", "102"},
+        {"/var/lib/one/datastores/", NULL},
+        {"/var/lib/one/datastores", NULL},
+        {"/var/lib/one/datastoresx/1", NULL},
+        {"/var/lib/one/datastores/../x", NULL},
+        {"/var/lib/one/datastores/./x", NULL},
+        {"var/lib/one/datastores/1", NULL},
+        {"/etc/passwd", NULL},
+        {"", NULL},
+    };
+    g_autoptr(Config) config = config_defaults();
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *source = volume_source(config, rows[i].path, NULL);
+        g_assert_cmpstr(source, ==, rows[i].source);
+    }
+}
+
+static void test_mountinfo(void)
+{
+    static const char text[] = "22 1 0:21 / /proc rw - proc proc rw\n"
+                               "36 22 7:3 / /mnt/a\\040b rw,nodev - ext4 /dev/loop3 rw\n"
+                               "37 22 7:31 / /mnt/c rw - ext4 /dev/loop31 rw\n"
+                               "spoilt\n"
+                               "38 22 7:3 / /mnt/d\\134 rw - ext4 /dev/loop3 rw";
+    g_autoptr(GPtrArray) places = volume_mountinfo_parse(text, makedev(7, 3));
+    g_assert_cmpuint(places->len, ==, 2);
+    g_assert_cmpstr(places->pdata[0], ==, "/mnt/a b");
+    g_assert_cmpstr(places->pdata[1], ==, "/mnt/d\\");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/volume/qcow2/header", test_header);
+    g_test_add_func("/volume/qcow2/bad-header", test_bad_header);
+    g_test_add_func("/volume/qcow2/backing", test_backing);
+    g_test_add_func("/volume/source", test_source);
+    g_test_add_func("/volume/mountinfo", test_mountinfo);
+    return g_test_run();
+}
