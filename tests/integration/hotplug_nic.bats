@@ -273,6 +273,7 @@ leaves_by() {
     for name in $(bridges_of "$xml"); do
         bridge "$name"
     done
+    disk_files "$xml"
     image vmdock/one-1:disk.0 'RUN ln -s first /bin/nginx'
     # the VM as it was before
     xmllint --xpath '(//VM)[1]' "$xml" | tr -d '\n' | sed 's|<NIC><AR_ID>[^/]*</AR_ID><ATTACH>.*</NIC><NIC_ALIAS>|<NIC_ALIAS>|' >"$BATS_TEST_TMPDIR/vm.xml"
