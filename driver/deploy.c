@@ -11,6 +11,7 @@
 #include "log.h"
 #include "network.h"
 #include "policy.h"
+#include "root_size.h"
 #include "state.h"
 #include "volume.h"
 
@@ -137,6 +138,8 @@ static void tell_not_honoured(const Deploy *deploy)
 typedef struct {
     const Config *config;
     const char *name;
+    const char *image;
+    RootSize *size;
     json_t *body;
     gchar *id;
     GError *error;
@@ -147,7 +150,8 @@ static gpointer create_thread(gpointer data)
     Creation *creation = data;
     g_autoptr(Engine) engine = engine_open(creation->config, &creation->error);
     if (engine)
-        creation->id = engine_create(engine, creation->name, creation->body, &creation->error);
+        creation->id = root_size_create(creation->size, engine, creation->name, creation->image,
+                                        creation->body, &creation->error);
     return NULL;
 }
 
@@ -171,11 +175,16 @@ static void find_cut_off(Deploy *deploy, Creation *creation)
  * IMAGE is its id: for a container made from a name, the engine resolves that name anew in every
  * listing, which makes a poll of many VMs several times as slow.
  */
-static Sandbox *create_beside_network(Deploy *deploy, const char *image, Undo *undo, GError **error)
+static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSize *size, Undo *undo,
+                                      GError **error)
 {
     Host *host = deploy->host;
     g_autoptr(json_t) body = engine_body(deploy->spec, host->config, image);
-    Creation creation = {.config = host->config, .name = deploy->spec->deploy_id, .body = body};
+    Creation creation = {.config = host->config,
+                         .name = deploy->spec->deploy_id,
+                         .image = image,
+                         .size = size,
+                         .body = body};
     GThread *thread = g_thread_new("create", create_thread, &creation);
 
     g_autoptr(GError) failure = NULL;
@@ -208,6 +217,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     if (!volumes_check(host->config, deploy->spec, error))
         return FALSE;
     undo_push(undo, "the disks", undo_disks, deploy, NULL);
+    g_autoptr(RootSize) size = root_size_ask(host->config, deploy->spec);
     gboolean gave_name = FALSE;
     g_autofree gchar *image =
         disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
@@ -218,7 +228,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     tell_not_honoured(deploy);
     if (!refresh_context(deploy, undo, error))
         return FALSE;
-    g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, undo, error);
+    g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, size, undo, error);
     return sandbox && context_apply(host, deploy->spec, deploy->context, deploy->id, error) &&
            boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }

@@ -90,7 +90,8 @@ static void judge_limits(const json_t *info, GPtrArray *findings)
 static gboolean has_quota(const char *mounts, const json_t *info)
 {
     g_auto(MountFact) mount = {0};
-    if (!mounts || !mount_fact_find(mounts, text_of(info, "DockerRootDir"), &mount))
+    if (!mounts || !g_str_equal(driver_status(info, "Backing Filesystem"), "xfs") ||
+        !mount_fact_find(mounts, text_of(info, "DockerRootDir"), &mount))
         return FALSE;
     g_auto(GStrv) options = g_strsplit(mount.options, ",", -1);
     return g_strv_contains((const gchar *const *)options, "prjquota") ||

@@ -242,6 +242,11 @@ gchar *engine_image_id(Engine *engine, const char *reference, GError **error)
     return engine->backend->image_id(engine, reference, error);
 }
 
+gboolean engine_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error)
+{
+    return engine->backend->image_size(engine, id, bytes, error);
+}
+
 gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error)
 {

@@ -83,7 +83,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
 
 EngineVersion *engine_version(Engine *engine, GError **error);
 
-/* The engine's own settings as it tells them (/info); slow, for `vmdock doctor` only. */
+/* The engine's own settings as it tells them (/info); slow: not for what every VM waits for. */
 json_t *engine_info(Engine *engine, GError **error);
 
 /* BODY as engine_body() made it. Returns the container's id. */
@@ -185,6 +185,8 @@ gboolean engine_put_files(Engine *engine, const char *id, const char *folder, co
 
 /* The id of an image by reference, NULL without error when the engine does not have it. */
 gchar *engine_image_id(Engine *engine, const char *reference, GError **error);
+/* How many bytes an image takes that the engine has, all its layers together. */
+gboolean engine_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error);
 /* Fetches an image; PROGRESS may be NULL. Errors: NO_IMAGE, REGISTRY, NO_SPACE, …; after an
  * interrupt or a stall the request is dropped, which makes the engine drop the pull. */
 gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,

@@ -262,6 +262,7 @@ GStrv engine_body_changed(const VmSpec *old, const VmSpec *new)
     } fields[] = {
         {"name", g_strcmp0(old->name, new->name) == 0},
         {"image", same_image(old, new)},
+        {"size of disk 0", old->root_size == new->root_size},
         {"command", same_strings(was->command, is->command)},
         {"entrypoint", same_strings(was->entrypoint, is->entrypoint)},
         {"environment", same_list(was->environment, is->environment)},

@@ -333,6 +333,7 @@ const EngineBackend engine_docker = {
     .has_file = docker_has_file,
     .put_files = docker_put_files,
     .image_id = docker_image_id,
+    .image_size = docker_image_size,
     .pull = docker_pull,
     .tag = docker_tag,
     .untag = docker_untag,

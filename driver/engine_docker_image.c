@@ -28,6 +28,17 @@ gchar *docker_image_id(Engine *engine, const char *reference, GError **error)
     return docker_parse_image_id(answer.body->str, answer.body->len, error);
 }
 
+gboolean docker_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error)
+{
+    DockerEngine *docker = (DockerEngine *)engine;
+    g_autofree gchar *path = docker_image_path("/images/", id, "/json");
+    DockerCall call = {
+        .method = "GET", .path = path, .timeout_ms = docker->config->engine_request_ms};
+    g_auto(HttpAnswer) answer = {0};
+    return docker_ask(docker, &call, &answer, error) &&
+           docker_parse_image_size(answer.body->str, answer.body->len, bytes, error);
+}
+
 /* Without a tag the engine would fetch every tag of the repository; a digest is told as one. */
 static gchar *pull_path(const ImageRef *ref)
 {

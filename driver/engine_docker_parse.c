@@ -330,6 +330,16 @@ gchar *docker_parse_image_id(const char *text, gsize length, GError **error)
     return id && *id ? g_strdup(id) : NULL;
 }
 
+gboolean docker_parse_image_size(const char *text, gsize length, gint64 *bytes, GError **error)
+{
+    g_autoptr(json_t) root = docker_json(text, length, error);
+    if (!root)
+        return FALSE;
+    const json_t *size = json_object_get(root, "Size");
+    *bytes = json_integer_value(size);
+    return (json_is_integer(size) && *bytes >= 0) || garbled(error, "no size of the image");
+}
+
 static void add_names(GPtrArray *names, const json_t *tags, const char *prefix)
 {
     for (gsize i = 0; i < json_array_size(tags); i++) {

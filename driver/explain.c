@@ -106,11 +106,13 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
     return json_pack(
-        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:[], s:o, s:o, s:s?}",
+        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:o, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:[], s:o, s:o, "
+        "s:s?}",
         "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
-        spec->image_source, "held_as", held, "request", "method", "POST", "path", path, "body",
-        engine_body(spec, config, held), "namespace", netns, "links", links, "disks",
-        disks_json(config, spec->disks), "filter_rules", "context", context_json(config, spec),
-        "not_honoured", strings_json(spec->not_honoured), "refused",
+        spec->image_source, "held_as", held, "root_size",
+        spec->root_size ? json_integer(spec->root_size) : json_null(), "request", "method", "POST",
+        "path", path, "body", engine_body(spec, config, held), "namespace", netns, "links", links,
+        "disks", disks_json(config, spec->disks), "filter_rules", "context",
+        context_json(config, spec), "not_honoured", strings_json(spec->not_honoured), "refused",
         refused ? refused->message : NULL);
 }

@@ -146,6 +146,8 @@ libvmdock_la_SOURCES = \
 	driver/resize.c \
 	driver/resize_disk.c \
 	driver/restart.c \
+	driver/root_size.c \
+	driver/root_size.h \
 	driver/samples.c \
 	driver/samples.h \
 	driver/sandbox.c \

@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "network.h"
+#include "root_size.h"
 #include "state.h"
 #include "swap.h"
 #include "volume.h"
@@ -165,10 +166,12 @@ static gboolean exchange(Revert *revert, const char *image, GError **error)
 {
     Host *host = revert->host;
     const VmSpec *spec = revert->spec;
+    g_autoptr(RootSize) size = root_size_ask(host->config, spec);
     if (!swap_begin(host, spec->deploy_id, revert->old, error))
         return FALSE;
     g_autoptr(json_t) body = make_body(revert, image);
-    g_autofree gchar *id = engine_create(host->engine, spec->deploy_id, body, error);
+    g_autofree gchar *id =
+        root_size_create(size, host->engine, spec->deploy_id, image, body, error);
     return id && disk_root_set(host, spec->deploy_id, image, error) &&
            (!host_runs(revert->old) || engine_kill(host->engine, revert->old->id, error)) &&
            volumes_down(host, spec->deploy_id, error) &&

@@ -141,7 +141,7 @@ typedef struct VmSpec {
     gchar *hostname;     /* a valid host name, domain and all, from the name or SET_HOSTNAME */
     gchar *image;        /* reference of disk 0 ("docker://…" already taken off); NULL if none */
     gchar *image_source; /* disk 0's SOURCE as it came, for the sentence when it is no reference */
-    gint64 root_size;    /* bytes asked for disk 0; 0 = not said */
+    gint64 root_size;    /* bytes disk 0 is to be held to, its image and all; 0 = none are named */
     VmProcess process;
     VmLimits limits;
     gboolean read_only_root;

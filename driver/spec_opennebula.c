@@ -178,18 +178,25 @@ static gboolean set_image(OneVm *one, const char *what, const char *text, GError
     return TRUE;
 }
 
+/*
+ * Where the template names no SIZE the front end says the image's own, which asks for nothing. As
+ * with any disk, SIZE makes an image larger and never smaller.
+ */
 static gboolean parse_root_size(OneVm *one, GError **error)
 {
     g_autofree gchar *size = one_text(one->root_disk, "SIZE");
     g_autofree gchar *original = one_text(one->root_disk, "ORIGINAL_SIZE");
-    gint64 original_size = 0;
-    if (size && !parse_megabytes("SIZE of disk 0", size, 0, &one->spec->root_size, error))
+    gint64 wanted = 0, image = 0;
+    if ((size && !parse_megabytes("SIZE of disk 0", size, 0, &wanted, error)) ||
+        (original && !parse_megabytes("ORIGINAL_SIZE of disk 0", original, 0, &image, error)))
         return FALSE;
-    if (original && !parse_megabytes("ORIGINAL_SIZE of disk 0", original, 0, &original_size, error))
-        return FALSE;
-    if (original && one->spec->root_size > original_size)
-        one_note(one, "SIZE of disk 0 is not honoured: the container's root is not resized, nor is "
-                      "its size limited");
+    if (original && wanted > image)
+        one->spec->root_size = wanted;
+    else if (original && wanted > 0 && wanted < image)
+        one_note(one,
+                 "SIZE of disk 0 is not honoured: its image has %s MB, and a disk is made "
+                 "larger only",
+                 original);
     return TRUE;
 }
 

@@ -96,6 +96,12 @@ static gchar *explain_text(const json_t *plan)
     g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"), name);
     g_string_append_printf(out, "%-12s %s, held as %s\n", "image", text_of(image, "reference"),
                            text_of(image, "held_as"));
+    const json_t *size = json_object_get(plan, "root_size");
+    if (json_is_integer(size))
+        g_string_append_printf(out,
+                               "%-12s held to %" JSON_INTEGER_FORMAT " MB, image and all, where "
+                               "the engine's storage can\n",
+                               "root", json_integer_value(size) >> 20);
     g_string_append_printf(out, "%-12s %s\n", "namespace", text_of(plan, "namespace"));
     gsize i;
     json_t *link;

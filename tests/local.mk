@@ -29,6 +29,7 @@ unit_tests = \
 	tests/unit/test_policy \
 	tests/unit/test_poll \
 	tests/unit/test_poll_format \
+	tests/unit/test_root_size \
 	tests/unit/test_runtime \
 	tests/unit/test_samples \
 	tests/unit/test_sandbox \
@@ -52,6 +53,7 @@ tests_unit_test_netlink_SOURCES = tests/unit/test_netlink.c tests/unit/netns.c t
 tests_unit_test_nic_SOURCES = tests/unit/test_nic.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_qos_SOURCES = tests/unit/test_nic_qos.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_source_SOURCES = tests/unit/test_nic_source.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_root_size_SOURCES = tests/unit/test_root_size.c tests/lib/fake_engine.c tests/lib/fake_engine.h
 tests_unit_test_runtime_SOURCES = tests/unit/test_runtime.c
 tests_unit_test_runtime_LDADD = libruntime.la libshim.la
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c tests/unit/netns.h

@@ -219,6 +219,9 @@ static void check_small_answers(const char *version)
     g_auto(Recorded) image = recorded(version, "image.json");
     g_autofree gchar *image_id = docker_parse_image_id(image.text, image.length, &error);
     g_assert_true(g_str_has_prefix(image_id, "sha256:"));
+    gint64 image_size = 0;
+    g_assert_true(docker_parse_image_size(image.text, image.length, &image_size, &error));
+    g_assert_cmpint(image_size, >, 1000);
     g_auto(Recorded) images = recorded(version, "images.json");
     g_autoptr(GPtrArray) names =
         docker_parse_image_names(images.text, images.length, "recorded:", &error);
@@ -424,6 +427,9 @@ static void test_garbled(void)
     g_assert_false(docker_parse_exec("{}", 2, &running, &pid, &status, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_null(docker_parse_image_id("{\"Id\":\"\"}", 9, &error));
+    assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
+    gint64 bytes;
+    g_assert_false(docker_parse_image_size("{\"Size\":-1}", 11, &bytes, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_null(docker_parse_image_names("{}", 2, "", &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);

@@ -635,8 +635,13 @@ static void test_storage(void)
 {
     static const char quota[] = "1 0 8:1 / / rw - ext4 /dev/a rw\n"
                                 "2 1 8:2 / /var/lib/docker rw - xfs /dev/b rw,prjquota\n";
-    static const char overlay[] = "{\"Driver\":\"overlay2\",\"DockerRootDir\":\"/var/lib/docker\"}";
+    static const char overlay[] = "{\"Driver\":\"overlay2\",\"DockerRootDir\":\"/var/lib/docker\","
+                                  "\"DriverStatus\":[[\"Backing Filesystem\",\"xfs\"]]}";
+    static const char ext4[] = "{\"Driver\":\"overlay2\",\"DockerRootDir\":\"/var/lib/docker\","
+                               "\"DriverStatus\":[[\"Backing Filesystem\",\"extfs\"]]}";
     g_assert_true(holds(overlay, quota));
+    /* ext4 knows project quotas too, but the engine does not use them. */
+    g_assert_false(holds(ext4, quota));
     g_assert_false(holds(overlay, "1 0 8:1 / / rw - ext4 /dev/a rw\n"));
     g_assert_false(holds(overlay, NULL));
     g_assert_true(holds("{\"Driver\":\"btrfs\"}", NULL));

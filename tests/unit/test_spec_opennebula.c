@@ -297,7 +297,8 @@ static void test_image(void)
                        "<ONEDOCK_IMAGE>other</ONEDOCK_IMAGE>");
     g_assert_null(file->image);
     g_assert_cmpstr(file->image_source, ==, "/ds/1");
-    g_assert_cmpint(file->root_size, ==, 10485760);
+    /* the image's own size, as the front end tells it */
+    g_assert_cmpint(file->root_size, ==, 0);
     assert_note(file, "ONEDOCK_IMAGE is not honoured");
     assert_note(file, "DISK 3");
     g_autoptr(VmSpec) url = parse_template(
@@ -309,6 +310,27 @@ static void test_image(void)
     g_autoptr(VmSpec) none = parse_template("", "");
     g_assert_null(none->image);
     g_assert_null(none->image_source);
+}
+
+static VmSpec *parse_sizes(const char *size, const char *original)
+{
+    g_autofree gchar *disk = g_strdup_printf("<DISK><DISK_ID>0</DISK_ID><SIZE>%s</SIZE>"
+                                             "<ORIGINAL_SIZE>%s</ORIGINAL_SIZE></DISK>",
+                                             size, original);
+    return parse_template(disk, "");
+}
+
+static void test_root_size(void)
+{
+    g_autoptr(VmSpec) own = parse_sizes("100", "100");
+    g_assert_cmpint(own->root_size, ==, 0);
+    g_assert_cmpuint(own->not_honoured->len, ==, 0);
+    g_autoptr(VmSpec) larger = parse_sizes("101", "100");
+    g_assert_cmpint(larger->root_size, ==, 101 << 20);
+    g_assert_cmpuint(larger->not_honoured->len, ==, 0);
+    g_autoptr(VmSpec) smaller = parse_sizes("99", "100");
+    g_assert_cmpint(smaller->root_size, ==, 0);
+    assert_note(smaller, "SIZE of disk 0 is not honoured: its image has 100 MB");
 }
 
 static void test_bad_image(void)
@@ -929,6 +951,7 @@ int main(int argc, char **argv)
     ADD("bad-limits", test_bad_limits);
     ADD("image", test_image);
     ADD("bad-image", test_bad_image);
+    ADD("root-size", test_root_size);
     ADD("names", test_names);
     ADD("nic-addresses", test_nic_addresses);
     ADD("bad-nic", test_bad_nic);
