@@ -64,8 +64,12 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
  * than it would have.
  */
 gboolean vm_resize(Host *host, const VmSpec *spec, GError **error);
-/* A disk of a VM cannot be resized under it: always UNSUPPORTED, with what to do instead. */
-gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, GError **error);
+/*
+ * Makes a disk of a VM that runs MEGABYTES large, with its file system. UNSUPPORTED, with what to
+ * do instead, for disk 0 and for what cannot grow in use; SPEC when it would become smaller.
+ */
+gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, guint64 megabytes,
+                        GError **error);
 
 /*
  * Snapshots of a VM's disk 0: images under the name vmdock/<deploy-id>:<snapshot>, where the name

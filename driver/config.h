@@ -71,6 +71,8 @@
     NUM(transfer_command_ms, "transfer", "command_timeout_ms", 120000, 1000, 3600000)              \
     NUM(transfer_ms, "transfer", "timeout_ms", 7200000, 1000, 86400000)                            \
     STR(disk_mkfs, "disks", "mkfs", "/usr/sbin/mkfs")                                              \
+    STR(disk_e2fsck, "disks", "e2fsck", "/usr/sbin/e2fsck")                                        \
+    STR(disk_resize2fs, "disks", "resize2fs", "/usr/sbin/resize2fs")                               \
     STR(disk_qcow2_server, "disks", "image_server", "/usr/bin/qemu-storage-daemon")                \
     LIST(disk_filesystems, "disks", "filesystems")                                                 \
     NUM(disk_program_ms, "disks", "program_timeout_ms", 120000, 100, 3600000)                      \

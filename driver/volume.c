@@ -49,19 +49,38 @@ void volumes_free(Volumes *volumes)
     g_free(volumes);
 }
 
+static int open_image(const char *place, gboolean read_only, GError **error)
+{
+    g_autofree gchar *image = volume_image(place);
+    int fd = open(image, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s", image);
+    return fd;
+}
+
 /* The file that the loop device stands for, whatever shows it. */
 static int open_content(const Config *config, const VmDisk *disk, const char *place, GError **error)
 {
     struct stat status;
     if (disk->format == VM_DISK_RAW)
         return volume_file_open(config, disk->source, !disk->read_only, &status, error);
-    if (!qcow2_serve(config, disk->source, disk->read_only, place, error))
-        return -1;
-    g_autofree gchar *image = volume_image(place);
-    int fd = open(image, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s", image);
-    return fd;
+    return qcow2_serve(config, disk->source, disk->read_only, place, error)
+               ? open_image(place, disk->read_only, error)
+               : -1;
+}
+
+int volume_content_open(const Config *config, const char *deploy_id, const VmDisk *disk,
+                        struct stat *status, GError **error)
+{
+    if (disk->format == VM_DISK_RAW)
+        return volume_file_open(config, disk->source, TRUE, status, error);
+    g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
+    autofd int fd = open_image(place, FALSE, error);
+    if (fd >= 0 && fstat(fd, status) == 0)
+        return steal_fd(&fd);
+    if (fd >= 0)
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot look at it");
+    return -1;
 }
 
 /*
@@ -116,7 +135,8 @@ static Volume *mount_disk(const Config *config, const char *deploy_id, const VmD
         return NULL;
     g_autoptr(LoopDevice) device = make_device(config, deploy_id, disk, volume->place, error);
     g_autofree gchar *fs = device ? find_or_make_fs(config, disk, device, error) : NULL;
-    if (!fs || !volume_mount(device->path, fs, disk->read_only, volume->place, error))
+    if (!fs || !volume_mount(device->path, fs, disk->read_only, volume->place, error) ||
+        !volume_fill(config, disk, device, fs, volume->place, error))
         return NULL;
     volume->device = device->number;
     return g_steal_pointer(&volume);
@@ -297,30 +317,31 @@ GPtrArray *volumes_list(const Config *config)
 
 /* ---- of a container that runs ---- */
 
-/* The device of DISK, 0 when it has none now. */
-static dev_t device_of(const Config *config, const char *deploy_id, const VmDisk *disk)
+LoopDevice *volume_device(const Config *config, const char *deploy_id, const VmDisk *disk)
 {
     struct stat status;
     g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
     g_autofree gchar *image = volume_image(place);
     if (disk->format == VM_DISK_QCOW2 && stat(image, &status) < 0)
-        return 0;
+        return NULL;
     if (disk->format == VM_DISK_RAW) {
         autofd int fd = volume_file_open(config, disk->source, FALSE, &status, NULL);
         if (fd < 0)
-            return 0;
+            return NULL;
     }
-    g_autoptr(LoopDevice) device = loop_device_find(&status, FALSE);
-    return device ? device->number : 0;
+    return loop_device_find(&status, FALSE);
 }
 
 /* The device of DISK when the container has it mounted, else 0. */
 static gboolean find_plugged(const Config *config, const char *deploy_id, const VmDisk *disk,
                              gint pid, dev_t *device, GError **error)
 {
-    *device = device_of(config, deploy_id, disk);
-    if (*device == 0)
+    g_autoptr(LoopDevice) found = volume_device(config, deploy_id, disk);
+    *device = found ? found->number : 0;
+    if (!found)
         return TRUE;
+    /* Closed before it is unmounted: an open device does not free itself. */
+    g_clear_pointer(&found, loop_device_free);
     g_autoptr(GPtrArray) places = volume_mounted_at(pid, *device, error);
     if (places && places->len == 0)
         *device = 0;

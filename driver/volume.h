@@ -69,6 +69,15 @@ gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk
                        GError **error);
 
 /*
+ * Makes DISK, which the container that runs as process PID has, BYTES large: its file where that
+ * is smaller, its device, and its file system. Fine if it is so large. Before anything is changed:
+ * SPEC when it would become smaller, UNSUPPORTED when its file system cannot grow while it is
+ * mounted.
+ */
+gboolean volume_resize(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
+                       guint64 bytes, GError **error);
+
+/*
  * Brings the disks of the container that runs as process PID from LAST to SPEC: those that LAST
  * alone has go, those that SPEC alone has come. What is done is pushed on UNDO.
  */

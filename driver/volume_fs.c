@@ -88,7 +88,7 @@ gchar *volume_fs_find(const Config *config, int device, GError **error)
     }
 }
 
-static gboolean zeros(int device, guint64 from, guint64 length, gboolean *blank, GError **error)
+gboolean volume_is_blank(int device, guint64 from, guint64 length, gboolean *blank, GError **error)
 {
     static const guint8 zero[PIECE];
     g_autofree guint8 *bytes = g_malloc(PIECE);
@@ -113,7 +113,8 @@ static gboolean check_blank(int device, GError **error)
         return FALSE;
     }
     guint64 part = MIN(size, BLANK_BYTES);
-    if (!zeros(device, 0, part, &blank, error) || !zeros(device, size - part, part, &blank, error))
+    if (!volume_is_blank(device, 0, part, &blank, error) ||
+        !volume_is_blank(device, size - part, part, &blank, error))
         return FALSE;
     if (!blank)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
@@ -160,7 +161,7 @@ gboolean volume_fs_make(const Config *config, int device, const char *path, cons
         g_ptr_array_add(argv, *option);
     g_ptr_array_add(argv, (gpointer)path);
     g_ptr_array_add(argv, NULL);
-    if (volume_program(config, (char **)argv->pdata, NULL, FALSE, error))
+    if (volume_program(config, (char **)argv->pdata, NULL, 0, error))
         return TRUE;
     make_blank(device);
     return FALSE;

@@ -255,6 +255,46 @@ gboolean volume_plug(const Config *config, const char *deploy_id, const char *pl
     return visit(process, plug, &data, error);
 }
 
+/* ---- what is mounted in a container, opened ---- */
+
+typedef struct {
+    const GPtrArray *places;
+    dev_t device;
+    int fd;
+} Find;
+
+/* What is mounted later may cover what was before, and the VM may change its folders meanwhile. */
+static gboolean find(gpointer data, GError **error)
+{
+    Find *it = data;
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    autofd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (guint i = it->places->len; root >= 0 && i-- > 0;) {
+        const char *place = g_ptr_array_index(it->places, i);
+        autofd int fd = (int)syscall(SYS_openat2, root, place, &how, sizeof how);
+        struct stat status;
+        if (fd < 0 || fstat(fd, &status) < 0 || status.st_dev != it->device)
+            continue;
+        it->fd = steal_fd(&fd);
+        return TRUE;
+    }
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                "the VM does not have it mounted, or something covers it");
+    return FALSE;
+}
+
+int volume_open_mounted(const Config *config, const char *deploy_id, dev_t device, gint pid,
+                        GError **error)
+{
+    autofd int process = open_process(config, deploy_id, pid, error);
+    g_autoptr(GPtrArray) places = process < 0 ? NULL : volume_mounted_at(pid, device, error);
+    Find data = {places, device, -1};
+    if (!places || !visit(process, find, &data, error))
+        return -1;
+    return data.fd;
+}
+
 typedef struct {
     const GPtrArray *places;
 } Unplug;

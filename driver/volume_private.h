@@ -7,6 +7,7 @@
  *   volume_qcow2.c         qcow2 files and their server
  *   volume_qcow2_header.c  what a qcow2 file says of itself; pure
  *   volume_fs.c            which file system a device holds, and making one
+ *   volume_grow.c          disks that become larger
  *   volume_mount.c         mounts of the host and of containers
  *   volume_limits.c        I/O limits of a container
  *   volume_program.c       running mkfs and the server
@@ -90,6 +91,32 @@ gchar *volume_fs_find(const Config *config, int device, GError **error);
 gboolean volume_fs_make(const Config *config, int device, const char *path, const char *fs,
                         GError **error);
 
+/* *blank becomes FALSE when there is anything but zeros in these bytes of DEVICE. */
+gboolean volume_is_blank(int device, guint64 from, guint64 length, gboolean *blank, GError **error);
+
+/* volume_grow.c ------------------------------------------------------------------------------- */
+
+/*
+ * Brings the file system FS of DISK, mounted on PLACE and nowhere else, to the size of its device.
+ * What cannot be done is logged: a VM starts with its data in the space that they had.
+ */
+gboolean volume_fill(const Config *config, const VmDisk *disk, const LoopDevice *device,
+                     const char *fs, const char *place, GError **error);
+
+enum { EXT_SUPERBLOCK_SIZE = 512 };
+
+/* What the superblock of an ext2, ext3 or ext4 says of its size; FALSE if it is none. Pure. */
+gboolean ext_superblock_parse(const guint8 bytes[EXT_SUPERBLOCK_SIZE], guint64 *block_size,
+                              guint64 *blocks);
+
+/* volume.c ------------------------------------------------------------------------------------ */
+
+/* The device of a disk, NULL when it has none now. */
+LoopDevice *volume_device(const Config *config, const char *deploy_id, const VmDisk *disk);
+/* The file that it stands for, to be written. */
+int volume_content_open(const Config *config, const char *deploy_id, const VmDisk *disk,
+                        struct stat *status, GError **error);
+
 /* volume_mount.c ------------------------------------------------------------------------------ */
 
 /* Makes the folder PLACE and those above it, under the shared mount <run>/disk. */
@@ -106,6 +133,10 @@ gboolean volume_unplug(const Config *config, const char *deploy_id, dev_t device
                        GError **error);
 /* Where DEVICE is mounted in the mount namespace of process PID; gchar*, in the order mounted. */
 GPtrArray *volume_mounted_at(gint pid, dev_t device, GError **error);
+/* Opens the root of what DEVICE has mounted in the container of process PID; STATE when it is not
+ * mounted there, or covered. */
+int volume_open_mounted(const Config *config, const char *deploy_id, dev_t device, gint pid,
+                        GError **error);
 /* What stands in /proc/PID/mountinfo, pure. */
 GPtrArray *volume_mountinfo_parse(const char *text, dev_t device);
 
@@ -117,10 +148,15 @@ gboolean volume_limits_set(const Config *config, gint pid, dev_t device, const V
 
 /* volume_program.c ---------------------------------------------------------------------------- */
 
+typedef enum {
+    VOLUME_PROGRAM_DETACHED =
+        1,                    /* what it leaves running is not to end with the caller's session */
+    VOLUME_PROGRAM_WHOLE = 2, /* neither a signal nor the time-out breaks it off */
+} VolumeProgramFlags;
+
 /*
  * Runs ARGV, which sees the files FDS (ending in -1) under the same numbers, until it ends;
- * [disks] program_timeout_ms. Its last words become the error, of code IO. DETACHED: what it leaves
- * running is not to end with the caller's session.
+ * [disks] program_timeout_ms. Its last words become the error, of code IO.
  */
-gboolean volume_program(const Config *config, char **argv, const int *fds, gboolean detached,
+gboolean volume_program(const Config *config, char **argv, const int *fds, VolumeProgramFlags flags,
                         GError **error);

@@ -95,7 +95,7 @@ static gboolean judge(int status, const char *said, GError **error)
     return FALSE;
 }
 
-gboolean volume_program(const Config *config, char **argv, const int *fds, gboolean detached,
+gboolean volume_program(const Config *config, char **argv, const int *fds, VolumeProgramFlags flags,
                         GError **error)
 {
     pid_t pid;
@@ -105,10 +105,17 @@ gboolean volume_program(const Config *config, char **argv, const int *fds, gbool
     g_autofree gchar *v1 = g_build_filename(config->cgroup_root, "systemd", "cgroup.procs", NULL);
     Escape way = {{v2, v1}};
     g_autoptr(GString) said = g_string_new(NULL);
-    if (!spawn(argv, fds, detached ? &way : NULL, &pid, &words, error))
+    if (!spawn(argv, fds, flags & VOLUME_PROGRAM_DETACHED ? &way : NULL, &pid, &words, error))
         return FALSE;
-    gint64 end = g_get_monotonic_time() + (gint64)config->disk_program_ms * G_TIME_SPAN_MILLISECOND;
+    gboolean whole = flags & VOLUME_PROGRAM_WHOLE;
+    gint64 end =
+        whole ? G_MAXINT64
+              : g_get_monotonic_time() + (gint64)config->disk_program_ms * G_TIME_SPAN_MILLISECOND;
+    if (whole)
+        interrupt_hold();
     gboolean heard = listen_until(words, said, end, error);
+    if (whole)
+        interrupt_allow();
     if (!heard)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

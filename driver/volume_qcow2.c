@@ -186,7 +186,7 @@ static gboolean start_server(const Config *config, const Chain *chain, json_t *n
                     export_text,
                     NULL};
     gboolean started = node_text && export_text && file_replace(image, "", 0, 0600, error) &&
-                       volume_program(config, argv, chain->fds, TRUE, error);
+                       volume_program(config, argv, chain->fds, VOLUME_PROGRAM_DETACHED, error);
     free(node_text);
     free(export_text);
     return started;

@@ -52,6 +52,9 @@ static gboolean hold_archive(const Front *front, const TmPlace *place, const cha
     return tm_carry(front, place->host, tm_one("disk_load", vmid, NULL), fd, -1, error);
 }
 
+/* OpenNebula's number of the state in which the disk of a running VM is resized. */
+#define LCM_DISK_RESIZE "62"
+
 /* As qemu knows its own; a raw file gets its new end, and is never made smaller. */
 #define GROW                                                                                       \
     "if [ \"$(head -c 3 -- \"$1\")\" = QFI ]; then exec qemu-img resize -q -f qcow2 \"$1\" "       \
@@ -164,6 +167,13 @@ gboolean front_tm_mkswap(Front *front G_GNUC_UNUSED, int argc, char **argv, GErr
                               place->disk, argv[3]);
 }
 
+/* With a VM that runs, the hypervisor makes the file larger, and all that stands on it. */
+static gboolean left_to_hypervisor(const Front *front, const char *vmid)
+{
+    g_autofree gchar *state = tm_cloud_value(front, "onevm", vmid, "/VM/LCM_STATE");
+    return g_strcmp0(state, LCM_DISK_RESIZE) == 0;
+}
+
 /* resize HOST:PLACE MB VMID DATASTORE */
 gboolean front_tm_resize(Front *front, int argc, char **argv, GError **error)
 {
@@ -174,10 +184,13 @@ gboolean front_tm_resize(Front *front, int argc, char **argv, GError **error)
         return FALSE;
     if (place->disk == 0)
         return tm_refuse(error,
-                         "disk 0 of VM %s is the container's root, which has the size of the "
-                         "engine's storage: it cannot be resized",
+                         "disk 0 of VM %s is the container's root, whose size the engine sets "
+                         "when it makes the container and cannot change: attach a further disk, or "
+                         "save disk 0 as an image (disk-saveas) and start a new VM of it with the "
+                         "SIZE wanted",
                          argv[3]);
-    return tm_do(front, place->host, tm_shell(GROW, place->path, argv[2], NULL), error);
+    return left_to_hypervisor(front, argv[3]) ||
+           tm_do(front, place->host, tm_shell(GROW, place->path, argv[2], NULL), error);
 }
 
 /* ---- snapshots of one disk --------------------------------------------------------------------*/

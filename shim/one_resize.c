@@ -34,5 +34,5 @@ gboolean one_resize_disk(One *one, int argc, char **argv, GError **error)
         !g_ascii_string_to_unsigned(argv[3], 10, 1, G_MAXUINT32, &megabytes, NULL))
         return one_usage(error, "resize_disk DEPLOY_ID DISK MEGABYTES MESSAGE HOST [VMID HOST]");
     return one_check_id(argv[1], argc > 6 ? argv[6] : NULL, error) &&
-           vm_resize_disk(one->host, argv[1], (guint)disk, error);
+           vm_resize_disk(one->host, argv[1], (guint)disk, megabytes, error);
 }

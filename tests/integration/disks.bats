@@ -237,6 +237,138 @@ detach() {
     nothing_left
 }
 
+# space TARGET: how many MB the file system of a disk holds, in the VM.
+space() {
+    in_vm stat -f -c '%b %S' "/mnt/$1" | awk '{ print int($1 * $2 / 1048576) }'
+}
+
+# resize NUMBER MB: as after a transfer driver that leaves the file of a running VM alone.
+resize() {
+    local data
+    data=$(disk_data "")
+    remote resize_disk one-80 "$1" "$2" "$(base64 -w 0 <<<"$data")" node1 80 node1 <<<"$data"
+}
+
+# As root of this machine, in the mounts of the VM.
+in_guest() {
+    nsenter --target "$(docker inspect --format '{{.State.Pid}}' one-80)" --mount "$@"
+}
+
+# Whether this machine's root may make a mounted ext file system larger.
+may_grow_ext() {
+    [ $((0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/status) >> 24 & 1)) = 1 ]
+}
+
+@test "a disk that became larger while the VM was off has its space at the next start" {
+    local disks at
+    blank 1
+    blank 2 320
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.3" 32M
+    chown oneadmin "$DS/102/80/disk.3"
+    disks=$(disk 1 vdb fs FS=ext4; disk 2 vdc fs FS=xfs; disk 3 vdd fs FORMAT=qcow2 FS=ext2)
+    up "$disks"
+    for at in vdb vdc vdd; do in_vm sh -c "echo kept >/mnt/$at/note"; done
+    [ "$(space vdb)" -lt 32 ] && [ "$(space vdc)" -lt 320 ] && [ "$(space vdd)" -lt 32 ]
+    vmdock shutdown one-80
+    truncate -s 96M "$DS/102/80/disk.1"
+    truncate -s 640M "$DS/102/80/disk.2"
+    qemu-img resize -q "$DS/102/80/disk.3" 96M
+    up "$disks" 2>"$ERR"
+    same "$(cat "$ERR")" ""
+    [ "$(space vdb)" -gt 80 ] && [ "$(space vdc)" -gt 500 ] && [ "$(space vdd)" -gt 80 ]
+    same "$(in_vm cat /mnt/vdb/note /mnt/vdc/note /mnt/vdd/note)" $'kept\nkept\nkept'
+    vmdock shutdown one-80
+    no_disks
+    e2fsck -fn "$DS/102/80/disk.1" >/dev/null 2>&1
+    xfs_repair -n "$DS/102/80/disk.2" >/dev/null 2>&1
+    qemu-img check -q "$DS/102/80/disk.3"
+    vmdock purge one-80
+    nothing_left
+}
+
+@test "what lies behind a file system is not written over, nor is a read-only disk" {
+    local file=$DS/102/80/disk.1 before
+    filled "$file"
+    truncate -s 96M "$file"
+    printf 'somebody keeps this here' | dd of="$file" bs=1M seek=32 conv=notrunc status=none
+    up "$(disk 1 vdb FILE)" 2>"$ERR"
+    has "$(cat "$ERR")" "behind its file system it holds data"
+    [ "$(space vdb)" -lt 32 ]
+    vmdock purge one-80
+    same "$(tail -c +33554433 "$file" | head -c 24)" 'somebody keeps this here'
+    filled "$file"
+    truncate -s 96M "$file"
+    before=$(sha256sum <"$file")
+    up "$(disk 1 vdb FILE READONLY=YES)"
+    refused_with "it is read-only" resize 1 128
+    vmdock purge one-80
+    same "$(sha256sum <"$file")" "$before"
+}
+
+@test "a disk is made larger under the VM: raw and qcow2" {
+    local disks at pid
+    blank 1 320
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.2" 320M
+    chown oneadmin "$DS/102/80/disk.2"
+    disks=$(disk 1 vdb fs FS=xfs; disk 2 vdc fs FORMAT=qcow2 FS=xfs ONEDOCK_MOUNT=/srv/deep/disk)
+    up "$disks"
+    in_vm sh -c 'ln -s /srv/deep/disk /mnt/vdc; echo kept >/mnt/vdb/note; echo kept >/mnt/vdc/note'
+    pid=$(docker inspect --format '{{.State.Pid}}' one-80)
+    for at in "1 vdb" "2 vdc"; do
+        resize "${at% *}" 640 || fail "$(cat "$ERR")"
+        same "$(cat "$OUT" "$ERR")" ""
+        [ "$(space "${at#* }")" -gt 500 ] || fail "$(space "${at#* }")"
+        in_vm dd if=/dev/zero "of=/mnt/${at#* }/big" bs=1M count=400 2>/dev/null
+        in_vm rm "/mnt/${at#* }/big"
+        # again is fine, smaller is not
+        resize "${at% *}" 640
+        refused_with "it has 640 MB, and a disk is made larger only" resize "${at% *}" 320
+    done
+    same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+    vmdock reset one-80
+    same "$(in_vm cat /mnt/vdb/note /srv/deep/disk/note)" $'kept\nkept'
+    [ "$(space vdb)" -gt 500 ] && [ "$(space vdc)" -gt 500 ]
+    vmdock shutdown one-80
+    no_disks
+    xfs_repair -n "$DS/102/80/disk.1" >/dev/null 2>&1
+    qemu-img check -q "$DS/102/80/disk.2"
+    same "$(qemu-img info --output=json "$DS/102/80/disk.2" | jq '."virtual-size"')" $((640 << 20))
+}
+
+@test "ext file systems under the VM: larger, or refused with nothing changed where the kernel lets root not" {
+    local fs
+    for fs in ext2 ext3 ext4; do
+        blank 1
+        up "$(disk 1 vdb fs "FS=$fs")"
+        if may_grow_ext; then
+            resize 1 96 || fail "$(cat "$ERR")"
+            [ "$(space vdb)" -gt 80 ]
+        else
+            refused_with "Operation not permitted; power the VM off, resize the disk and resume the VM" resize 1 96
+            same "$(stat -c %s "$DS/102/80/disk.1")" $((32 << 20))
+        fi
+        vmdock purge one-80
+        e2fsck -fn "$DS/102/80/disk.1" >/dev/null 2>&1
+        rm "$DS/102/80/disk.1"
+    done
+    nothing_left
+}
+
+@test "resize_disk of what the VM does not have, or cannot have" {
+    blank 1
+    up "$(disk 1 vdb fs)"
+    refused_with "it has no disk 2" resize 2 64
+    refused_with "disk-saveas" resize 0 64
+    in_guest mount -t tmpfs none /mnt/vdb
+    refused_with "something covers it" resize 1 64
+    in_guest umount /mnt/vdb
+    in_guest umount /mnt/vdb
+    refused_with "the VM does not have it mounted" resize 1 64
+    vmdock shutdown one-80
+    refused_with "it does not run" resize 1 64
+    same "$(stat -c %s "$DS/102/80/disk.1")" $((32 << 20))
+}
+
 @test "a qcow2 disk is attached and detached, and its file can be removed then" {
     qemu-img create -q -f qcow2 "$DS/102/80/disk.3" 32M
     chown oneadmin "$DS/102/80/disk.3"

@@ -143,13 +143,13 @@ vmdock_one() {
     denied USAGE "" remote_direct resize '../x' 90 node1 < <(action_data 90)
 }
 
-@test "resize_disk is refused in one sentence that says what to use instead" {
+@test "resize_disk of disk 0 is refused in one sentence that says what to use instead" {
     deploy 90 "$NIC"
     local data
     data=$(action_data 90 | base64 -w0)
     denied UNSUPPORTED "disk-saveas" remote resize_disk one-90 0 128 "$data" node1 90 node1 < <(action_data 90)
     same "$(grep -c . "$ERR")" 1
-    denied UNSUPPORTED "power it off" remote resize_disk one-90 2 128 "$data" node1 90 node1 < <(action_data 90)
+    denied STATE "it has no disk 2" remote resize_disk one-90 2 128 "$data" node1 90 node1 < <(action_data 90)
     denied USAGE "" remote resize_disk one-90 0 lots "$data" node1 90 node1 < <(action_data 90)
     denied NO_VM "" remote resize_disk one-91 0 128 "$data" node1 91 node1 < <(action_data 91)
     same "$(container_state 90)" running

@@ -202,7 +202,10 @@ file_of() {
     same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
     tm_fails "swap space" mkswap 32 "node1:$SYS/80/disk.5" 80 102
     tm_fails "raw or qcow2" mkimage 64 vmdk "node1:$SYS/80/disk.5" 80 102
-    tm_fails "cannot be resized" resize "node1:$SYS/80/disk.0" 128 80 104
+    echo 62 >"$WORK/bin/lcm_state"
+    tm resize "node1:$SYS/80/disk.4" 256 80 102
+    same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
+    tm_fails "disk-saveas" resize "node1:$SYS/80/disk.0" 128 80 104
     tm_fails "is no size in MB" mkimage '1;id' raw "node1:$SYS/80/disk.5" 80 102
     tm_fails "is no size in MB" mkimage -1 raw "node1:$SYS/80/disk.5" 80 102
 }

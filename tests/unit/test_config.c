@@ -244,7 +244,7 @@ static gchar *example_text(void)
 /* "#key = value" becomes "key = value": every setting said aloud. */
 static gchar *uncommented(const char *text)
 {
-    g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ =)", G_REGEX_MULTILINE, 0, NULL);
+    g_autoptr(GRegex) regex = g_regex_new("^#([a-z0-9_]+ =)", G_REGEX_MULTILINE, 0, NULL);
     return g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
 }
 

@@ -155,6 +155,27 @@ static void test_mountinfo(void)
     g_assert_cmpstr(places->pdata[1], ==, "/mnt/d\\");
 }
 
+static void test_ext(void)
+{
+    guint8 bytes[EXT_SUPERBLOCK_SIZE] = {0};
+    guint64 size = 0, count = 0;
+    g_assert_false(ext_superblock_parse(bytes, &size, &count));
+    bytes[56] = 0x53;
+    bytes[57] = 0xef;
+    bytes[5] = 0x80; /* 32768 */
+    bytes[336] = 1;  /* means nothing yet */
+    g_assert_true(ext_superblock_parse(bytes, &size, &count));
+    g_assert_cmpuint(size, ==, 1024);
+    g_assert_cmpuint(count, ==, 32768);
+    bytes[96] = 0x80; /* 64 bits */
+    bytes[24] = 2;
+    g_assert_true(ext_superblock_parse(bytes, &size, &count));
+    g_assert_cmpuint(size, ==, 4096);
+    g_assert_cmpuint(count, ==, G_GUINT64_CONSTANT(0x100008000));
+    bytes[24] = 7;
+    g_assert_false(ext_superblock_parse(bytes, &size, &count));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -163,5 +184,6 @@ int main(int argc, char **argv)
     g_test_add_func("/volume/qcow2/backing", test_backing);
     g_test_add_func("/volume/source", test_source);
     g_test_add_func("/volume/mountinfo", test_mountinfo);
+    g_test_add_func("/volume/ext", test_ext);
     return g_test_run();
 }
