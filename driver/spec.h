@@ -228,8 +228,9 @@ gchar *vm_hostname_from(const char *text, const char *fallback);
 /*
  * The spec as JSON and back: the form of spec.json (the last applied spec), of `vmdock show`, and
  * of the golden files. Every field is there in the order of the struct, absent ones as null.
- * vm_spec_from_json reads what vm_spec_to_json wrote, and leaves keys that it does not know alone;
- * anything else is an error of code IO.
+ * vm_spec_from_json reads what vm_spec_to_json wrote, of this version or an older one (fields that
+ * came later have their defaults then), and leaves keys that it does not know alone; anything else
+ * is an error of code IO.
  */
 json_t *vm_spec_to_json(const VmSpec *spec);
 VmSpec *vm_spec_from_json(const json_t *json, GError **error);

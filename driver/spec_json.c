@@ -2,6 +2,10 @@
 /*
  * Each struct has one table of its fields, and each kind of field one writer and one reader, so
  * that what is written and what is read cannot drift apart.
+ *
+ * A host is upgraded while its VMs run, so specs that an older version saved are read too. A field
+ * that its struct did not have in its first version is LATER: where it is missing it is what
+ * vm_spec_new() and its like make it.
  */
 #include "autoptr.h"
 #include "error.h"
@@ -66,15 +70,15 @@
     X(string, bridge_type)                                                                         \
     X(string, network)
 
-#define NIC_REST_FIELDS(X)                                                                         \
+#define NIC_REST_FIELDS(X, LATER)                                                                  \
     X(number, mtu)                                                                                 \
     X(addresses, addresses)                                                                        \
     X(routes, routes)                                                                              \
     X(ip6_mode, ip6_mode)                                                                          \
-    X(bandwidth, inbound)                                                                          \
-    X(bandwidth, outbound)
+    LATER(bandwidth, inbound)                                                                      \
+    LATER(bandwidth, outbound)
 
-#define SPEC_FIELDS(X)                                                                             \
+#define SPEC_FIELDS(X, LATER)                                                                      \
     X(text, deploy_id)                                                                             \
     X(text, cloud)                                                                                 \
     X(text, cloud_id)                                                                              \
@@ -95,7 +99,8 @@
     X(strings, dns)                                                                                \
     X(strings, search)                                                                             \
     X(sentences, not_honoured)                                                                     \
-    X(disks, disks)
+    LATER(disks, disks)                                                                            \
+    LATER(context, context)
 
 #define CONTEXT_FIELDS(X)                                                                          \
     X(variables, variables)                                                                        \
@@ -109,13 +114,15 @@
     X(string, script)
 
 #define WRITE(kind, field) json_object_set_new(json, #field, write_##kind(&from->field));
-#define READ(kind, field)                                                                          \
+#define READ_IF(there, kind, field)                                                                \
     {                                                                                              \
         GError *inner = NULL;                                                                      \
         const json_t *value = json_object_get(json, #field);                                       \
-        if (!value || !read_##kind(value, &to->field, &inner))                                     \
+        if ((there) && (!value || !read_##kind(value, &to->field, &inner)))                        \
             return bad_field(#field, value, inner, error);                                         \
     }
+#define READ(kind, field)       READ_IF(TRUE, kind, field)
+#define READ_LATER(kind, field) READ_IF(value, kind, field)
 
 static gboolean bad_field(const char *name, const json_t *value, GError *inner, GError **error)
 {
@@ -359,7 +366,7 @@ static json_t *write_nics(GPtrArray *const *list)
         json_t *json = json_object();
         NIC_NAME_FIELDS(WRITE)
         json_object_set_new(json, "mac", write_mac(from));
-        NIC_REST_FIELDS(WRITE)
+        NIC_REST_FIELDS(WRITE, WRITE)
         json_array_append_new(array, json);
     }
     return array;
@@ -371,7 +378,7 @@ static gboolean read_nic(const json_t *json, VmNic *to, GError **error)
     const json_t *mac = json_object_get(json, "mac");
     if (!mac || !read_mac(mac, to))
         return bad_field("mac", mac, NULL, error);
-    NIC_REST_FIELDS(READ)
+    NIC_REST_FIELDS(READ, READ_LATER)
     return TRUE;
 }
 
@@ -534,8 +541,9 @@ static json_t *write_variables(GPtrArray *const *list)
     return json;
 }
 
-static json_t *write_context(const VmContext *from)
+static json_t *write_context(VmContext *const *context)
 {
+    const VmContext *from = *context;
     if (!from)
         return json_null();
     json_t *json = json_object();
@@ -555,8 +563,11 @@ static gboolean read_variables(const json_t *json, GPtrArray **list, G_GNUC_UNUS
     return json_is_object(json);
 }
 
-static gboolean read_context(const json_t *json, VmContext *to, GError **error)
+static gboolean read_context(const json_t *json, VmContext **context, GError **error)
 {
+    if (json_is_null(json))
+        return TRUE;
+    VmContext *to = *context = vm_context_new();
     CONTEXT_FIELDS(READ)
     return TRUE;
 }
@@ -564,8 +575,7 @@ static gboolean read_context(const json_t *json, VmContext *to, GError **error)
 static json_t *write_spec(const VmSpec *from)
 {
     json_t *json = json_object();
-    SPEC_FIELDS(WRITE)
-    json_object_set_new(json, "context", write_context(from->context));
+    SPEC_FIELDS(WRITE, WRITE)
     return json;
 }
 
@@ -576,16 +586,8 @@ json_t *vm_spec_to_json(const VmSpec *spec)
 
 static gboolean read_spec(const json_t *json, VmSpec *to, GError **error)
 {
-    SPEC_FIELDS(READ)
-    /* Specs that an older version saved do not have it. */
-    const json_t *context = json_object_get(json, "context");
-    if (!context || json_is_null(context))
-        return TRUE;
-    to->context = vm_context_new();
-    if (read_context(context, to->context, error))
-        return TRUE;
-    g_prefix_error(error, "context: ");
-    return FALSE;
+    SPEC_FIELDS(READ, READ_LATER)
+    return TRUE;
 }
 
 VmSpec *vm_spec_from_json(const json_t *json, GError **error)

@@ -134,6 +134,25 @@ interrupt_during() {
     reaches
 }
 
+@test "a VM that an older vmdock deployed is stopped, started and plugged by this one" {
+    local saved=$STATE/one-70/spec.json
+    deploy 70 "$NIC" user="$(element ONEDOCK_STOP_TIMEOUT 1)"
+    # What the first version saved had neither context nor disks, and NICs without limits.
+    jq 'del(.context, .disks) | .nics[] |= del(.inbound, .outbound)' "$saved" >"$saved.old"
+    cp "$saved.old" "$saved"
+    vmdock reboot one-70
+    reaches
+    cp "$saved.old" "$saved"
+    vmdock reset one-70
+    mv "$saved.old" "$saved"
+    vmdock list | grep -q 10.9.0.70
+    vmdock shutdown one-70
+    run --separate-stderr vmdock deploy - < <(vm_xml 70 "$NIC")
+    [ "$status" -eq 0 ]
+    has_not "$stderr" "cannot be read"
+    reaches
+}
+
 @test "--trace shows each engine call and netlink message with its time" {
     run vmdock --trace deploy "$XML"
     [ "$status" -eq 0 ]
