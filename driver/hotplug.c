@@ -79,16 +79,6 @@ static Sandbox *open_sandbox(Host *host, const char *deploy_id, GError **error)
     return sandbox;
 }
 
-static VmNic *nic_with_id(const GPtrArray *nics, guint id)
-{
-    for (guint i = 0; i < nics->len; i++) {
-        VmNic *nic = g_ptr_array_index(nics, i);
-        if (nic->id == id)
-            return nic;
-    }
-    return NULL;
-}
-
 static VmNic *nic_with_mac(const GPtrArray *nics, const guint8 mac[6])
 {
     for (guint i = 0; i < nics->len; i++) {
@@ -97,12 +87,6 @@ static VmNic *nic_with_mac(const GPtrArray *nics, const guint8 mac[6])
             return nic;
     }
     return NULL;
-}
-
-static gint compare_ids(gconstpointer a, gconstpointer b)
-{
-    guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
-    return mine < theirs ? -1 : mine > theirs;
 }
 
 /* The sentences that begin with the NIC: those of NICs are written so. */
@@ -131,46 +115,17 @@ static void take_notes(VmSpec *spec, const VmSpec *from, guint id)
     }
 }
 
-/*
- * Guest names of NICS as they shall be where HAD are plugged: a NIC that is there keeps its name,
- * and one that is new gives way. (The cloud may number the names of NICs that it does not tell the
- * guest of anew with each of its messages.)
- */
-static void settle_guest_names(const GPtrArray *nics, const GPtrArray *had)
-{
-    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) fresh = g_ptr_array_new();
-    for (guint i = 0; i < nics->len; i++) {
-        VmNic *nic = g_ptr_array_index(nics, i);
-        const VmNic *old = nic_with_id(had, nic->id);
-        if (!old || strcmp(old->host_name, nic->host_name) != 0) {
-            g_ptr_array_add(fresh, nic);
-            continue;
-        }
-        g_free(nic->guest_name);
-        nic->guest_name = g_strdup(old->guest_name);
-        g_hash_table_add(used, g_strdup(nic->guest_name));
-    }
-    for (guint i = 0, number = 0; i < fresh->len; i++) {
-        VmNic *nic = g_ptr_array_index(fresh, i);
-        while (!g_hash_table_add(used, g_strdup(nic->guest_name))) {
-            g_free(nic->guest_name);
-            nic->guest_name = g_strdup_printf("eth%u", number++);
-        }
-    }
-}
-
 /* Puts a copy of WANTED into the spec, in the place of the NIC of its id. */
 static const VmNic *take_in(Change *change, const VmSpec *from, const VmNic *wanted, GError **error)
 {
     GPtrArray *nics = change->spec->nics;
-    VmNic *old = nic_with_id(nics, wanted->id);
+    VmNic *old = vm_nics_find(nics, wanted->id);
     if (old)
         g_ptr_array_remove(nics, old);
     VmNic *nic = vm_nic_copy(wanted);
     g_ptr_array_add(nics, nic);
-    g_ptr_array_sort(nics, compare_ids);
-    settle_guest_names(nics, change->before->nics);
+    vm_nics_sort(nics);
+    vm_nics_keep_names(nics, change->before->nics);
     if (!vm_spec_check(change->spec, error))
         return NULL;
     take_notes(change->spec, from, nic->id);
@@ -193,7 +148,7 @@ static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wante
     const VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
     if (!nic || !save(&change, undo, error))
         return FALSE;
-    if (nic_with_id(change.before->nics, nic->id))
+    if (vm_nics_find(change.before->nics, nic->id))
         undo_push(undo, "the change of the NIC", undo_network, &change, NULL);
     if (!network_plug(host, change.spec, nic, change.sandbox, undo, error) ||
         !interrupt_check(error))
@@ -260,7 +215,7 @@ static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **erro
 {
     for (guint i = 0; limits && i < limits->len; i++) {
         const VmNic *from = g_ptr_array_index(limits, i);
-        VmNic *nic = nic_with_id(spec->nics, from->id);
+        VmNic *nic = vm_nics_find(spec->nics, from->id);
         if (!nic) {
             g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "it has no NIC %u", from->id);
             return FALSE;
@@ -314,32 +269,21 @@ gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, 
     return FALSE;
 }
 
-static GPtrArray *copy_nics(const GPtrArray *nics)
-{
-    GPtrArray *copy = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
-    for (guint i = 0; i < nics->len; i++)
-        g_ptr_array_add(copy, vm_nic_copy(g_ptr_array_index(nics, i)));
-    return copy;
-}
-
-gboolean vm_refresh_network(Host *host, const VmSpec *spec, GError **error)
+gboolean vm_refresh_network(Host *host, VmSpec *spec, GError **error)
 {
     g_auto(Change) change = {.host = host, .deploy_id = spec->deploy_id};
-    g_autoptr(GPtrArray) nics = copy_nics(spec->nics);
-    VmSpec wanted = *spec;
-    wanted.nics = nics;
     g_autoptr(Undo) undo = undo_new();
     if (!read_spec(&change, error))
         return FALSE;
     change.sandbox = open_sandbox(host, spec->deploy_id, error);
     if (!change.sandbox)
         return FALSE;
-    settle_guest_names(nics, change.before->nics);
+    vm_nics_keep_names(spec->nics, change.before->nics);
     undo_push(undo, "the change of the network", undo_network, &change, NULL);
-    g_autoptr(Sandbox) sandbox = network_up(host, &wanted, undo, error);
+    g_autoptr(Sandbox) sandbox = network_up(host, spec, undo, error);
     if (!sandbox)
         return FALSE;
-    network_announce(sandbox, &wanted);
+    network_announce(sandbox, spec);
     undo_commit(undo);
     return TRUE;
 }

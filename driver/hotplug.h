@@ -29,8 +29,8 @@ gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, 
 
 /*
  * Brings the network of a VM that runs to SPEC: NICs, their aliases, addresses, routes, MTU and
- * limits; NICs that SPEC does not have go. A NIC keeps the name that it has in the guest. When it
- * fails, the network is what the saved spec says. The caller holds the VM's lock and saves SPEC.
- * STATE when the VM does not run.
+ * limits; NICs that SPEC does not have go. A NIC keeps the name that it has in the guest, and SPEC
+ * gets it. When it fails, the network is what the saved spec says. The caller holds the VM's lock
+ * and saves SPEC. STATE when the VM does not run.
  */
-gboolean vm_refresh_network(Host *host, const VmSpec *spec, GError **error);
+gboolean vm_refresh_network(Host *host, VmSpec *spec, GError **error);

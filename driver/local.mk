@@ -183,6 +183,7 @@ libvmdock_la_SOURCES = \
 	driver/spec_check.c \
 	driver/spec_disk.c \
 	driver/spec_json.c \
+	driver/spec_nics.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
 	driver/spec_opennebula_bandwidth.c \

@@ -14,7 +14,7 @@
 /* One reconfigure on its way; everything it points to outlives its undo list. */
 typedef struct {
     Host *host;
-    const VmSpec *spec;
+    VmSpec *spec;
     const VmSpec *last;
     GBytes *saved; /* the saved spec as it was */
 } Reconfigure;
@@ -30,10 +30,7 @@ static gboolean undo_save(gpointer data, GError **error)
 static gboolean undo_network(gpointer data, GError **error)
 {
     const Reconfigure *step = data;
-    g_autoptr(Undo) undo = undo_new();
-    g_autoptr(Sandbox) sandbox = network_up(step->host, step->last, undo, error);
-    undo_commit(undo);
-    return sandbox != NULL;
+    return network_restore(step->host, step->last, error);
 }
 
 static gboolean undo_context(gpointer data, GError **error)
@@ -41,22 +38,6 @@ static gboolean undo_context(gpointer data, GError **error)
     const Reconfigure *step = data;
     g_autoptr(VmContext) context = NULL;
     return context_refresh(step->host->config, step->last, &context, error);
-}
-
-static const VmNic *nic_of(const VmSpec *spec, guint id)
-{
-    for (guint i = 0; i < spec->nics->len; i++) {
-        const VmNic *nic = spec->nics->pdata[i];
-        if (nic->id == id)
-            return nic;
-    }
-    return NULL;
-}
-
-static gint compare_nics(gconstpointer a, gconstpointer b)
-{
-    guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
-    return mine < theirs ? -1 : mine > theirs;
 }
 
 /*
@@ -69,15 +50,15 @@ static void keep_plugged(VmSpec *spec, VmSpec *donor)
 {
     for (guint i = spec->nics->len; i-- > 0;) {
         const VmNic *nic = spec->nics->pdata[i];
-        if (!nic_of(donor, nic->id))
+        if (!vm_nics_find(donor->nics, nic->id))
             g_ptr_array_remove_index(spec->nics, i);
     }
     for (guint i = donor->nics->len; i-- > 0;) {
         const VmNic *nic = donor->nics->pdata[i];
-        if (!nic_of(spec, nic->id))
+        if (!vm_nics_find(spec->nics, nic->id))
             g_ptr_array_add(spec->nics, g_ptr_array_steal_index(donor->nics, i));
     }
-    g_ptr_array_sort(spec->nics, compare_nics);
+    vm_nics_sort(spec->nics);
 }
 
 static void tell_kept(const VmSpec *last, const VmSpec *spec)
@@ -93,7 +74,7 @@ static gboolean reconfigure_steps(Reconfigure *step, const EngineContainer *cont
                                   GError **error)
 {
     Host *host = step->host;
-    const VmSpec *spec = step->spec;
+    VmSpec *spec = step->spec;
     g_autoptr(VmContext) context = NULL;
     undo_push(undo, "the change of the network", undo_network, step, NULL);
     if (!sandbox_adopt(host->config, spec->deploy_id, container->pid, error) ||

@@ -166,6 +166,17 @@ VmNic *vm_nic_copy(const VmNic *nic);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
 
+/* The NIC with the number ID; NULL if there is none. Belongs to the list. */
+VmNic *vm_nics_find(const GPtrArray *nics, guint id);
+/* By their numbers. */
+void vm_nics_sort(GPtrArray *nics);
+/*
+ * The names that NICS have in a guest in which HAD are plugged: a NIC that is there keeps its name,
+ * and one that is new gives way. (The cloud may number the names of NICs that it does not tell the
+ * guest of anew with each of its messages.)
+ */
+void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had);
+
 VmContext *vm_context_new(void);
 void vm_context_free(VmContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmContext, vm_context_free)

@@ -342,6 +342,26 @@ in_vm() {
     same "$(in_vm sh -c '. /mnt/context/context.sh; echo $A')" 2
 }
 
+# Without what the guest is told of its NICs, and so without their names.
+untold() {
+    sed 's|<ETH[0-9]_[A-Z0-9_]*><![[]CDATA[[][^]]*[]][]]></ETH[^>]*>||g'
+}
+
+@test "a NIC whose name the cloud numbers anew is the same one after each reconfigure" {
+    local index a second=nic=lab0,10.9.0.82
+    xml "$(context A=1)" "$second" | untold | remote deploy "$DATASTORES//102/80/deployment.0" node1 80 node1
+    index=$(cat /sys/class/net/one-80-1/ifindex)
+    remote detach_nic one-80 "$(mac_of 10.9.0.80)" 80 node1 < <(xml "$(context A=1)" "$second" | untold | action_data)
+    # only NIC 1 is left, and would be called eth0 now
+    for a in 2 3; do
+        xml "$(context A=$a)" "$second" | untold | sed 's|<NIC><NIC_ID>.*one-80-0.*</NIC><NIC><NIC_ID>|<NIC><NIC_ID>|' |
+            action_data | remote reconfigure one-80 sdb "$DATASTORES/102/80/disk.1" 80 node1
+        same "$(cat /sys/class/net/one-80-1/ifindex)" "$index"
+        has "$(addresses 80 eth1)" 10.9.0.82
+        same "$(jq -r '.nics[].guest_name' "$STATE/one-80/spec.json")" eth1
+    done
+}
+
 @test "a reconfigure that fails leaves everything as it was" {
     one_deploy "$(context A=1 SET_HOSTNAME=old)" image=docker://lab/accounts:1
     refused reconfigure "$(context A=2 SET_HOSTNAME=new USERNAME=guest PASSWORD=QUJDREVGR0hJSktMTU5PUA==)"

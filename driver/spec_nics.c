@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The NICs of a spec as a list. */
+#include "spec.h"
+
+#include <string.h>
+
+VmNic *vm_nics_find(const GPtrArray *nics, guint id)
+{
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        if (nic->id == id)
+            return nic;
+    }
+    return NULL;
+}
+
+static gint compare_ids(gconstpointer a, gconstpointer b)
+{
+    guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
+    return mine < theirs ? -1 : mine > theirs;
+}
+
+void vm_nics_sort(GPtrArray *nics)
+{
+    g_ptr_array_sort(nics, compare_ids);
+}
+
+void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had)
+{
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) fresh = g_ptr_array_new();
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        const VmNic *old = vm_nics_find(had, nic->id);
+        if (!old || strcmp(old->host_name, nic->host_name) != 0) {
+            g_ptr_array_add(fresh, nic);
+            continue;
+        }
+        g_free(nic->guest_name);
+        nic->guest_name = g_strdup(old->guest_name);
+        g_hash_table_add(used, g_strdup(nic->guest_name));
+    }
+    for (guint i = 0, number = 0; i < fresh->len; i++) {
+        VmNic *nic = g_ptr_array_index(fresh, i);
+        while (!g_hash_table_add(used, g_strdup(nic->guest_name))) {
+            g_free(nic->guest_name);
+            nic->guest_name = g_strdup_printf("eth%u", number++);
+        }
+    }
+}
