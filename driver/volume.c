@@ -83,6 +83,11 @@ int volume_content_open(const Config *config, const char *deploy_id, const VmDis
     return -1;
 }
 
+static gchar *device_label(const char *deploy_id, const VmDisk *disk)
+{
+    return g_strdup_printf("%s:%u", deploy_id, disk->id);
+}
+
 /*
  * Two mounts of one file by way of two devices would destroy it: each has its own idea of what is
  * written. The last one may be a moment from being gone.
@@ -102,7 +107,7 @@ static LoopDevice *make_device(const Config *config, const char *deploy_id, cons
         g_prefix_error(error, "%s/%s is in use: ", config->opennebula_datastores, disk->source);
         return NULL;
     }
-    g_autofree gchar *label = g_strdup_printf("%s:%u", deploy_id, disk->id);
+    g_autofree gchar *label = device_label(deploy_id, disk);
     return loop_device_attach(file, disk->read_only, label, error);
 }
 
@@ -317,6 +322,7 @@ GPtrArray *volumes_list(const Config *config)
 
 /* ---- of a container that runs ---- */
 
+/* A file that is read alone may have a device for each of several VMs. */
 LoopDevice *volume_device(const Config *config, const char *deploy_id, const VmDisk *disk)
 {
     struct stat status;
@@ -329,7 +335,8 @@ LoopDevice *volume_device(const Config *config, const char *deploy_id, const VmD
         if (fd < 0)
             return NULL;
     }
-    return loop_device_find(&status, FALSE);
+    g_autofree gchar *label = device_label(deploy_id, disk);
+    return loop_device_find(&status, FALSE, label);
 }
 
 /* The device of DISK when the container has it mounted, else 0. */

@@ -74,15 +74,18 @@ LoopDevice *loop_device_attach(int file, gboolean read_only, const char *label, 
 }
 
 static gboolean stands_for(const LoopDevice *device, const struct stat *file,
-                           gboolean writable_only)
+                           gboolean writable_only, const char *label)
 {
     struct loop_info64 info;
+    char name[LO_NAME_SIZE];
+    g_strlcpy(name, label ? label : "", sizeof name);
     return ioctl(device->fd, LOOP_GET_STATUS64, &info) == 0 && info.lo_device == file->st_dev &&
            info.lo_inode == file->st_ino &&
-           !(writable_only && (info.lo_flags & LO_FLAGS_READ_ONLY));
+           !(writable_only && (info.lo_flags & LO_FLAGS_READ_ONLY)) &&
+           (!label || strncmp((const char *)info.lo_file_name, name, sizeof name) == 0);
 }
 
-LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only)
+LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only, const char *label)
 {
     g_autoptr(GDir) blocks = g_dir_open(sysfs_blocks, 0, NULL);
     for (const char *name; blocks && (name = g_dir_read_name(blocks));) {
@@ -92,7 +95,7 @@ LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only)
         if (access(used, F_OK) < 0)
             continue;
         g_autoptr(LoopDevice) device = open_device(name, O_RDONLY);
-        if (device && stands_for(device, file, writable_only))
+        if (device && stands_for(device, file, writable_only, label))
             return g_steal_pointer(&device);
     }
     return NULL;
@@ -102,7 +105,7 @@ gboolean loop_device_wait(const struct stat *file, gboolean writable_only, guint
 {
     gint64 end = g_get_monotonic_time() + (gint64)ms * G_TIME_SPAN_MILLISECOND;
     for (;;) {
-        g_autoptr(LoopDevice) device = loop_device_find(file, writable_only);
+        g_autoptr(LoopDevice) device = loop_device_find(file, writable_only, NULL);
         if (!device)
             return TRUE;
         if (!interrupt_check(error))

@@ -39,11 +39,11 @@ typedef struct {
 
 void loop_device_free(LoopDevice *device);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LoopDevice, loop_device_free)
-/* LABEL is for people. */
+/* The device is found again by LABEL, which people see too. */
 LoopDevice *loop_device_attach(int file, gboolean read_only, const char *label, GError **error);
 /* The device that stands for the file FILE, NULL when there is none. With WRITABLE_ONLY those that
- * are read-only are passed over. */
-LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only);
+ * are read-only are passed over, with LABEL those of other labels. */
+LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only, const char *label);
 /* Waits until no device stands for FILE (or no writable one); STATE when MS pass. */
 gboolean loop_device_wait(const struct stat *file, gboolean writable_only, guint ms,
                           GError **error);

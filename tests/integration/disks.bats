@@ -643,3 +643,21 @@ limit_is() {
     vmdock purge one-80
     nothing_left
 }
+
+@test "one read-only file for several VMs: each gets it once, and gives it back for itself alone" {
+    local disk vm
+    filled "$DS/1/shared"
+    disk=$(disk 1 vdb FILE READONLY=YES)
+    for vm in 80 81; do
+        ln -s "$DS/1/shared" "$DS/102/$vm/disk.1"
+        with_disks "$vm" "$disk" | sed "s/10\.9\.0\.80/10.9.0.$vm/; s/:50/:$vm/" | vmdock deploy -
+    done
+    attach 1 "$disk"
+    same "$(in_vm grep -c /mnt/vdb /proc/mounts)" 1
+    for vm in 80 81; do
+        same "$(docker exec "one-$vm" cat /mnt/vdb/data)" "of the image"
+        remote detach_disk "one-$vm" "$DS/102/$vm/disk.1" vdb 1 "$vm" node1 < <(disk_data "")
+        refused docker exec "one-$vm" grep -q /mnt/vdb /proc/mounts
+    done
+    no_disks
+}
