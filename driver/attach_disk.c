@@ -53,10 +53,10 @@ static gint by_id(gconstpointer a, gconstpointer b)
     return mine->id < theirs->id ? -1 : mine->id > theirs->id;
 }
 
-static gboolean save(const Plugging *it, GError **error)
+static gboolean save(const Plugging *it, Undo *undo, GError **error)
 {
     const Config *config = it->host->config;
-    return state_save(config, it->spec, error) && state_sync(config, it->deploy_id, error);
+    return state_change(config, it->spec, undo, error) && state_sync(config, it->deploy_id, error);
 }
 
 static gboolean attach_locked(Plugging *it, GError **error)
@@ -76,24 +76,28 @@ static gboolean attach_locked(Plugging *it, GError **error)
     if (!volume_attach(it->host->config, it->deploy_id, it->disk, it->container->pid, error))
         return FALSE;
     undo_push(undo, "the disk", undo_attach, it, NULL);
-    if (!interrupt_check(error) || !save(it, error))
+    if (!interrupt_check(error) || !save(it, undo, error))
         return FALSE;
     undo_commit(undo);
     return TRUE;
 }
 
+/* The saved spec first: once the disk is gone there is nothing left that could fail. */
 static gboolean detach_locked(Plugging *it, guint id, GError **error)
 {
     if (!look(it, error))
         return FALSE;
-    const VmDisk *disk = vm_spec_disk(it->spec, id);
-    if (!disk)
+    if (!vm_spec_disk(it->spec, id))
         return TRUE;
-    if (host_runs(it->container) &&
-        !volume_detach(it->host->config, it->deploy_id, disk, it->container->pid, error))
-        return FALSE;
+    g_autoptr(VmDisk) disk = vm_disk_copy(vm_spec_disk(it->spec, id));
     forget(it->spec, id);
-    return save(it, error);
+    g_autoptr(Undo) undo = undo_new();
+    if (!save(it, undo, error) ||
+        (host_runs(it->container) &&
+         !volume_detach(it->host->config, it->deploy_id, disk, it->container->pid, error)))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
 }
 
 gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, GError **error)

@@ -19,8 +19,7 @@
 typedef struct {
     Host *host;
     const VmSpec *spec;
-    GBytes *saved;      /* the last applied spec as it was saved, NULL when there is none */
-    VmSpec *last;       /* the same as a spec, NULL also when it cannot be read */
+    VmSpec *last;       /* the last applied spec, NULL also when it cannot be read */
     gchar *id;          /* the container's */
     gboolean fresh;     /* the container was made by this deploy */
     VmContext *context; /* in force: the spec's with what its image adds; NULL = none */
@@ -28,7 +27,6 @@ typedef struct {
 
 static void deploy_clear(Deploy *deploy)
 {
-    g_clear_pointer(&deploy->saved, g_bytes_unref);
     g_clear_pointer(&deploy->last, vm_spec_free);
     g_free(deploy->id);
     vm_context_free(deploy->context);
@@ -73,17 +71,6 @@ static gboolean undo_network(gpointer data, GError **error)
     return network_restore(deploy->host, deploy->last, error);
 }
 
-static gboolean undo_save(gpointer data, GError **error)
-{
-    const Deploy *deploy = data;
-    const Config *config = deploy->host->config;
-    const char *deploy_id = deploy->spec->deploy_id;
-    if (!deploy->saved)
-        return state_remove(config, deploy_id, error);
-    return state_restore(config, deploy_id, deploy->saved, error) &&
-           state_sync(config, deploy_id, error);
-}
-
 /* The folder itself goes with the saved spec where there was none before. */
 static gboolean undo_context(gpointer data, GError **error)
 {
@@ -96,13 +83,6 @@ static gboolean undo_thaw(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
     return engine_pause(deploy->host->engine, deploy->id, error);
-}
-
-static gboolean save_spec(Deploy *deploy, Undo *undo, GError **error)
-{
-    /* Pushed first: a save that breaks off may have made the folder. */
-    undo_push(undo, "the saved spec", undo_save, deploy, NULL);
-    return state_save(deploy->host->config, deploy->spec, error);
 }
 
 /* Its folder must be there before the container is made. */
@@ -212,7 +192,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     Host *host = deploy->host;
     deploy->fresh = TRUE;
     /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
-    if (!save_spec(deploy, undo, error))
+    if (!state_change(host->config, deploy->spec, undo, error))
         return FALSE;
     if (!volumes_check(host->config, deploy->spec, error))
         return FALSE;
@@ -279,7 +259,8 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     if (!sandbox ||
         (host_runs(container) && deploy->last &&
          !volumes_bring(host->config, deploy->last, deploy->spec, container->pid, undo, error)) ||
-        !save_spec(deploy, undo, error) || !refresh_context(deploy, undo, error) ||
+        !state_change(host->config, deploy->spec, undo, error) ||
+        !refresh_context(deploy, undo, error) ||
         !context_apply(host, deploy->spec, deploy->context, deploy->id, error))
         return FALSE;
     if (host_runs(container)) {
@@ -317,11 +298,6 @@ static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks 
             !sandbox_map_remove(host->config, container->id, error))
             return FALSE;
         g_clear_pointer(&container, engine_container_free);
-    }
-    deploy.saved = state_read(host->config, spec->deploy_id, &failure);
-    if (failure) {
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return FALSE;
     }
     g_autoptr(GError) unreadable = NULL;
     deploy.last = state_load(host->config, spec->deploy_id, &unreadable);

@@ -14,7 +14,6 @@
 typedef struct {
     Host *host;
     const char *deploy_id;
-    GBytes *saved;    /* the file as it was */
     VmSpec *spec;     /* what it said, and then what it shall say */
     VmSpec *before;   /* what it said */
     Sandbox *sandbox; /* NULL where it is not needed */
@@ -22,44 +21,31 @@ typedef struct {
 
 static void change_clear(Change *change)
 {
-    g_clear_pointer(&change->saved, g_bytes_unref);
     g_clear_pointer(&change->spec, vm_spec_free);
     g_clear_pointer(&change->before, vm_spec_free);
     g_clear_pointer(&change->sandbox, sandbox_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
 
-static gboolean undo_save(gpointer data, GError **error)
-{
-    const Change *change = data;
-    const Config *config = change->host->config;
-    return state_restore(config, change->deploy_id, change->saved, error) &&
-           state_sync(config, change->deploy_id, error);
-}
-
 /* Saves the spec as it has become, on the disk too. */
-static gboolean save(Change *change, Undo *undo, GError **error)
+static gboolean save(const Change *change, Undo *undo, GError **error)
 {
     const Config *config = change->host->config;
-    undo_push(undo, "the saved spec", undo_save, change, NULL);
-    return state_save(config, change->spec, error) && state_sync(config, change->deploy_id, error);
+    return state_change(config, change->spec, undo, error) &&
+           state_sync(config, change->deploy_id, error);
 }
 
 static gboolean read_spec(Change *change, GError **error)
 {
     const Config *config = change->host->config;
     g_autoptr(GError) failure = NULL;
-    change->saved = state_read(config, change->deploy_id, &failure);
-    if (!change->saved && !failure) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM,
+    change->before = state_load(config, change->deploy_id, &failure);
+    if (!change->before && !failure)
+        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM,
                     "there is no such VM on this host, or its last applied spec is gone from %s",
                     config->state_dir);
-        return FALSE;
-    }
     if (!failure)
-        change->spec = state_load(config, change->deploy_id, &failure);
-    if (!failure)
-        change->before = state_load(config, change->deploy_id, &failure);
+        change->spec = vm_spec_copy(change->before, &failure);
     if (!failure)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&failure));

@@ -16,16 +16,7 @@ typedef struct {
     Host *host;
     VmSpec *spec;
     const VmSpec *last;
-    GBytes *saved; /* the saved spec as it was */
 } Reconfigure;
-
-static gboolean undo_save(gpointer data, GError **error)
-{
-    const Reconfigure *step = data;
-    const char *deploy_id = step->spec->deploy_id;
-    return state_restore(step->host->config, deploy_id, step->saved, error) &&
-           state_sync(step->host->config, deploy_id, error);
-}
 
 static gboolean undo_network(gpointer data, GError **error)
 {
@@ -80,8 +71,7 @@ static gboolean reconfigure_steps(Reconfigure *step, const EngineContainer *cont
     if (!sandbox_adopt(host->config, spec->deploy_id, container->pid, error) ||
         !vm_refresh_network(host, spec, error))
         return FALSE;
-    undo_push(undo, "the saved spec", undo_save, step, NULL);
-    if (!state_save(host->config, spec, error))
+    if (!state_change(host->config, spec, undo, error))
         return FALSE;
     undo_push(undo, "the change of the context", undo_context, step, NULL);
     if (!context_refresh(host->config, spec, &context, error) ||
@@ -102,23 +92,12 @@ static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
         g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "it does not run");
         return FALSE;
     }
-    g_autoptr(GError) failure = NULL;
-    g_autoptr(GBytes) saved = state_read(host->config, deploy_id, &failure);
-    if (!saved) {
-        if (failure)
-            g_propagate_error(error, g_steal_pointer(&failure));
-        else
-            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
-                        "its last applied spec is gone from %s; deploy it again",
-                        host->config->state_dir);
-        return FALSE;
-    }
-    g_autoptr(VmSpec) last = state_load(host->config, deploy_id, error);
-    g_autoptr(VmSpec) donor = last ? state_load(host->config, deploy_id, error) : NULL;
+    g_autoptr(VmSpec) last = state_load_needed(host->config, deploy_id, error);
+    g_autoptr(VmSpec) donor = last ? vm_spec_copy(last, error) : NULL;
     if (!donor)
         return FALSE;
     keep_plugged(spec, donor);
-    Reconfigure step = {host, spec, last, saved};
+    Reconfigure step = {host, spec, last};
     g_autoptr(Undo) undo = undo_new();
     if (!reconfigure_steps(&step, container, undo, error))
         return FALSE;

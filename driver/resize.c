@@ -16,7 +16,6 @@ typedef struct {
     Host *host;
     const char *container_id;
     const VmSpec *last;
-    GBytes *saved;
 } Resize;
 
 static gboolean set_limits(const Resize *resize, const VmSpec *spec, GError **error)
@@ -32,14 +31,6 @@ static gboolean undo_limits(gpointer data, GError **error)
 {
     const Resize *resize = data;
     return set_limits(resize, resize->last, error);
-}
-
-static gboolean undo_save(gpointer data, GError **error)
-{
-    const Resize *resize = data;
-    const Config *config = resize->host->config;
-    return state_restore(config, resize->last->deploy_id, resize->saved, error) &&
-           state_sync(config, resize->last->deploy_id, error);
 }
 
 /*
@@ -70,8 +61,7 @@ static gboolean memory_fits(const Resize *resize, const VmLimits *limits, GError
 /* The last applied spec with the new limits: what was plugged in since is in it, and stays. */
 static VmSpec *resized(const VmSpec *last, const VmLimits *limits, GError **error)
 {
-    g_autoptr(json_t) json = vm_spec_to_json(last);
-    VmSpec *spec = vm_spec_from_json(json, error);
+    VmSpec *spec = vm_spec_copy(last, error);
     if (spec)
         spec->limits = *limits;
     return spec;
@@ -83,19 +73,15 @@ static gboolean resize_locked(Host *host, const VmSpec *spec, GError **error)
     g_autoptr(EngineContainer) container = host_container_needed(host, spec->deploy_id, error);
     g_autoptr(VmSpec) last = container ? state_load_needed(config, spec->deploy_id, error) : NULL;
     g_autoptr(VmSpec) new = last ? resized(last, &spec->limits, error) : NULL;
-    g_autoptr(GBytes) saved = new ? state_read(config, spec->deploy_id, error) : NULL;
-    if (!saved)
+    if (!new)
         return FALSE;
-    Resize resize = {host, container->id, last, saved};
+    Resize resize = {host, container->id, last};
     if (!memory_fits(&resize, &new->limits, error))
         return FALSE;
     g_autoptr(Undo) undo = undo_new();
     undo_push(undo, "the limits", undo_limits, &resize, NULL);
-    if (!set_limits(&resize, new, error))
-        return FALSE;
-    undo_push(undo, "the saved spec", undo_save, &resize, NULL);
-    if (!state_save(config, new, error) || !state_sync(config, spec->deploy_id, error) ||
-        !interrupt_check(error))
+    if (!set_limits(&resize, new, error) || !state_change(config, new, undo, error) ||
+        !state_sync(config, spec->deploy_id, error) || !interrupt_check(error))
         return FALSE;
     undo_commit(undo);
     return TRUE;

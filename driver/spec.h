@@ -245,5 +245,7 @@ gchar *vm_hostname_from(const char *text, const char *fallback);
  */
 json_t *vm_spec_to_json(const VmSpec *spec);
 VmSpec *vm_spec_from_json(const json_t *json, GError **error);
+/* By way of both. */
+VmSpec *vm_spec_copy(const VmSpec *spec, GError **error);
 /* The same for people's eyes, and no spec any more: values that may be secrets are "(hidden)". */
 json_t *vm_spec_to_shown_json(const VmSpec *spec);

@@ -598,6 +598,12 @@ VmSpec *vm_spec_from_json(const json_t *json, GError **error)
     return g_steal_pointer(&spec);
 }
 
+VmSpec *vm_spec_copy(const VmSpec *spec, GError **error)
+{
+    g_autoptr(json_t) json = vm_spec_to_json(spec);
+    return vm_spec_from_json(json, error);
+}
+
 /* Variables whose values are no secrets whatever stands in them; any other may be one. */
 static gboolean variable_is_plain(const char *name)
 {

@@ -33,7 +33,8 @@ gboolean state_sync(const Config *config, const char *deploy_id, GError **error)
     return file_sync(path, error);
 }
 
-GBytes *state_read(const Config *config, const char *deploy_id, GError **error)
+/* The file as it stands, readable as a spec or not; NULL without error when there is none. */
+static GBytes *read_text(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *path = spec_path(config, deploy_id);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
@@ -43,17 +44,56 @@ GBytes *state_read(const Config *config, const char *deploy_id, GError **error)
     return text ? g_bytes_new_take(text, length) : NULL;
 }
 
-gboolean state_restore(const Config *config, const char *deploy_id, GBytes *text, GError **error)
+/* What a change has to bring back. */
+typedef struct {
+    const Config *config;
+    gchar *deploy_id;
+    GBytes *text;    /* NULL: there was no file */
+    gboolean folder; /* there was the VM's folder, with or without it */
+} Before;
+
+static void before_free(gpointer data)
 {
-    g_autofree gchar *path = spec_path(config, deploy_id);
+    Before *before = data;
+    g_free(before->deploy_id);
+    g_clear_pointer(&before->text, g_bytes_unref);
+    g_free(before);
+}
+
+static gboolean bring_back(gpointer data, GError **error)
+{
+    const Before *before = data;
+    g_autofree gchar *path = spec_path(before->config, before->deploy_id);
+    if (!before->folder)
+        return state_remove(before->config, before->deploy_id, error);
+    if (!before->text)
+        return file_remove(path, error);
     gsize length = 0;
-    const char *bytes = g_bytes_get_data(text, &length);
-    return file_replace(path, bytes ? bytes : "", (gssize)length, 0600, error);
+    const char *bytes = g_bytes_get_data(before->text, &length);
+    return file_replace(path, bytes ? bytes : "", (gssize)length, 0600, error) &&
+           state_sync(before->config, before->deploy_id, error);
+}
+
+gboolean state_change(const Config *config, const VmSpec *spec, Undo *undo, GError **error)
+{
+    g_autofree gchar *folder = g_build_filename(config->state_dir, spec->deploy_id, NULL);
+    GError *failure = NULL;
+    GBytes *text = read_text(config, spec->deploy_id, &failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    Before *before = g_new(Before, 1);
+    *before =
+        (Before){config, g_strdup(spec->deploy_id), text, g_file_test(folder, G_FILE_TEST_EXISTS)};
+    /* Pushed first: a save that breaks off may have made the folder. */
+    undo_push(undo, "the saved spec", bring_back, before, before_free);
+    return state_save(config, spec, error);
 }
 
 VmSpec *state_load(const Config *config, const char *deploy_id, GError **error)
 {
-    g_autoptr(GBytes) text = state_read(config, deploy_id, error);
+    g_autoptr(GBytes) text = read_text(config, deploy_id, error);
     if (!text)
         return NULL;
     gsize length = 0;

@@ -380,6 +380,23 @@ may_grow_ext() {
     qemu-img check -q "$DS/102/80/disk.3"
 }
 
+@test "what cannot be saved is not done: the disk stays, or does not come" {
+    filled "$DS/102/80/disk.7"
+    filled "$DS/102/80/disk.8"
+    up "$(disk 7 vdx FILE)"
+    mount --bind "$STATE/one-80" "$STATE/one-80"
+    mount -o remount,bind,ro "$STATE/one-80"
+    run refused_with "cannot write" detach 7
+    [ "$status" -eq 0 ] || { umount "$STATE/one-80"; fail "$output"; }
+    run refused_with "cannot write" attach 8 "$(disk 8 vdy FILE)"
+    umount "$STATE/one-80"
+    [ "$status" -eq 0 ] || fail "$output"
+    same "$(in_vm cat /mnt/vdx/data)" "of the image"
+    refused in_vm grep -q /mnt/vdy /proc/mounts
+    detach 7
+    no_disks
+}
+
 @test "a disk in use is not detached, and the message says by whom" {
     blank 7
     up "$(disk 7 vdx fs)"
