@@ -14,7 +14,6 @@
 
 typedef struct {
     const Config *config;
-    FrontEnd front_end;
 } Front;
 
 /* The one table of actions: family, name of the action, function. argv[0] is the action's name. */

@@ -12,7 +12,6 @@
 
 typedef struct {
     const Config *config;
-    FrontEnd front_end;
     Host *host;
     Progress progress;
 } One;

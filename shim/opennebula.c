@@ -3,6 +3,7 @@
 
 #include "driver/error.h"
 #include "driver/file.h"
+#include "driver/log.h"
 
 #include <string.h>
 
@@ -44,6 +45,33 @@ gchar *front_end_error(FrontEnd front_end, const char *sentence)
 gchar *front_end_log(const char *level, const char *line)
 {
     return g_strdup_printf("%s: %s\n", level, line);
+}
+
+static void take_line(LogLevel level, const char *line, gpointer data)
+{
+    const FrontEndLog *log = data;
+    g_autofree gchar *text = front_end_log(level == LOG_WARN ? "WARN" : "INFO", line);
+    if (log->front_end == FRONT_END_ALL)
+        g_string_append(log->waiting, text);
+    else
+        g_printerr("%s", text);
+}
+
+void front_end_log_open(FrontEndLog *log, const char *remotes)
+{
+    *log = (FrontEndLog){front_end_detect(remotes), g_string_new(NULL)};
+    log_set_sink(take_line, LOG_INFO, log);
+}
+
+void front_end_log_close(FrontEndLog *log, const GError *error)
+{
+    log_set_sink(NULL, LOG_INFO, NULL);
+    FrontEnd front_end = log->waiting ? log->front_end : FRONT_END_PREFIXED;
+    g_autofree gchar *sentence = error ? front_end_error(front_end, error->message) : NULL;
+    if (sentence || log->waiting)
+        g_printerr("%s", sentence ? sentence : log->waiting->str);
+    if (log->waiting)
+        g_string_free(log->waiting, TRUE);
 }
 
 gchar *front_end_payload(gchar *text, gsize *length)

@@ -24,6 +24,22 @@ FrontEnd front_end_detect(const char *remotes);
 gchar *front_end_error(FrontEnd front_end, const char *sentence);
 /* What to write on stderr so that LINE reaches the VM's log as LEVEL ("INFO", "WARN"). Pure. */
 gchar *front_end_log(const char *level, const char *line);
+
+/*
+ * One action's stderr. 6.2 to 6.10 take all of it as the error's message, so an action that fails
+ * may print nothing else: there, lines wait until its end is known.
+ */
+typedef struct {
+    FrontEnd front_end;
+    GString *waiting;
+} FrontEndLog;
+
+/* Begins, for the front end whose remotes are in REMOTES: from here on the library's log lines go
+ * to stderr. */
+void front_end_log_open(FrontEndLog *log, const char *remotes);
+/* Ends, with what waited or with the sentence of ERROR, NULL when the action has succeeded. Also of
+ * one that was never opened. */
+void front_end_log_close(FrontEndLog *log, const GError *error);
 /*
  * The XML that TEXT, of *LENGTH bytes with a NUL behind them, holds: under `-l` the front end runs
  * an action itself and hands the payload over in base64. Takes TEXT; what is neither comes back as

@@ -8,7 +8,6 @@
 
 #include "driver/error.h"
 #include "driver/interrupt.h"
-#include "driver/log.h"
 
 #include <locale.h>
 #include <string.h>
@@ -39,12 +38,6 @@ static gboolean run(Front *front, int argc, char **argv, GError **error)
     return front_usage(error, "ds|tm ACTION ARGUMENT…");
 }
 
-static void front_log(LogLevel level, const char *line, gpointer data G_GNUC_UNUSED)
-{
-    g_autofree gchar *text = front_end_log(level == LOG_WARN ? "WARN" : "INFO", line);
-    g_printerr("%s", text);
-}
-
 int main(int argc, char **argv)
 {
     shim_take_standard_files();
@@ -54,16 +47,12 @@ int main(int argc, char **argv)
     interrupt_install();
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) config = config_load(NULL, &error);
-    Front front = {.config = config, .front_end = FRONT_END_PREFIXED};
+    Front front = {.config = config};
+    FrontEndLog log = {0};
     if (config) {
-        front.front_end = front_end_detect(config->opennebula_front_remotes);
-        log_set_sink(front_log, LOG_INFO, NULL);
+        front_end_log_open(&log, config->opennebula_front_remotes);
         run(&front, argc, argv, &error);
-        log_set_sink(NULL, LOG_INFO, NULL);
     }
-    if (!error)
-        return 0;
-    g_autofree gchar *sentence = front_end_error(front.front_end, error->message);
-    g_printerr("%s", sentence);
-    return vmdock_error_status(error);
+    front_end_log_close(&log, error);
+    return error ? vmdock_error_status(error) : 0;
 }

@@ -13,32 +13,12 @@
 
 #include "driver/error.h"
 #include "driver/interrupt.h"
-#include "driver/log.h"
 
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/*
- * 6.2 to 6.10 take all of stderr as the error's message, so a failed action may print nothing else:
- * lines wait here until the outcome is known.
- */
-typedef struct {
-    FrontEnd front_end;
-    GString *waiting;
-} OneLog;
-
-static void one_log(LogLevel level, const char *line, gpointer data)
-{
-    OneLog *log = data;
-    g_autofree gchar *text = front_end_log(level == LOG_WARN ? "WARN" : "INFO", line);
-    if (log->front_end == FRONT_END_ALL)
-        g_string_append(log->waiting, text);
-    else
-        g_printerr("%s", text);
-}
 
 static const struct {
     const char *name;
@@ -81,17 +61,13 @@ int main(int argc, char **argv)
     One one = {0};
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) config = config_load(NULL, &error);
-    OneLog log = {FRONT_END_PREFIXED, g_string_new(NULL)};
+    FrontEndLog log = {0};
     if (config) {
         one.config = config;
-        log.front_end = front_end_detect(config->opennebula_remotes);
-        log_set_sink(one_log, LOG_INFO, &log);
+        front_end_log_open(&log, config->opennebula_remotes);
         run(&one, argc, argv, &error);
         g_clear_pointer(&one.host, host_free);
     }
-    log_set_sink(NULL, LOG_INFO, NULL);
-    g_autofree gchar *sentence = error ? front_end_error(log.front_end, error->message) : NULL;
-    g_printerr("%s", sentence ? sentence : log.waiting->str);
-    g_string_free(log.waiting, TRUE);
+    front_end_log_close(&log, error);
     return error ? vmdock_error_status(error) : 0;
 }

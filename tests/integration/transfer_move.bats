@@ -52,6 +52,19 @@ setup_file() {
     same "$(container_state 80)" exited
 }
 
+@test "a front end that takes all of stderr for the message gets the one sentence, and its log when all is well" {
+    mkdir -p "$WORK/front/one/remotes"
+    echo 6.10.0 >"$WORK/front/one/remotes/VERSION"
+    cp "$WORK/front/vmdock.conf" "$BATS_TEST_TMPDIR/conf"
+    printf '[opennebula]\nfront_remotes = /run/one/remotes\n' >>"$WORK/front/vmdock.conf"
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    has "$(cat "$ERR")" "INFO: VM one-80: fetched image"
+    tm ln docker://127.0.0.1:5999/x:1 "node1:$SYS/80/disk.0" 80 104 || true
+    cp "$BATS_TEST_TMPDIR/conf" "$WORK/front/vmdock.conf"
+    same "$(wc -l <"$ERR")" 1
+    has "$(cat "$ERR")" "connection refused"
+}
+
 @test "save as, of a VM that runs: an archive in the datastore, without a registry" {
     tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
     start_on node1 80 "image=$REFERENCE"
