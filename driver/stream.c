@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { POLL_MS = 100, PIECE = 128 * 1024 };
+enum { POLL_MS = 100 };
 
 static gboolean fail(GError **error, const char *verb, const char *what)
 {
@@ -73,16 +73,4 @@ gboolean stream_write(int fd, const char *bytes, gsize length, guint64 stall_ms,
         }
     }
     return TRUE;
-}
-
-gboolean stream_copy(int in, int out, guint64 stall_ms, const char *what, GError **error)
-{
-    g_autofree char *piece = g_malloc(PIECE);
-    for (;;) {
-        gssize n = stream_read(in, piece, PIECE, stall_ms, what, error);
-        if (n <= 0)
-            return n == 0;
-        if (!stream_write(out, piece, (gsize)n, stall_ms, what, error))
-            return FALSE;
-    }
 }

@@ -15,5 +15,3 @@ gssize stream_read(int fd, char *bytes, gsize room, guint64 stall_ms, const char
 /* All of BYTES to FD. */
 gboolean stream_write(int fd, const char *bytes, gsize length, guint64 stall_ms, const char *what,
                       GError **error);
-/* Everything that is left of IN to OUT. */
-gboolean stream_copy(int in, int out, guint64 stall_ms, const char *what, GError **error);
