@@ -72,6 +72,19 @@ vmdock_one() {
     nothing_left
 }
 
+@test "sudo's log has other actions, but neither an exec's command nor what it reads" {
+    deploy 100 "$NIC"
+    local log=$BATS_TEST_TMPDIR/sudo.log
+    printf 'Defaults logfile=%s, !syslog\n' "$log" >/etc/sudoers.d/zz-log
+    begin 'echo private-command; cat' "$(printf private-input | base64)"
+    done_soon
+    cancel
+    rm /etc/sudoers.d/zz-log
+    has "$(cat "$log")" exec_cancel
+    has_not "$(tr -d ' \n' <"$log")" private-command
+    has_not "$(tr -d ' \n' <"$log")" "$(printf private-input | base64)"
+}
+
 @test "exec and exec_cancel with the very stdin and words of the records" {
     deploy 1
     remote_direct exec 1 onenode1 'uname -a' < <(recorded exec)
