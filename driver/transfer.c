@@ -6,6 +6,7 @@
 #include "credentials.h"
 #include "disk.h"
 #include "error.h"
+#include "file.h"
 #include "image_archive.h"
 #include "image_ref.h"
 #include "interrupt.h"
@@ -16,6 +17,8 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/statvfs.h>
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 gchar *transfer_repository(const char *deploy_id)
 {
@@ -313,9 +316,13 @@ static gchar *told(Host *host, const char *key, GError **error)
     return text && *text ? vmdock_one_line(text, PATH_MAX) : NULL;
 }
 
+/* Hosts that were made of one image may have one engine id, and several engines run on one host:
+ * what no other host has is its boot. */
 gchar *transfer_engine_id(Host *host, GError **error)
 {
-    return told(host, "ID", error);
+    g_autofree gchar *id = told(host, "ID", error);
+    g_autofree gchar *boot = id ? file_read(BOOT_ID, PATH_MAX, NULL, error) : NULL;
+    return boot ? g_strconcat(id, " ", g_strstrip(boot), NULL) : NULL;
 }
 
 gboolean transfer_space(Host *host, TransferSpace *space, GError **error)

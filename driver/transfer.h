@@ -74,5 +74,6 @@ typedef struct {
     guint64 total, used, available;
 } TransferSpace;
 gboolean transfer_space(Host *host, TransferSpace *space, GError **error);
-/* What names this engine among all: two hosts of one name are the same when it is. */
+/* What names this engine among all, until its host boots anew: two names of hosts stand for one
+ * when it is the same. */
 gchar *transfer_engine_id(Host *host, GError **error);

@@ -89,13 +89,16 @@ start_node1() {
     echo 1 >"$WORK/node1.pid"
 }
 
-# Another engine, with its own identity, and its own of all that vmdock keeps.
+# Another engine, and its own of all that vmdock keeps. Like a host that was made of the same disk image
+# it has the first engine's identity, and a boot of its own.
 start_node2() {
     mkdir -p "$WORK"/node2/{run,state,docker,data,exec}
+    cp /etc/docker/key.json "$WORK/node2/docker/"
+    echo 11111111-2222-3333-4444-555555555555 >"$WORK/node2/boot_id"
     ip link add docker2 type bridge 2>/dev/null || true
     ip addr add 172.31.255.1/24 dev docker2 2>/dev/null || true
     ip link set docker2 up
-    hold_node node2 "mount --bind '$WORK/node2/run' '$RUN' && mount --bind '$WORK/node2/state' '$STATE' && mount --bind '$WORK/node2/docker' /etc/docker"
+    hold_node node2 "mount --bind '$WORK/node2/run' '$RUN' && mount --bind '$WORK/node2/state' '$STATE' && mount --bind '$WORK/node2/docker' /etc/docker && mount --bind '$WORK/node2/boot_id' /proc/sys/kernel/random/boot_id"
     jq ".hosts = [\"unix:///run/docker2.sock\"] | .[\"data-root\"] = \"$WORK/node2/data\"" "$LAB_DIR/daemon.json" >"$WORK/node2/daemon.json"
     nsenter --target "$(cat "$WORK/node2.pid")" --mount -- setsid env -i PATH="$PATH" HOME=/root \
         dockerd --config-file "$WORK/node2/daemon.json" --pidfile "$WORK/node2/pid" --exec-root /run/docker2 \
