@@ -12,6 +12,7 @@
 #pragma once
 
 #include "config.h"
+#include "image_ref.h"
 #include "opennebula_datastore.h"
 
 typedef struct {
@@ -54,3 +55,12 @@ gboolean datastore_snapshot_revert(const Datastore *datastore, GError **error);
 gboolean datastore_snapshot_flatten(const Datastore *datastore, GError **error);
 /* Fine if it is not there. */
 gboolean datastore_snapshot_delete(const Datastore *datastore, GError **error);
+
+/* For the transfer actions, which have no engine on the front end. */
+
+/* The image NAME of ARCHIVE, a file of docker save, becomes REF. */
+gboolean datastore_push(const Datastore *datastore, const char *archive, const char *name,
+                        const ImageRef *ref, GError **error);
+/* Deletes those tags of REF's repository that begin with PREFIX. */
+gboolean datastore_drop_tags(const Datastore *datastore, const ImageRef *ref, const char *prefix,
+                             GError **error);

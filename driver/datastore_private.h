@@ -6,6 +6,7 @@
  *   datastore_store.c     cp, clone, mkfs: where it goes
  *   datastore_remove.c    rm
  *   datastore_snapshot.c  snapshots
+ *   datastore_transfer.c  what transfers need of a registry
  */
 #pragma once
 
@@ -61,7 +62,5 @@ gchar *datastore_digest(const DatastoreSession *session, const ImageRef *ref, co
 /* Deletes a manifest with its tags; fine if it is not there. */
 gboolean datastore_delete(const DatastoreSession *session, const ImageRef *ref, const char *tag,
                           const char *digest, GError **error);
-
-/* "snap-3", and "<path>.snap", in which snapshot 3 is the file "3". */
-gchar *datastore_snapshot_tag(gint64 id);
-gchar *datastore_snapshot_folder(const char *path);
+/* The tags that REF's repository has, none where the registry does not know it. */
+GStrv datastore_tags(const DatastoreSession *session, const ImageRef *ref, GError **error);

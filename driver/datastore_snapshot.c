@@ -10,16 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-gchar *datastore_snapshot_tag(gint64 id)
-{
-    return g_strdup_printf("snap-%" G_GINT64_FORMAT, id);
-}
-
-gchar *datastore_snapshot_folder(const char *path)
-{
-    return g_strconcat(path, ".snap", NULL);
-}
-
 static gchar *snapshot_path(const char *path, gint64 id)
 {
     return g_strdup_printf("%s.snap/%" G_GINT64_FORMAT, path, id);

@@ -143,6 +143,16 @@ gboolean datastore_file_is_image(const char *path, const char *base_path)
            datastore_file_is_own(path, folder, NULL);
 }
 
+gchar *datastore_snapshot_tag(gint64 id)
+{
+    return g_strdup_printf("snap-%" G_GINT64_FORMAT, id);
+}
+
+gchar *datastore_snapshot_folder(const char *path)
+{
+    return g_strconcat(path, ".snap", NULL);
+}
+
 /* "127.0.0.1:5000" -> "127.0.0.1", "[::1]:5000" -> "::1" */
 static gchar *host_of(const char *registry)
 {

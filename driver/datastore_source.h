@@ -61,6 +61,10 @@ gboolean datastore_file_is_own(const char *path, const char *base_path, const ch
  */
 gboolean datastore_file_is_image(const char *path, const char *base_path);
 
+/* "snap-3", and "<path>.snap", in which snapshot 3 is the file "3". */
+gchar *datastore_snapshot_tag(gint64 id);
+gchar *datastore_snapshot_folder(const char *path);
+
 /*
  * True if plain http, or https with any certificate, will do for REGISTRY: on loopback always; else
  * where the datastore's REGISTRY_INSECURE names it, or says YES and it is the datastore's own.

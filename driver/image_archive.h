@@ -4,7 +4,8 @@
  * manifest.json, which names the images. The engine takes every name that it finds there, so an
  * archive that a user brought could give its image the name of anybody's; on its way to the engine
  * it is renamed.
- * Errors: SPEC (what is no such archive), IO, NO_SPACE, INTERRUPTED.
+ * Errors: SPEC (what is no such archive), NO_IMAGE (what PICK names is not in it), IO, NO_SPACE,
+ * INTERRUPTED.
  */
 #pragma once
 

@@ -42,7 +42,8 @@ static json_t *pick(const json_t *root, const char *name, GError **error)
         if (has_name(json_array_get(root, i), name))
             return json_array_get(root, i);
     if (name)
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "the image archive holds no %s", name);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE, "the image archive holds no %s",
+                    name);
     else
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
                     "the image archive holds %" G_GSIZE_FORMAT " images and must hold one", count);

@@ -31,6 +31,7 @@ libvmdock_la_SOURCES = \
 	driver/datastore_source.c \
 	driver/datastore_source.h \
 	driver/datastore_store.c \
+	driver/datastore_transfer.c \
 	driver/datastore_work.c \
 	driver/datastore_work.h \
 	driver/deploy.c \

@@ -150,7 +150,8 @@ DatastoreMessage *datastore_message_parse(const char *text, gsize length, gsize 
     if (!doc)
         return NULL;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    if (!root || strcmp((const char *)root->name, "DS_DRIVER_ACTION_DATA") != 0) {
+    gboolean alone = root && strcmp((const char *)root->name, "DATASTORE") == 0;
+    if (!root || (!alone && strcmp((const char *)root->name, "DS_DRIVER_ACTION_DATA") != 0)) {
         g_autofree gchar *shown = one_shown(root ? (const char *)root->name : "");
         one_fail(error, "the XML is of \"%s\", not of a datastore action", shown);
         return NULL;
@@ -158,8 +159,8 @@ DatastoreMessage *datastore_message_parse(const char *text, gsize length, gsize 
     g_autoptr(DatastoreMessage) message = g_new0(DatastoreMessage, 1);
     message->snapshot = -1;
     message->snapshots = g_array_new(FALSE, FALSE, sizeof(guint64));
-    if (!take_datastore(message, child(root, "DATASTORE"), error) ||
-        !take_image(message, child(root, "IMAGE"), error))
+    if (!take_datastore(message, alone ? root : child(root, "DATASTORE"), error) ||
+        !take_image(message, alone ? NULL : child(root, "IMAGE"), error))
         return NULL;
     return g_steal_pointer(&message);
 }

@@ -28,7 +28,8 @@ typedef struct {
 } DatastoreMessage;
 
 /*
- * Reads TEXT, of which at most MAX bytes of XML are looked at. Errors: SPEC, with a sentence that
+ * Reads TEXT, of which at most MAX bytes of XML are looked at: such a message, or a DATASTORE
+ * alone, as `onedatastore show --xml` prints it. Errors: SPEC, with a sentence that
  * names the element.
  */
 DatastoreMessage *datastore_message_parse(const char *text, gsize length, gsize max,

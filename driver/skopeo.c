@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "skopeo.h"
 
+#include "autoptr.h"
 #include "error.h"
 #include "file.h"
 #include "interrupt.h"
@@ -52,6 +53,7 @@ static const char *skip_noise(const char *message)
         {"Error parsing image name \"", "\": "},
         {"Error retrieving manifest for image", ": "},
         {"initializing source ", ": "},
+        {"determining manifest MIME type for ", ": "},
         {"trying to reuse blob ", "at destination: "},
         {" (dest: ", "): "},
     };
@@ -77,11 +79,15 @@ static void drop_echo(gchar *message)
 
 static VmdockError code_of(const char *message)
 {
-    static const char *const missing[] = {"manifest unknown", "name unknown",
-                                          "repository name not known", "Image may not exist"};
+    static const char *const missing[] = {
+        "manifest unknown", "name unknown", "repository name not known", "Image may not exist",
+        "fetching tags list: invalid status code from registry 404"};
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
         if (strstr(message, missing[i]))
             return VMDOCK_ERROR_NO_IMAGE;
+    /* Of an archive that has other names. */
+    if (strstr(message, "Tag \"") && g_str_has_suffix(message, "\" not found"))
+        return VMDOCK_ERROR_NO_IMAGE;
     if (strstr(message, "no space left on device") || strstr(message, "quota exceeded"))
         return VMDOCK_ERROR_NO_SPACE;
     return VMDOCK_ERROR_REGISTRY;
@@ -286,6 +292,43 @@ gboolean skopeo_copy(const Skopeo *skopeo, const SkopeoImage *from, const Skopeo
     if (*digest)
         g_strstrip(*digest);
     return *digest != NULL;
+}
+
+/* {"Repository": …, "Tags": [TAG…]} */
+static GStrv parse_tags(const char *text, gsize length, const char *label, GError **error)
+{
+    g_autoptr(json_t) root = json_loadb(text, length, 0, NULL);
+    const json_t *tags = json_object_get(root, "Tags");
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    for (gsize i = 0; i < json_array_size(tags); i++) {
+        const char *tag = json_string_value(json_array_get(tags, i));
+        if (tag)
+            g_strv_builder_add(builder, tag);
+    }
+    if (root)
+        return g_strv_builder_end(builder);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_REGISTRY,
+                "image %s: the list of its tags is none", label);
+    return NULL;
+}
+
+GStrv skopeo_tags(const Skopeo *skopeo, const SkopeoImage *image, GError **error)
+{
+    g_autoptr(GPtrArray) arguments = command(skopeo, "list-tags");
+    g_autoptr(GBytes) out = NULL;
+    g_autoptr(GError) failure = NULL;
+    add_trust(arguments, skopeo, "", image);
+    add(arguments, (const char *const[]){image->name, NULL});
+    if (execute(skopeo, arguments, image->label, skopeo->config->datastore_request_ms, &out,
+                &failure)) {
+        gsize length = 0;
+        const char *bytes = g_bytes_get_data(out, &length);
+        return parse_tags(bytes ? bytes : "", length, image->label, error);
+    }
+    if (vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE))
+        return g_new0(gchar *, 1);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return NULL;
 }
 
 gboolean skopeo_delete(const Skopeo *skopeo, const SkopeoImage *image, GError **error)

@@ -36,5 +36,9 @@ gboolean skopeo_copy(const Skopeo *skopeo, const SkopeoImage *from, const Skopeo
 /* Deletes the manifest that the name stands for, and its tags; fine if it is not there. */
 gboolean skopeo_delete(const Skopeo *skopeo, const SkopeoImage *image, GError **error);
 
+/* The tags of the repository that IMAGE names without one; none where the registry does not know
+ * it. */
+GStrv skopeo_tags(const Skopeo *skopeo, const SkopeoImage *image, GError **error);
+
 /* Sets the error that skopeo's stderr TEXT tells of the image LABEL. Pure. */
 void skopeo_complaint(const char *text, const char *label, GError **error);

@@ -69,6 +69,13 @@ gboolean transfer_revert(Host *host, const char *deploy_id, guint snapshot, GErr
 gboolean transfer_snapshot_delete(Host *host, const char *deploy_id, guint snapshot,
                                   GError **error);
 
+/* A snapshot that a persistent image has kept from an earlier VM: of REFERENCE, or of the one image
+ * of the archive that FD gives. */
+gboolean transfer_snapshot_hold(Host *host, const char *deploy_id, guint snapshot,
+                                const char *reference, TransferProgress progress, GError **error);
+gboolean transfer_snapshot_load(Host *host, const char *deploy_id, guint snapshot, int fd,
+                                TransferProgress progress, GError **error);
+
 /* Bytes of the file system that the engine keeps its images and containers on. */
 typedef struct {
     guint64 total, used, available;

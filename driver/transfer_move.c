@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Disk 0 between hosts: as an archive, or through a registry. Its snapshots go along. */
+/* Disk 0 between hosts: as an archive, or through a registry. Its snapshots go along, also those
+ * that an image has kept from its last VM. */
 #include "transfer_private.h"
 
 #include "autoptr.h"
 #include "error.h"
 #include "image_archive.h"
+#include "image_ref.h"
 #include "log.h"
 
 #include <errno.h>
@@ -200,13 +202,12 @@ GPtrArray *transfer_send(Host *host, const char *deploy_id, const char *registry
     return transfer_locked(host, deploy_id, send_all, &move, error) ? move.sent : NULL;
 }
 
-static gboolean fetch_tag(Host *host, const char *deploy_id, const Move *move, const char *tag,
-                          GError **error)
+/* REFERENCE becomes the VM's name TAG here, and keeps no other. */
+static gboolean fetch_as(Host *host, const char *deploy_id, const char *reference, const char *tag,
+                         TransferProgress progress, GError **error)
 {
-    g_autofree gchar *repository = remote_repository(move, deploy_id);
-    g_autofree gchar *reference = g_strconcat(repository, ":", tag, NULL);
-    log_info("VM %s: fetching %s from %s", deploy_id, tag, move->registry);
-    if (!engine_pull(host->engine, reference, move->progress.func, move->progress.data, error)) {
+    log_info("VM %s: fetching %s", deploy_id, reference);
+    if (!engine_pull(host->engine, reference, progress.func, progress.data, error)) {
         g_prefix_error(error, "image %s: ", reference);
         return FALSE;
     }
@@ -220,9 +221,12 @@ static gboolean fetch_tag(Host *host, const char *deploy_id, const Move *move, c
 static gboolean fetch_all(Host *host, const char *deploy_id, gpointer data, GError **error)
 {
     const Move *move = data;
-    for (gsize i = 0; move->tags[i]; i++)
-        if (!fetch_tag(host, deploy_id, move, move->tags[i], error))
+    g_autofree gchar *repository = remote_repository(move, deploy_id);
+    for (gsize i = 0; move->tags[i]; i++) {
+        g_autofree gchar *reference = g_strconcat(repository, ":", move->tags[i], NULL);
+        if (!fetch_as(host, deploy_id, reference, move->tags[i], move->progress, error))
             return FALSE;
+    }
     return settle(host, deploy_id, error);
 }
 
@@ -231,4 +235,41 @@ gboolean transfer_fetch(Host *host, const char *deploy_id, const char *registry,
 {
     Move move = {.registry = registry, .tags = tags, .progress = progress};
     return transfer_locked(host, deploy_id, fetch_all, &move, error);
+}
+
+/* ---- snapshots that an image has kept ---------------------------------------------------------*/
+
+typedef struct {
+    guint snapshot;
+    const char *reference; /* NULL = from FD */
+    int fd;
+    TransferProgress progress;
+} Kept;
+
+static gboolean hold_snapshot(Host *host, const char *deploy_id, gpointer data, GError **error)
+{
+    const Kept *kept = data;
+    g_autofree gchar *tag = g_strdup_printf(TAG_SNAPSHOT "%u", kept->snapshot);
+    if (!kept->reference) {
+        g_autofree gchar *name = transfer_name(deploy_id, tag);
+        ImageArchiveNames names = {.name = name};
+        return load(host, kept->fd, &names, kept->progress, error);
+    }
+    g_autoptr(ImageRef) ref = image_ref_parse(kept->reference, error);
+    g_autofree gchar *name = ref ? image_ref_name(ref) : NULL;
+    return name && fetch_as(host, deploy_id, name, tag, kept->progress, error);
+}
+
+gboolean transfer_snapshot_hold(Host *host, const char *deploy_id, guint snapshot,
+                                const char *reference, TransferProgress progress, GError **error)
+{
+    Kept kept = {snapshot, reference, -1, progress};
+    return transfer_locked(host, deploy_id, hold_snapshot, &kept, error);
+}
+
+gboolean transfer_snapshot_load(Host *host, const char *deploy_id, guint snapshot, int fd,
+                                TransferProgress progress, GError **error)
+{
+    Kept kept = {snapshot, NULL, fd, progress};
+    return transfer_locked(host, deploy_id, hold_snapshot, &kept, error);
 }

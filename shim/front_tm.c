@@ -2,6 +2,7 @@
 #include "front_tm.h"
 
 #include "driver/autoptr.h"
+#include "driver/datastore_source.h"
 #include "driver/error.h"
 #include "driver/log.h"
 
@@ -62,18 +63,20 @@ gboolean tm_make_folder(const Front *front, const TmPlace *place, GError **error
                  tm_shell("umask 022; exec mkdir -p -- \"$1\"", place->folder, NULL), error);
 }
 
-gboolean tm_put_file(const Front *front, const char *path, const TmPlace *place, GError **error)
+gboolean tm_put_file(const Front *front, const char *path, const TmPlace *place, const char *mode,
+                     GError **error)
 {
     static const char script[] =
-        "umask 022; mkdir -p -- \"${1%/*}\" && "
+        "umask 022; mkdir -p -- \"${1%/*}\" && rm -f -- \"$1.part\" && umask 077 && "
         "dd of=\"$1.part\" bs=1M iflag=fullblock conv=sparse status=none && "
+        "chmod -- \"$2\" \"$1.part\" && "
         "mv -f -- \"$1.part\" \"$1\" || { rm -f -- \"$1.part\"; exit 1; }";
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot read %s", path);
         return FALSE;
     }
-    return tm_carry(front, place->host, tm_shell(script, place->path, NULL), fd, -1, error);
+    return tm_carry(front, place->host, tm_shell(script, place->path, mode, NULL), fd, -1, error);
 }
 
 gboolean tm_take_file(const Front *front, const char *host, GStrv command, const char *path,
@@ -101,7 +104,15 @@ gboolean tm_take_file(const Front *front, const char *host, GStrv command, const
 
 /* ---- what OpenNebula says ---------------------------------------------------------------------*/
 
-gchar *tm_xml_value(const char *xml, gsize length, const char *xpath, GError **error)
+static gchar *text_of(const xmlNode *node)
+{
+    xmlChar *content = xmlNodeGetContent(node);
+    gchar *text = g_strstrip(g_strdup((const char *)content));
+    xmlFree(content);
+    return text;
+}
+
+GStrv tm_xml_values(const char *xml, gsize length, const char *xpath, GError **error)
 {
     enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING };
     g_autoptr(xmlDoc) doc =
@@ -112,24 +123,86 @@ gchar *tm_xml_value(const char *xml, gsize length, const char *xpath, GError **e
     }
     g_autoptr(xmlXPathContext) context = xmlXPathNewContext(doc);
     g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression((const xmlChar *)xpath, context);
-    if (!found || xmlXPathNodeSetIsEmpty(found->nodesetval))
-        return NULL;
-    xmlChar *content = xmlNodeGetContent(found->nodesetval->nodeTab[0]);
-    g_autofree gchar *text = g_strstrip(g_strdup((const char *)content));
-    xmlFree(content);
-    return *text ? g_steal_pointer(&text) : NULL;
+    g_autoptr(GStrvBuilder) values = g_strv_builder_new();
+    for (int i = 0; found && i < xmlXPathNodeSetGetLength(found->nodesetval); i++) {
+        g_autofree gchar *text = text_of(found->nodesetval->nodeTab[i]);
+        if (*text)
+            g_strv_builder_add(values, text);
+    }
+    return g_strv_builder_end(values);
 }
 
-gchar *tm_cloud_value(const Front *front, const char *tool, const char *id, const char *xpath)
+gchar *tm_xml_value(const char *xml, gsize length, const char *xpath, GError **error)
+{
+    g_auto(GStrv) values = tm_xml_values(xml, length, xpath, error);
+    return values ? g_strdup(values[0]) : NULL;
+}
+
+static gchar *show(const Front *front, const char *tool, const char *id, GError **error)
+{
+    const char *const command[] = {tool, "show", "-x", id, NULL};
+    gchar *xml = front_ask(front, NULL, command, front->config->transfer_command_ms, error);
+    if (!xml)
+        g_prefix_error(error, "%s show %s: ", tool, id);
+    return xml;
+}
+
+GStrv tm_vm_values(const Front *front, const char *id, const char *xpath, GError **error)
+{
+    g_autofree gchar *xml = show(front, "onevm", id, error);
+    return xml ? tm_xml_values(xml, strlen(xml), xpath, error) : NULL;
+}
+
+gchar *tm_vm_value(const Front *front, const char *id, const char *xpath)
 {
     g_autoptr(GError) failure = NULL;
-    const char *const command[] = {tool, "show", "-x", id, NULL};
-    g_autofree gchar *xml =
-        front_ask(front, NULL, command, front->config->transfer_command_ms, &failure);
-    g_autofree gchar *value = xml ? tm_xml_value(xml, strlen(xml), xpath, &failure) : NULL;
+    g_auto(GStrv) values = tm_vm_values(front, id, xpath, &failure);
     if (failure)
-        log_warn("%s show %s: %s", tool, id, failure->message);
-    return g_steal_pointer(&value);
+        log_warn("VM %s: %s", id, failure->message);
+    return values ? g_strdup(values[0]) : NULL;
+}
+
+DatastoreMessage *tm_datastore(const Front *front, const char *id, GError **error)
+{
+    g_autofree gchar *xml = show(front, "onedatastore", id, error);
+    return xml ? datastore_message_parse(xml, strlen(xml), front->config->xml_max_bytes, error)
+               : NULL;
+}
+
+/* ---- snapshots that an image keeps ------------------------------------------------------------*/
+
+GStrv tm_vm_snapshots(const Front *front, const char *vmid, GError **error)
+{
+    g_auto(GStrv) numbers =
+        tm_vm_values(front, vmid, "/VM/SNAPSHOTS[DISK_ID=0]/SNAPSHOT/ID", error);
+    for (gsize i = 0; numbers && numbers[i]; i++)
+        if (!tm_number(numbers[i], "snapshot's number", error))
+            return NULL;
+    return g_steal_pointer(&numbers);
+}
+
+gboolean tm_has_snapshots(const TmSource *source)
+{
+    if (source->kind == TM_ARCHIVE)
+        return TRUE;
+    g_autoptr(ImageRef) ref = image_ref_parse(source->text, NULL);
+    const char *name = ref ? strrchr(ref->repository, '/') : NULL;
+    return name && datastore_name_is_own(name + 1, NULL);
+}
+
+TmSource *tm_snapshot_source(const TmSource *source, const char *number)
+{
+    TmSource *snapshot = g_new0(TmSource, 1);
+    snapshot->kind = source->kind;
+    if (source->kind == TM_ARCHIVE) {
+        g_autofree gchar *folder = datastore_snapshot_folder(source->text);
+        snapshot->text = g_build_filename(folder, number, NULL);
+        return snapshot;
+    }
+    g_autoptr(ImageRef) ref = image_ref_parse(source->text, NULL);
+    g_autofree gchar *tag = datastore_snapshot_tag(g_ascii_strtoll(number, NULL, 10));
+    snapshot->text = datastore_reference(ref, tag, NULL);
+    return snapshot;
 }
 
 /* ---- the VM in the engine ---------------------------------------------------------------------*/

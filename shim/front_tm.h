@@ -12,6 +12,8 @@
 #include "front_command.h"
 #include "tm_args.h"
 
+#include "driver/opennebula_datastore.h"
+
 #define TM_ROOT_ARCHIVE       "disk.0.tar"
 #define TM_VMDOCK_ONE         VMDOCK_LIBEXECDIR "/vmdock-one"
 
@@ -31,17 +33,33 @@ gboolean tm_carry(const Front *front, const char *host, GStrv command, int in, i
 
 /* Makes the VM's folder. */
 gboolean tm_make_folder(const Front *front, const TmPlace *place, GError **error);
-/* The bytes of the local file PATH become the file PLACE, sparse, whole or not at all. */
-gboolean tm_put_file(const Front *front, const char *path, const TmPlace *place, GError **error);
+/* The bytes of the local file PATH become the file PLACE, sparse, whole or not at all; MODE "600"
+ * or "644". */
+gboolean tm_put_file(const Front *front, const char *path, const TmPlace *place, const char *mode,
+                     GError **error);
 /* And back: what COMMAND prints on HOST becomes the local file PATH, 0600. */
 gboolean tm_take_file(const Front *front, const char *host, GStrv command, const char *path,
                       GError **error);
 
-/* What OpenNebula says of a VM or a datastore at XPATH: "onevm show -x 7". NULL when it does not
- * answer, which is logged, or says nothing. */
-gchar *tm_cloud_value(const Front *front, const char *tool, const char *id, const char *xpath);
-/* The same in XML that is at hand. Errors: SPEC. */
+/* What OpenNebula says of a VM at XPATH: "onevm show -x 7". NULL when it does not answer, which is
+ * logged, or says nothing. */
+gchar *tm_vm_value(const Front *front, const char *id, const char *xpath);
+/* All that it says there. */
+GStrv tm_vm_values(const Front *front, const char *id, const char *xpath, GError **error);
+/* The same in XML that is at hand, none for NULL. Errors: SPEC. */
+GStrv tm_xml_values(const char *xml, gsize length, const char *xpath, GError **error);
 gchar *tm_xml_value(const char *xml, gsize length, const char *xpath, GError **error);
+
+/* A datastore as OpenNebula shows it, for what its registry is asked on the front end. */
+DatastoreMessage *tm_datastore(const Front *front, const char *id, GError **error);
+
+/* The numbers of the snapshots that OpenNebula has of the VM's disk 0. */
+GStrv tm_vm_snapshots(const Front *front, const char *vmid, GError **error);
+/* Whether SOURCE, a reference or an archive, is an image that a datastore keeps for itself alone,
+ * so that snapshots can stand beside it. */
+gboolean tm_has_snapshots(const TmSource *source);
+/* Where snapshot NUMBER of such an image is: datastore_source.h. */
+TmSource *tm_snapshot_source(const TmSource *source, const char *number);
 
 /* TRUE if HOST has an engine: every host but a front end that is no node as well. */
 gboolean tm_is_node(const Front *front, const char *host);

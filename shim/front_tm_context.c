@@ -23,7 +23,8 @@ static gboolean write_image(int fd, char **files, int count, GError **error)
     return iso_finish(iso, error);
 }
 
-/* context FILE… HOST:PLACE VMID DATASTORE */
+/* context FILE… HOST:PLACE VMID DATASTORE. Passwords and tokens stand in the image in clear: it is
+ * nobody else's. */
 gboolean front_tm_context(Front *front, int argc, char **argv, GError **error)
 {
     if (argc < 5)
@@ -41,7 +42,7 @@ gboolean front_tm_context(Front *front, int argc, char **argv, GError **error)
         return FALSE;
     }
     gboolean done =
-        write_image(fd, argv + 1, argc - 4, error) && tm_put_file(front, path, place, error);
+        write_image(fd, argv + 1, argc - 4, error) && tm_put_file(front, path, place, "600", error);
     unlink(path);
     return done;
 }

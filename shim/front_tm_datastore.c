@@ -3,9 +3,12 @@
 #include "front_tm.h"
 
 #include "driver/autoptr.h"
+#include "driver/datastore.h"
+#include "driver/datastore_source.h"
 #include "driver/error.h"
 #include "driver/image_archive.h"
 #include "driver/image_ref.h"
+#include "driver/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +22,7 @@ typedef struct {
     const Front *front;
     const TmPlace *place;
     const TmSource *source;
-    const char *vmid;
+    const char *vmid, *datastore;
     const char *snapshot; /* "-1" = the disk as it is */
 } Put;
 
@@ -60,24 +63,15 @@ static gboolean copy_stored(const Put *put, const char *archive, GError **error)
     return FALSE;
 }
 
-/* There is no engine here. */
+/* There is no engine here: skopeo takes it, with what the datastore has for its registry. */
 static gboolean push_stored(const Put *put, const char *archive, GError **error)
 {
     g_autoptr(ImageRef) ref = image_ref_parse(put->source->text, error);
-    if (!ref)
-        return FALSE;
-    gboolean loopback =
-        g_str_has_prefix(ref->registry, "127.") || g_str_has_prefix(ref->registry, "localhost");
+    g_autoptr(DatastoreMessage) message =
+        ref ? tm_datastore(put->front, put->datastore, error) : NULL;
+    const Datastore datastore = {.config = put->front->config, .message = message};
     g_autofree gchar *name = stored_name(put);
-    g_autofree gchar *from = g_strconcat("docker-archive:", archive, ":", name, NULL);
-    g_autofree gchar *to =
-        g_strconcat("docker://", ref->registry, "/", ref->repository, ":", ref->tag, NULL);
-    const char *const skopeo[] = {
-        "skopeo",  "copy",
-        "--quiet", loopback ? "--dest-tls-verify=false" : "--dest-tls-verify=true",
-        from,      to,
-        NULL};
-    return front_carry(put->front, NULL, skopeo, -1, -1, error);
+    return message && datastore_push(&datastore, archive, name, ref, error);
 }
 
 /* ---- mvds and cpds ----------------------------------------------------------------------------*/
@@ -105,9 +99,67 @@ static gboolean put_root(const Put *put, GError **error)
     return reference ? push_stored(put, archive, error) : copy_stored(put, archive, error);
 }
 
+/* ---- the snapshots of a persistent image ------------------------------------------------------*/
+
+static gboolean put_snapshot(const Put *put, const char *number, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(TmSource) source = tm_snapshot_source(put->source, number);
+    Put one = *put;
+    one.source = source;
+    one.snapshot = number;
+    if (put_root(&one, &failure))
+        return TRUE;
+    /* The datastore has one that never came to the VM. */
+    if (vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE)) {
+        log_info("VM %s: snapshot %s stays as it is: %s", put->vmid, number, failure->message);
+        return TRUE;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&failure), "snapshot %s: ", number);
+    return FALSE;
+}
+
+/* Files of snapshots that the VM has no more; in a registry they go with the image. */
+static void drop_others(const char *folder, const GStrv numbers)
+{
+    g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
+    for (const char *name; files && (name = g_dir_read_name(files));) {
+        g_autofree gchar *path = g_build_filename(folder, name, NULL);
+        if (!g_strv_contains((const char *const *)numbers, name) && unlink(path) < 0)
+            log_warn("cannot remove %s: %s", path, g_strerror(errno));
+    }
+}
+
+/* The image keeps the snapshots that its VM has, as DS snap_* and the next VM look for them. */
+static gboolean put_snapshots(const Put *put, GError **error)
+{
+    g_auto(GStrv) numbers = tm_vm_snapshots(put->front, put->vmid, error);
+    if (!numbers)
+        return FALSE;
+    g_autofree gchar *folder = datastore_snapshot_folder(put->source->text);
+    gboolean archive = put->source->kind == TM_ARCHIVE;
+    if (*numbers && !tm_has_snapshots(put->source)) {
+        log_warn("VM %s: its disk snapshots are not kept: %s is no image of a datastore of its own",
+                 put->vmid, put->source->text);
+        return TRUE;
+    }
+    if (archive && *numbers && g_mkdir_with_parents(folder, 0750) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot make %s", folder);
+        return FALSE;
+    }
+    for (gsize i = 0; numbers[i]; i++)
+        if (!put_snapshot(put, numbers[i], error))
+            return FALSE;
+    if (archive)
+        drop_others(folder, numbers);
+    return TRUE;
+}
+
+/* ---- disks that are files ---------------------------------------------------------------------*/
+
 static gboolean is_live(const Put *put)
 {
-    g_autofree gchar *state = tm_cloud_value(put->front, "onevm", put->vmid, "/VM/LCM_STATE");
+    g_autofree gchar *state = tm_vm_value(put->front, put->vmid, "/VM/LCM_STATE");
     return g_strcmp0(state, "26") == 0;
 }
 
@@ -142,8 +194,11 @@ gboolean front_tm_mvds(Front *front, int argc, char **argv, GError **error)
         return front_usage(error, "tm mvds HOST:PLACE SOURCE VMID DATASTORE");
     g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[3], error);
     g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[4], error) : NULL;
-    Put put = {front, place, source, argv[3], "-1"};
-    return source && put_back(&put, error);
+    Put put = {front, place, source, argv[3], argv[4], "-1"};
+    if (!source)
+        return FALSE;
+    gboolean root = source->kind != TM_FILE && place->disk == 0;
+    return (!root || put_snapshots(&put, error)) && put_back(&put, error);
 }
 
 /* cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE: the same into an image of its own; SNAPSHOT is -1
@@ -154,7 +209,7 @@ gboolean front_tm_cpds(Front *front, int argc, char **argv, GError **error)
         return front_usage(error, "tm cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE");
     g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[4], error);
     g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[5], error) : NULL;
-    Put put = {front, place, source, argv[4], argv[3]};
+    Put put = {front, place, source, argv[4], argv[5], argv[3]};
     return source && (!is_snapshot(&put) || tm_number(argv[3], "snapshot's number", error)) &&
            put_back(&put, error);
 }

@@ -52,6 +52,47 @@ static gboolean hold_archive(const Front *front, const TmPlace *place, const cha
     return tm_carry(front, place->host, tm_one("disk_load", vmid, NULL), fd, -1, error);
 }
 
+static gboolean bring_snapshot(const Front *front, const TmPlace *place, const char *vmid,
+                               const TmSource *snapshot, const char *number, GError **error)
+{
+    if (snapshot->kind == TM_REFERENCE)
+        return tm_carry(front, place->host,
+                        tm_one("disk_snapshot_hold", vmid, number, snapshot->text, NULL), -1, -1,
+                        error);
+    autofd int fd = open(snapshot->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0)
+        return tm_carry(front, place->host, tm_one("disk_snapshot_load", vmid, number, NULL), fd,
+                        -1, error);
+    vmdock_error_errno(error, errno == ENOENT ? VMDOCK_ERROR_NO_IMAGE : VMDOCK_ERROR_IO, errno,
+                       "cannot read %s", snapshot->text);
+    return FALSE;
+}
+
+/* A persistent image has those of its earlier VMs; one that is lost must not keep the VM from
+ * starting. */
+static gboolean bring_snapshots(const Front *front, const TmPlace *place, const char *vmid,
+                                const TmSource *source, GError **error)
+{
+    g_autoptr(GError) unknown = NULL;
+    g_auto(GStrv) numbers =
+        tm_has_snapshots(source) ? tm_vm_snapshots(front, vmid, &unknown) : NULL;
+    if (unknown)
+        log_warn("VM %s: snapshots of its disk 0 are not brought: %s", vmid, unknown->message);
+    for (gsize i = 0; numbers && numbers[i]; i++) {
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(TmSource) snapshot = tm_snapshot_source(source, numbers[i]);
+        if (bring_snapshot(front, place, vmid, snapshot, numbers[i], &failure))
+            continue;
+        if (!vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE)) {
+            g_propagate_prefixed_error(error, g_steal_pointer(&failure),
+                                       "snapshot %s: ", numbers[i]);
+            return FALSE;
+        }
+        log_warn("VM %s: snapshot %s is lost: %s", vmid, numbers[i], failure->message);
+    }
+    return TRUE;
+}
+
 /* OpenNebula's number of the state in which the disk of a running VM is resized. */
 #define LCM_DISK_RESIZE "62"
 
@@ -66,7 +107,7 @@ static gboolean grow_clone(const Front *front, const TmPlace *place, const char 
 {
     g_autofree gchar *disk = g_strdup_printf("/VM/TEMPLATE/DISK[DISK_ID=%d]", place->disk);
     g_autofree gchar *at = g_strconcat(disk, "[SIZE > ORIGINAL_SIZE]/SIZE", NULL);
-    g_autofree gchar *size = tm_cloud_value(front, "onevm", vmid, at);
+    g_autofree gchar *size = tm_vm_value(front, vmid, at);
     if (!size)
         return TRUE;
     return tm_number(size, "size in MB", error) &&
@@ -84,15 +125,17 @@ static gboolean bring(Front *front, int argc, char **argv, gboolean in_place, GE
     if (place->disk < 0)
         return front_usage(error, "tm clone|ln FE:SOURCE HOST:…/disk.N VMID DATASTORE");
     if (source->kind == TM_FILE)
-        return tm_put_file(front, source->text, place, error) &&
+        return tm_put_file(front, source->text, place, "644", error) &&
                (in_place || grow_clone(front, place, argv[3], error));
     if (place->disk != 0)
         return tm_refuse(error,
                          "disk %d of VM %s is a container's image: that can be a VM's first disk "
                          "only",
                          place->disk, argv[3]);
-    return source->kind == TM_ARCHIVE ? hold_archive(front, place, argv[3], source->text, error)
-                                      : hold(front, place, argv[3], source->text, in_place, error);
+    gboolean held = source->kind == TM_ARCHIVE
+                        ? hold_archive(front, place, argv[3], source->text, error)
+                        : hold(front, place, argv[3], source->text, in_place, error);
+    return held && (!in_place || bring_snapshots(front, place, argv[3], source, error));
 }
 
 gboolean front_tm_clone(Front *front, int argc, char **argv, GError **error)

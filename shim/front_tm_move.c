@@ -8,6 +8,8 @@
 #include "front_tm.h"
 
 #include "driver/autoptr.h"
+#include "driver/datastore.h"
+#include "driver/datastore_source.h"
 #include "driver/error.h"
 #include "driver/log.h"
 
@@ -106,24 +108,17 @@ static gboolean stream(const Move *move, GError **error)
 }
 
 /* Best effort: where a registry does not delete, its own clean-up has to. */
-static void forget(const Move *move, const char *registry, const GStrv tags)
+static void forget(const Move *move, const DatastoreMessage *message)
 {
-    gboolean loopback =
-        g_str_has_prefix(registry, "127.") || g_str_has_prefix(registry, "localhost");
-    for (gsize i = 0; tags[i]; i++) {
-        g_autoptr(GError) failure = NULL;
-        g_autofree gchar *reference =
-            g_strdup_printf("docker://%s/vmdock/one-%s:%s", registry, move->vmid, tags[i]);
-        const char *const skopeo[] = {"skopeo", "delete",
-                                      loopback ? "--tls-verify=false" : "--tls-verify=true",
-                                      reference, NULL};
-        if (!front_do(move->front, NULL, skopeo, &failure))
-            log_info("VM %s: %s stays in the registry: %s", move->vmid, reference,
-                     failure->message);
-    }
+    const Datastore datastore = {.config = move->front->config, .message = message};
+    g_autofree gchar *name = g_strconcat("one-", move->vmid, NULL);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(ImageRef) ref = datastore_repository(message->registry, name, &failure);
+    if (!ref || !datastore_drop_tags(&datastore, ref, "disk.0-", &failure))
+        log_info("VM %s: disk 0 stays in the registry: %s", move->vmid, failure->message);
 }
 
-static gboolean through_registry(const Move *move, const char *registry, GError **error)
+static gboolean send_and_fetch(const Move *move, const char *registry, GError **error)
 {
     const Front *front = move->front;
     g_auto(GStrv) send = tm_one("disk_send", move->vmid, registry, NULL);
@@ -136,19 +131,29 @@ static gboolean through_registry(const Move *move, const char *registry, GError 
     g_autoptr(GStrvBuilder) command = g_strv_builder_new();
     g_strv_builder_addv(command, (const char **)fetch);
     g_strv_builder_addv(command, (const char **)tags);
-    gboolean done = tm_carry(front, move->to->host, g_strv_builder_end(command), -1, -1, error);
-    forget(move, registry, tags);
+    return tm_carry(front, move->to->host, g_strv_builder_end(command), -1, -1, error);
+}
+
+static gboolean through_registry(const Move *move, const DatastoreMessage *message, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    gboolean done = send_and_fetch(move, message->registry, &failure);
+    /* What is not on the node has not been sent. */
+    if (done || !vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE))
+        forget(move, message);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
     return done;
 }
 
-/* "https://reg.example:5000/" -> "reg.example:5000"; NULL where the datastore has none. */
-static gchar *registry_of(const Move *move)
+/* The image's datastore, NULL where it has no registry or cannot be shown. */
+static DatastoreMessage *with_registry(const Move *move)
 {
-    g_autofree gchar *value = tm_cloud_value(move->front, "onedatastore", move->datastore,
-                                             "/DATASTORE/TEMPLATE/REGISTRY");
-    const char *scheme = value ? strstr(value, "://") : NULL;
-    const char *host = scheme ? scheme + strlen("://") : value;
-    return host ? g_strndup(host, strcspn(host, "/")) : NULL;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(DatastoreMessage) message = tm_datastore(move->front, move->datastore, &failure);
+    if (failure)
+        log_warn("VM %s: %s", move->vmid, failure->message);
+    return message && message->registry ? g_steal_pointer(&message) : NULL;
 }
 
 /* Two names may stand for one node: what has nowhere to go must not be removed. */
@@ -170,10 +175,10 @@ static gboolean migrate(const Move *move, GError **error)
     if (same)
         return TRUE;
     g_autoptr(GError) failure = NULL;
-    g_autofree gchar *registry = registry_of(move);
+    g_autoptr(DatastoreMessage) message = with_registry(move);
     log_info("VM %s: moving disk 0 from %s to %s%s%s", move->vmid, move->from->host, move->to->host,
-             registry ? " through " : "", registry ? registry : "");
-    if (registry ? !through_registry(move, registry, &failure) : !stream(move, &failure)) {
+             message ? " through " : "", message ? message->registry : "");
+    if (message ? !through_registry(move, message, &failure) : !stream(move, &failure)) {
         if (vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE))
             return arrived(move, failure, error);
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -259,7 +264,7 @@ static gboolean move_folder(const Move *move, GError **error)
 /* A VM that is brought up elsewhere because its host is lost leaves its files there. */
 static gboolean is_from_lost_host(const Front *front, const char *vmid)
 {
-    g_autofree gchar *state = tm_cloud_value(front, "onevm", vmid, "/VM/LCM_STATE");
+    g_autofree gchar *state = tm_vm_value(front, vmid, "/VM/LCM_STATE");
     return state && (strcmp(state, "60") == 0 || strcmp(state, "61") == 0);
 }
 

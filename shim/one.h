@@ -59,6 +59,8 @@ typedef struct {
     X("disk_send", one_disk_send)                                                                  \
     X("disk_snapshot", one_disk_snapshot)                                                          \
     X("disk_snapshot_delete", one_disk_snapshot_delete)                                            \
+    X("disk_snapshot_hold", one_disk_snapshot_hold)                                                \
+    X("disk_snapshot_load", one_disk_snapshot_load)                                                \
     X("disk_space", one_disk_space)
 
 #define X(name, function) gboolean function(One *one, int argc, char **argv, GError **error);

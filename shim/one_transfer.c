@@ -102,14 +102,16 @@ gboolean one_disk_import(One *one, int argc, char **argv, GError **error)
                                         progress_of(one, "receiving"), error);
 }
 
-/* A registry is what stands before the first slash of a reference. */
+/* "host:port", with a path behind it where the registry wants one. */
 static gboolean check_registry(const char *registry, GError **error)
 {
     g_autofree gchar *reference = g_strconcat("docker://", registry, "/x:x", NULL);
     g_autoptr(ImageRef) ref = image_ref_parse(reference, error);
     if (!ref)
         return FALSE;
-    if (g_strcmp0(ref->registry, registry) == 0)
+    g_autofree gchar *path = g_strconcat(ref->registry, "/", ref->repository, NULL);
+    g_autofree gchar *wanted = g_strconcat(registry, "/x", NULL);
+    if (!ref->digest && strcmp(path, wanted) == 0)
         return TRUE;
     g_autofree gchar *shown = vmdock_one_line(registry, 200);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "\"%s\" is no registry", shown);
@@ -199,6 +201,30 @@ gboolean one_disk_revert(One *one, int argc, char **argv, GError **error)
 gboolean one_disk_snapshot_delete(One *one, int argc, char **argv, GError **error)
 {
     return on_snapshot(one, argc, argv, transfer_snapshot_delete, error);
+}
+
+/* disk_snapshot_hold VMID SNAPSHOT docker://REFERENCE */
+gboolean one_disk_snapshot_hold(One *one, int argc, char **argv, GError **error)
+{
+    gint snapshot = 0;
+    if (argc != 4 || !image_ref_is_url(argv[3]))
+        return one_usage(error, "disk_snapshot_hold VMID SNAPSHOT docker://REFERENCE");
+    g_autofree gchar *deploy_id = id_of(argv[1], error);
+    return deploy_id && snapshot_of(argv[2], 0, &snapshot, error) &&
+           transfer_snapshot_hold(one->host, deploy_id, (guint)snapshot, argv[3],
+                                  progress_of(one, "fetching"), error);
+}
+
+/* disk_snapshot_load VMID SNAPSHOT */
+gboolean one_disk_snapshot_load(One *one, int argc, char **argv, GError **error)
+{
+    gint snapshot = 0;
+    if (argc != 3)
+        return one_usage(error, "disk_snapshot_load VMID SNAPSHOT");
+    g_autofree gchar *deploy_id = id_of(argv[1], error);
+    return deploy_id && snapshot_of(argv[2], 0, &snapshot, error) &&
+           transfer_snapshot_load(one->host, deploy_id, (guint)snapshot, STDIN_FILENO,
+                                  progress_of(one, "receiving"), error);
 }
 
 /* Everything of the VM goes: OpenNebula calls nothing else for one that died by itself. */

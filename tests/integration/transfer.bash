@@ -19,7 +19,7 @@ transfer_ready() {
         install -d -o oneadmin "$WORK/$place/one" "$WORK/$place/one/datastores" "$WORK/$place/one/datastores/104"
     done
     mkdir -p /run/one "$WORK/bin"
-    { cat "$CONF" && printf '\n[engine]\nsocket = /run/no-engine.sock\n[transfer]\nfront_end = fe\n'; } >"$WORK/front/vmdock.conf"
+    { cat "$CONF" && printf '\n[engine]\nsocket = /run/no-engine.sock\n[datastore]\ncredentials = /run/one/keys\n[transfer]\nfront_end = fe\n'; } >"$WORK/front/vmdock.conf"
     write_stand_ins
     start_node1
     [ "${1:-}" != two ] || start_node2
@@ -56,6 +56,7 @@ setup() {
     echo '' >"$WORK/bin/registry"
     echo 3 >"$WORK/bin/lcm_state"
     echo '' >"$WORK/bin/sizes"
+    vm_has_snapshots
 }
 
 teardown() {
@@ -139,15 +140,24 @@ exec nsenter --target "\$(cat "$WORK/\$1.pid")" --mount -- runuser -u oneadmin -
 SH
     cat >"$WORK/bin/onevm" <<'SH'
 #!/bin/sh
-echo "<VM><LCM_STATE>$(cat "${0%/*}/lcm_state")</LCM_STATE><TEMPLATE>$(cat "${0%/*}/sizes")</TEMPLATE></VM>"
+echo "<VM><LCM_STATE>$(cat "${0%/*}/lcm_state")</LCM_STATE><TEMPLATE>$(cat "${0%/*}/sizes")</TEMPLATE>$(cat "${0%/*}/snapshots")</VM>"
 SH
     cat >"$WORK/bin/onedatastore" <<'SH'
 #!/bin/sh
-echo "<DATASTORE><TEMPLATE><REGISTRY><![CDATA[$(cat "${0%/*}/registry")]]></REGISTRY></TEMPLATE></DATASTORE>"
+echo "<DATASTORE><ID>$3</ID><BASE_PATH>/run/one//datastores/$3</BASE_PATH><TEMPLATE><REGISTRY><![CDATA[$(cat "${0%/*}/registry")]]></REGISTRY></TEMPLATE></DATASTORE>"
 SH
     chmod 755 "$WORK"/bin/*
     echo "oneadmin ALL=(root) NOPASSWD: $WORK/bin/enter" >/etc/sudoers.d/transfer-test
     chmod 440 /etc/sudoers.d/transfer-test
+}
+
+# vm_has_snapshots NUMBER…: of disk 0, as the front end has them.
+vm_has_snapshots() {
+    local number list=''
+    for number; do
+        list+="<SNAPSHOT><ID>$number</ID><NAME>s</NAME></SNAPSHOT>"
+    done
+    echo "<SNAPSHOTS><DISK_ID>0</DISK_ID>$list</SNAPSHOTS><SNAPSHOTS><DISK_ID>1</DISK_ID><SNAPSHOT><ID>77</ID></SNAPSHOT></SNAPSHOTS>" >"$WORK/bin/snapshots"
 }
 
 # tm ACTION ARGUMENT…: the script, on the front end; its answers in $OUT and $ERR.

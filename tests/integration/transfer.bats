@@ -178,7 +178,8 @@ setup_file() {
     same "$(file_of "$iso" /token.txt)" token
     same "$(file_of "$iso" /init.sh)" script
     same "$(dd if="$iso" bs=1 skip=32808 count=7 status=none)" CONTEXT
-    same "$(stat -c %U "$iso")" oneadmin
+    # passwords stand in it in clear
+    same "$(stat -c '%U %a' "$iso")" "oneadmin 600"
     tm context /run/one/vms/context.sh "node1:$SYS/80/disk.2" 80 102
     tm_fails "No such file" context /run/one/vms/none "node1:$SYS/80/disk.3" 80 102
     [ ! -e "${iso%2}3" ] && [ ! -e "${iso%2}3.part" ]

@@ -79,6 +79,82 @@ setup_file() {
     [ -z "$(find "$WORK/front/one/datastores/104" -name 'other*')" ]
 }
 
+# ---- snapshots of persistent images -------------------------------------------------------------
+
+# persistent_vm SOURCE: VM 80 of it has written "kept", and "snapped" before its snapshot 3.
+persistent_vm() {
+    tm ln "$1" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$1" "$NIC"
+    docker exec one-80 sh -c 'echo snapped >/root/note'
+    tm snap_create_live "node1:$SYS/80/disk.0" 3 80 104
+    vm_has_snapshots 3
+    docker exec one-80 sh -c 'echo kept >/root/note'
+    vmdock shutdown one-80
+}
+
+# has_snapshot SOURCE: the next VM of it, on another node, is as the last one was, and can go back to 3.
+has_snapshot() {
+    tm ln "$1" "node2:$SYS/81/disk.0" 81 104
+    same "$(on node2 docker images --format '{{.Tag}}' vmdock/one-81 | sort | xargs)" "disk.0 disk.0-snap.3"
+    start_on node2 81 "image=$1"
+    same "$(on node2 docker exec one-81 cat /root/note)" kept
+    on node2 vmdock shutdown one-81
+    tm snap_revert "node2:$SYS/81/disk.0" 3 81 104
+    start_on node2 81 "image=$1"
+    same "$(on node2 docker exec one-81 cat /root/note)" snapped
+}
+
+@test "persistent: the image keeps its VM's snapshots in the registry, where the datastore looks for them" {
+    local source=docker://$REGISTRY/vmdock/7-0123456789ab:latest
+    ship "$IMAGE" "${source#docker://}"
+    persistent_vm "$source"
+    tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+    tm delete "node1:$SYS/80" 80 102
+    nothing_on node1 80
+    same "$(docker images -q "${source#docker://}")" ""
+    [ -n "$(digest_of vmdock/7-0123456789ab:snap-3)" ]
+    has_snapshot "$source"
+}
+
+@test "persistent: the image keeps its VM's snapshots beside its archive, and those alone" {
+    local source=docker-archive:/run/one/datastores/104/7-0123456789ab file=$WORK/front/one/datastores/104/7-0123456789ab
+    docker save "$IMAGE" -o "$file"
+    chown oneadmin "$file"
+    persistent_vm "$source"
+    install -d -o oneadmin "$file.snap"
+    touch "$file.snap/2"
+    tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+    same "$(ls "$file.snap")" 3
+    has_snapshot "$source"
+}
+
+@test "persistent, and put back from an undeployed VM: the snapshots too" {
+    local source=docker://$REGISTRY/vmdock/8-0123456789ab:latest
+    ship "$IMAGE" "${source#docker://}"
+    persistent_vm "$source"
+    tm mv "node1:$SYS/80/disk.0" "fe:$SYS/80/disk.0" 80 104
+    tm mv "node1:$SYS/80" "fe:$SYS/80" 80 102
+    # one of which the datastore alone has the data
+    vm_has_snapshots 3 5
+    tm mvds "fe:$SYS/80/disk.0" "$source" 80 104
+    vm_has_snapshots 3
+    has_snapshot "$source"
+}
+
+@test "persistent: a snapshot that is lost is named and keeps no VM from starting; strange images get none" {
+    local source=docker://$REGISTRY/vmdock/9-0123456789ab:latest
+    ship "$IMAGE" "${source#docker://}"
+    vm_has_snapshots 4
+    tm ln "$source" "node1:$SYS/80/disk.0" 80 104
+    has "$(cat "$ERR")" "WARN: VM 80: snapshot 4 is lost"
+    tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+    ship "$IMAGE" "$REGISTRY/vmdock/pers:3"
+    tm ln "docker://$REGISTRY/vmdock/pers:3" "node1:$SYS/81/disk.0" 81 104
+    tm mvds "node1:$SYS/81/disk.0" "docker://$REGISTRY/vmdock/pers:3" 81 104
+    has "$(cat "$ERR")" "WARN: VM 81: its disk snapshots are not kept"
+    same "$(digest_of vmdock/pers:snap-4)" ""
+}
+
 # ---- moving -------------------------------------------------------------------------------------
 
 # A VM with a note in its root and a file in its folder, stopped.
@@ -130,11 +206,52 @@ is_moved() {
     is_moved
 }
 
+@test "cold migration through a registry that wants a path, and credentials on both sides" {
+    guarded_registry
+    echo "$GUARDED/team" >"$WORK/bin/registry"
+    stopped_vm
+    move node1 node2
+    has "$(cat "$BATS_TEST_TMPDIR/disk0.err")" "through $GUARDED/team"
+    has_not "$(cat "$BATS_TEST_TMPDIR/disk0.err")" "stays in the registry"
+    same "$(curl -s -u lab:secret "http://$GUARDED/v2/team/vmdock/one-80/tags/list" | jq -c .tags)" null
+    is_moved
+}
+
+# A registry that lets in only user "lab", as whom the nodes and the front end come.
+GUARDED=127.0.0.1:5008
+guarded_registry() {
+    local auth
+    bash -c ": </dev/tcp/127.0.0.1/${GUARDED#*:}" 2>/dev/null || "$LAB" registry "$LAB_DIR" --port "${GUARDED#*:}" --password >/dev/null
+    auth="{\"auths\": {\"$GUARDED\": {\"auth\": \"$(printf lab:secret | base64)\"}}}"
+    printf '%s\n' "$auth" | install -m 600 /dev/stdin "$LAB_PREFIX/etc/vmdock/registry.json"
+    install -d -o oneadmin "$WORK/front/one/keys" "$WORK/front/one/keys/104"
+    printf '%s\n' "$auth" | install -m 600 -o oneadmin /dev/stdin "$WORK/front/one/keys/104/auth.json"
+}
+
+@test "what an undeployed VM wrote goes to a guarded registry with the datastore's credentials, never in arguments" {
+    guarded_registry
+    stopped_vm
+    move node1 fe
+    local source=docker://$GUARDED/vmdock/guarded:1
+    echo "$GUARDED" >"$WORK/bin/registry"
+    rm "$WORK/front/one/keys/104/auth.json"
+    tm_fails "authentication required" mvds "fe:$SYS/80/disk.0" "$source" 80 104
+    guarded_registry
+    tm mvds "fe:$SYS/80/disk.0" "$source" 80 104
+    same "$(curl -s -u lab:secret "http://$GUARDED/v2/vmdock/guarded/tags/list" | jq -c .tags)" '["1"]'
+    [ -z "$(find "$WORK/front/one/datastores/104" -name '.vmdock-*')" ]
+}
+
 @test "a migration that fails leaves the VM where it was, and can be repeated" {
     stopped_vm
     tm_fails "cannot be reached" mv "node1:$SYS/80/disk.0" "down:$SYS/80/disk.0" 80 104
     on node2 docker run --detach --name one-80 --network none "$REGISTRY/lab/vm:1" >/dev/null
     tm_fails "is not vmdock's" mv "node1:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    # what went through the registry is taken back there
+    echo "$REGISTRY" >"$WORK/bin/registry"
+    tm_fails "is not vmdock's" mv "node1:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    same "$(digest_of vmdock/one-80:disk.0-now)$(digest_of vmdock/one-80:disk.0-snap.3)" ""
+    echo '' >"$WORK/bin/registry"
     on node2 docker rm --force one-80 >/dev/null
     same "$(docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.3"
     same "$(container_state 80)" exited

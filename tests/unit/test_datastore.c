@@ -113,6 +113,22 @@ static void test_message_refused(void)
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
 }
 
+/* What the front end's onedatastore shows is a datastore alone. */
+static void test_datastore_alone(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DatastoreMessage) message =
+        parse("<DATASTORE><ID>104</ID>" BASE_XML
+              "<TEMPLATE><REGISTRY>reg.example:5000</REGISTRY></TEMPLATE></DATASTORE>",
+              &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(message->id, ==, "104");
+    g_assert_cmpstr(message->registry, ==, "reg.example:5000");
+    g_assert_null(message->image_id);
+    g_assert_null(parse("<DATASTORE><ID>104</ID></DATASTORE>", &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+}
+
 /* Whatever the front end was recorded to send is understood. */
 static void test_records(void)
 {
@@ -398,6 +414,9 @@ static void test_complaints(void)
          "unauthorized\"",
          VMDOCK_ERROR_REGISTRY, "image A: checking: unauthorized"},
         {"level=fatal msg=\"piano: no\"", VMDOCK_ERROR_REGISTRY, "image A: piano: no"},
+        {"level=fatal msg=\"determining manifest MIME type for docker-archive:/d/a:x/y:1: Tag "
+         "\\\"x/y:1\\\" not found\"",
+         VMDOCK_ERROR_NO_IMAGE, "image A: Tag \"x/y:1\" not found"},
         {"level=fatal msg=short", VMDOCK_ERROR_REGISTRY, "image A: short"},
         {"panic: x\n\ngoroutine 1\n", VMDOCK_ERROR_REGISTRY, "image A: goroutine 1"},
         {"level=fatal msg=\"a\\nb\\", VMDOCK_ERROR_REGISTRY, "image A: a b\\"},
@@ -485,6 +504,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/datastore/message", test_message);
     g_test_add_func("/datastore/message/refused", test_message_refused);
+    g_test_add_func("/datastore/message/alone", test_datastore_alone);
     g_test_add_func("/datastore/message/records", test_records);
     g_test_add_func("/datastore/sources", test_sources);
     g_test_add_func("/datastore/references", test_references);
