@@ -14,6 +14,7 @@
 #include "driver/setup_engine.h"
 #include "driver/setup_forward.h"
 #include "driver/setup_run.h"
+#include "driver/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@
 #define PRODUCT_SUDOERS VMDOCK_SUDOERSDIR "/vmdock-one"
 #define UNIT            "vmdock-forward.service"
 
-enum { MAX_SUDOERS = 65536, SUDOERS_MODE = 0440, MAX_NAMED = 5 };
+enum { MAX_SUDOERS = 65536, SUDOERS_MODE = 0440, MAX_NAMED = 5, MAX_SHOWN = 80 };
 
 /* ---- the engine's configuration ---- */
 
@@ -90,22 +91,33 @@ static gboolean reload(const Setup *setup, const Dockerd *dockerd, GError **erro
                      reason);
 }
 
+/* The deploy ids of the VMs here: the engine's word, and while it does not run that of the folders
+ * in which their descriptions are. */
+static GPtrArray *find_vms(const Setup *setup, const Dockerd *dockerd, GError **error)
+{
+    if (dockerd->pid == 0)
+        return state_list(setup->config, error);
+    g_autoptr(Engine) engine = engine_open(setup->config, error);
+    g_autoptr(GPtrArray) listed = engine ? engine_list(engine, ENGINE_LABEL_VM, error) : NULL;
+    GPtrArray *names = listed ? g_ptr_array_new_with_free_func(g_free) : NULL;
+    for (guint i = 0; listed && i < listed->len; i++)
+        g_ptr_array_add(names, g_strdup(((EngineContainer *)listed->pdata[i])->name));
+    return names;
+}
+
 /* VMs cannot be stopped or removed any more once the engine does not know their runtime. */
 static gboolean check_no_vms(const Setup *setup, const Dockerd *dockerd, GError **error)
 {
-    if (!setup_is_host(setup) || dockerd->pid == 0)
+    if (!setup_is_host(setup))
         return TRUE;
-    g_autoptr(Engine) engine = engine_open(setup->config, error);
-    g_autoptr(GPtrArray) vms = engine ? engine_list(engine, ENGINE_LABEL_VM, error) : NULL;
+    g_autoptr(GPtrArray) vms = find_vms(setup, dockerd, error);
     if (!vms)
         return FALSE;
     if (vms->len == 0)
         return TRUE;
     g_autoptr(GString) names = g_string_new(NULL);
-    for (guint i = 0; i < vms->len && i < MAX_NAMED; i++) {
-        const EngineContainer *vm = g_ptr_array_index(vms, i);
-        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", vm->name);
-    }
+    for (guint i = 0; i < vms->len && i < MAX_NAMED; i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", (const char *)vms->pdata[i]);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
                 "%u VMs are on this node (%s%s): move them away or terminate them first", vms->len,
                 names->str, vms->len > MAX_NAMED ? ", …" : "");
@@ -128,6 +140,21 @@ static gboolean sudoers_is_right(const char *path, const char *text)
            (st.st_mode & 07777) == SUDOERS_MODE && st.st_uid == geteuid();
 }
 
+/* The product's file, for the user that the configuration names. */
+static gchar *sudoers_text(const Setup *setup, GError **error)
+{
+    const char *user = setup->config->opennebula_user;
+    if (!g_regex_match_simple("^[a-z_][a-z0-9_-]*$", user, G_REGEX_DOLLAR_ENDONLY, 0)) {
+        g_autofree gchar *shown = vmdock_one_line(user, MAX_SHOWN);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG,
+                    "[opennebula] user: \"%s\" is no name that can stand in sudoers", shown);
+        return NULL;
+    }
+    g_autofree gchar *text = file_read(PRODUCT_SUDOERS, MAX_SUDOERS, NULL, error);
+    g_autoptr(GRegex) grant = g_regex_new("^\\S+(?= ALL=\\(root\\) )", G_REGEX_MULTILINE, 0, NULL);
+    return text ? g_regex_replace_literal(grant, text, -1, 0, user, 0, NULL) : NULL;
+}
+
 static gboolean remove_sudoers(Setup *setup, const char *path, GError **error)
 {
     if (!sudoers_is_copy(path) || !g_file_test(path, G_FILE_TEST_EXISTS))
@@ -142,7 +169,7 @@ static gboolean put_sudoers(Setup *setup, GError **error)
     g_autofree gchar *path = setup_path(setup, SUDOERS);
     if (setup->remove)
         return remove_sudoers(setup, path, error);
-    g_autofree gchar *text = file_read(PRODUCT_SUDOERS, MAX_SUDOERS, NULL, error);
+    g_autofree gchar *text = sudoers_text(setup, error);
     g_autofree gchar *folder = g_path_get_dirname(path);
     if (!text)
         return FALSE;

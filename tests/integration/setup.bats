@@ -315,6 +315,31 @@ no_chain() {
     same "$(find "$ROOT" ! -type d)" ""
 }
 
+@test "node: sudo is for the user that the configuration names" {
+    cp "$CONF" "$BATS_TEST_TMPDIR/conf"
+    printf '[opennebula]\nuser = cloud\n' >>"$CONF"
+    mkdir -p "$ROOT/etc"
+    run "$SETUP" node --root "$ROOT" --no-forward
+    local rights
+    rights=$(cat "$ROOT/etc/sudoers.d/vmdock-one")
+    printf '[opennebula]\nuser = ALL\n' | cat "$BATS_TEST_TMPDIR/conf" - >"$CONF"
+    run "$SETUP" node --root "$ROOT" --no-forward
+    cat "$BATS_TEST_TMPDIR/conf" >"$CONF"
+    has "$output" 'user: "ALL" is no name'
+    same "$(cat "$ROOT/etc/sudoers.d/vmdock-one")" "$rights"
+    visudo --check --strict --file="$ROOT/etc/sudoers.d/vmdock-one"
+    same "$(grep -c '^cloud ALL=(root) NOPASSWD: ' <<<"$rights") $(grep -c ^oneadmin <<<"$rights")" "1 0"
+}
+
+@test "node: --remove is refused for VMs that an engine which does not run cannot tell" {
+    deploy 70
+    vmdock shutdown one-70
+    engine stop
+    refuses STATE "1 VMs are on this node (one-70)" node --remove
+    engine start
+    same "$(container_state 70)" exited
+}
+
 @test "node: a configuration that is no JSON stays as it is" {
     local file=$BATS_TEST_TMPDIR/daemon.json
     echo '{"debug": true,}' >"$file"
