@@ -120,7 +120,7 @@ gboolean transfer_clear_container(Host *host, const char *deploy_id, GError **er
 
 typedef struct {
     const char *source;
-    gboolean in_place;
+    TransferFetch fetch;
     TransferProgress progress;
     gchar *passing; /* a name that the image has for its way only */
 } Hold;
@@ -165,12 +165,12 @@ static gchar *fetch(Host *host, const char *deploy_id, const char *name, Hold *h
         g_propagate_error(error, failure);
         return NULL;
     }
-    if (id && !hold->in_place)
+    if (id && hold->fetch == TRANSFER_CACHED)
         return g_steal_pointer(&id);
     if (!pull(host, deploy_id, name, hold->progress, error))
         return NULL;
     /* Kept, the name of an image that is written back would stand for what it was before. */
-    if (hold->in_place && !id)
+    if (hold->fetch == TRANSFER_ANEW || (hold->fetch == TRANSFER_IN_PLACE && !id))
         hold->passing = g_strdup(name);
     return transfer_image(host, name, "it was removed as soon as it was fetched", error);
 }
@@ -180,7 +180,7 @@ static gchar *fetch_source(Host *host, const char *deploy_id, Hold *hold, GError
     if (g_str_has_prefix(hold->source, "sha256:"))
         return transfer_image(host, hold->source, "it is not on this host", error);
     g_autoptr(ImageRef) ref = image_ref_parse(hold->source, error);
-    if (!ref || (hold->in_place && !check_writable(host, ref, error)))
+    if (!ref || (hold->fetch == TRANSFER_IN_PLACE && !check_writable(host, ref, error)))
         return NULL;
     g_autofree gchar *name = image_ref_name(ref);
     return fetch(host, deploy_id, name, hold, error);
@@ -201,10 +201,10 @@ static gboolean hold_locked(Host *host, const char *deploy_id, gpointer data, GE
     return done;
 }
 
-gboolean transfer_hold(Host *host, const char *deploy_id, const char *source, gboolean in_place,
+gboolean transfer_hold(Host *host, const char *deploy_id, const char *source, TransferFetch fetch,
                        TransferProgress progress, GError **error)
 {
-    Hold hold = {source, in_place, progress, NULL};
+    Hold hold = {source, fetch, progress, NULL};
     gboolean done = transfer_locked(host, deploy_id, hold_locked, &hold, error);
     g_free(hold.passing);
     return done;

@@ -25,13 +25,18 @@ typedef struct {
 
 enum { TRANSFER_NOW = -1 }; /* in place of a snapshot's number: disk 0 as it is */
 
+typedef enum {
+    TRANSFER_CACHED,   /* fetched when the engine does not have it */
+    TRANSFER_ANEW,     /* others write to it: what the engine has may be old */
+    TRANSFER_IN_PLACE, /* the same; and it must be one that can be written back: a tag, in a
+                          registry */
+} TransferFetch;
+
 /*
- * The host holds the image SOURCE as disk 0: a reference, fetched when the engine does not have it,
- * or an id ("sha256:…") that must be there. IN_PLACE: the image is persistent, so a reference is
- * fetched anew and must be one that can be written back: a tag, in a registry. A stopped container
- * of an earlier life of the VM goes.
+ * The host holds the image SOURCE as disk 0: a reference, fetched as FETCH says, or an id
+ * ("sha256:…") that must be there. A stopped container of an earlier life of the VM goes.
  */
-gboolean transfer_hold(Host *host, const char *deploy_id, const char *source, gboolean in_place,
+gboolean transfer_hold(Host *host, const char *deploy_id, const char *source, TransferFetch fetch,
                        TransferProgress progress, GError **error);
 /* The same of the one image of the archive that FD gives. */
 gboolean transfer_hold_archive(Host *host, const char *deploy_id, int fd, TransferProgress progress,

@@ -5,6 +5,7 @@
 #include "driver/autoptr.h"
 #include "driver/error.h"
 #include "driver/image_archive.h"
+#include "driver/image_ref.h"
 #include "driver/log.h"
 
 #include <errno.h>
@@ -15,12 +16,19 @@
 
 /* Made first: the front end moves and removes the folder whatever is in it. */
 static gboolean hold(const Front *front, const TmPlace *place, const char *vmid, const char *image,
-                     gboolean in_place, GError **error)
+                     const char *how, GError **error)
 {
     return tm_make_folder(front, place, error) &&
-           tm_carry(front, place->host,
-                    tm_one("disk_hold", vmid, image, in_place ? "in-place" : NULL, NULL), -1, -1,
-                    error);
+           tm_carry(front, place->host, tm_one("disk_hold", vmid, image, how, NULL), -1, -1, error);
+}
+
+/* A datastore's own image that has a tag is one that VMs write to. */
+static const char *how_to_fetch(const TmSource *source, gboolean in_place)
+{
+    g_autoptr(ImageRef) ref = image_ref_parse(source->text, NULL);
+    if (in_place)
+        return "in-place";
+    return ref && !ref->digest && tm_has_snapshots(source) ? "anew" : NULL;
 }
 
 /* An image that the node has already is known by its id: no bytes move. */
@@ -38,7 +46,7 @@ static gboolean hold_archive(const Front *front, const TmPlace *place, const cha
         return FALSE;
     }
     g_autoptr(GError) failure = NULL;
-    if (hold(front, place, vmid, id, FALSE, &failure))
+    if (hold(front, place, vmid, id, NULL, &failure))
         return TRUE;
     if (!vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE)) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -132,9 +140,10 @@ static gboolean bring(Front *front, int argc, char **argv, gboolean in_place, GE
                          "disk %d of VM %s is a container's image: that can be a VM's first disk "
                          "only",
                          place->disk, argv[3]);
-    gboolean held = source->kind == TM_ARCHIVE
-                        ? hold_archive(front, place, argv[3], source->text, error)
-                        : hold(front, place, argv[3], source->text, in_place, error);
+    gboolean held =
+        source->kind == TM_ARCHIVE
+            ? hold_archive(front, place, argv[3], source->text, error)
+            : hold(front, place, argv[3], source->text, how_to_fetch(source, in_place), error);
     return held && (!in_place || bring_snapshots(front, place, argv[3], source, error));
 }
 

@@ -47,12 +47,20 @@ static gboolean is_image_id(const char *text)
     return strlen(digits) == ID_LENGTH && strspn(digits, "0123456789abcdef") == ID_LENGTH;
 }
 
-/* disk_hold VMID docker://REFERENCE|sha256:ID [in-place] */
+static gboolean fetch_of(const char *word, TransferFetch *fetch)
+{
+    *fetch = !word                           ? TRANSFER_CACHED
+             : strcmp(word, "in-place") == 0 ? TRANSFER_IN_PLACE
+                                             : TRANSFER_ANEW;
+    return *fetch != TRANSFER_ANEW || strcmp(word, "anew") == 0;
+}
+
+/* disk_hold VMID docker://REFERENCE|sha256:ID [in-place|anew] */
 gboolean one_disk_hold(One *one, int argc, char **argv, GError **error)
 {
-    gboolean in_place = argc == 4 && strcmp(argv[3], "in-place") == 0;
-    if (argc != 3 && !in_place)
-        return one_usage(error, "disk_hold VMID IMAGE [in-place]");
+    TransferFetch fetch;
+    if (argc < 3 || argc > 4 || !fetch_of(argv[3], &fetch))
+        return one_usage(error, "disk_hold VMID IMAGE [in-place|anew]");
     g_autofree gchar *deploy_id = id_of(argv[1], error);
     if (!deploy_id)
         return FALSE;
@@ -62,8 +70,7 @@ gboolean one_disk_hold(One *one, int argc, char **argv, GError **error)
                     "\"%s\" is neither docker://… nor an image's id", shown);
         return FALSE;
     }
-    return transfer_hold(one->host, deploy_id, argv[2], in_place, progress_of(one, "fetching"),
-                         error);
+    return transfer_hold(one->host, deploy_id, argv[2], fetch, progress_of(one, "fetching"), error);
 }
 
 /* VMID alone. */

@@ -34,6 +34,20 @@ setup_file() {
     same "$(held_on node1 81)" "$(held_on node1 80)"
 }
 
+@test "a clone of a datastore's image that has been written to is what was written last" {
+    local source=docker://$REGISTRY/vmdock/7-0123456789ab:latest
+    ship "$IMAGE" "${source#docker://}"
+    tm clone "$source" "node1:$SYS/80/disk.0" 80 104
+    image lab/written:1 'ENV WRITTEN=1'
+    ship lab/written:1 "${source#docker://}"
+    # what an action that was killed may leave
+    docker tag "$IMAGE" "${source#docker://}"
+    tm clone "$source" "node1:$SYS/81/disk.0" 81 104
+    has "$(docker image inspect --format '{{.Config.Env}}' vmdock/one-81:disk.0)" WRITTEN=1
+    same "$(docker images -q "${source#docker://}")" ""
+    docker rmi lab/written:1 >/dev/null
+}
+
 @test "clone of what the registry does not have, from a registry that is not there, and on a node that is down" {
     tm_fails "manifest unknown" clone "docker://$REGISTRY/lab/vm:none" "node1:$SYS/80/disk.0" 80 104
     tm_fails "connection refused" clone docker://127.0.0.1:5999/x:1 "node1:$SYS/80/disk.0" 80 104
