@@ -15,9 +15,8 @@
 
 enum {
     CONTAINER_ID_LENGTH = 64,
-    READ_MAX = 16384,      /* io.stat with a line for each of a hundred devices */
-    STARTED_PIDS_MAX = 64, /* processes looked at for the oldest */
-    FETCH_ALONE_MAX = 16   /* containers from which on a second thread pays */
+    READ_MAX = 16384,     /* io.stat with a line for each of a hundred devices */
+    STARTED_PIDS_MAX = 64 /* processes looked at for the oldest */
 };
 
 /* Limits from here up mean none: v1 writes 2^63 rounded down to a page. */
@@ -41,14 +40,25 @@ typedef struct {
     gsize n_files;
 } CgroupKind;
 
+/* What a prefetch has read of one container. */
+typedef struct {
+    Sample sample;
+    gboolean found;
+} Fetched;
+
 struct CgroupReader {
     const CgroupKind *kind;
     /* The parent of the containers' cgroups, in each controller's hierarchy; -1 = not there. The
      * kernel looks up each part of a cgroup's path anew, so that every part costs. */
     int folders[CONTROLLERS];
     gboolean brief;
-    gboolean scopes;     /* the systemd driver: docker-<id>.scope */
-    GHashTable *fetched; /* container id -> Sample, of a prefetch; or NULL */
+    gboolean scopes; /* the systemd driver: docker-<id>.scope */
+    /* A prefetch: the containers, and what was read of each; NULL before it. */
+    GMutex lock; /* over the listing */
+    GPtrArray *ids;
+    Fetched *fetched;
+    GHashTable *by_id; /* id -> Fetched */
+    gint next;         /* the container that is taken up next */
 };
 
 gint64 sample_clock(void)
@@ -227,6 +237,7 @@ CgroupReader *cgroup_reader_open(const char *root, const char *parent, GError **
         return NULL;
     }
     g_autoptr(CgroupReader) reader = g_new0(CgroupReader, 1);
+    g_mutex_init(&reader->lock);
     for (Controller i = 0; i < CONTROLLERS; i++)
         reader->folders[i] = -1;
     reader->scopes = g_str_has_suffix(parent, ".slice");
@@ -248,7 +259,10 @@ void cgroup_reader_free(CgroupReader *reader)
     for (guint i = 0; i < CONTROLLERS; i++)
         if (reader->folders[i] >= 0)
             close(reader->folders[i]);
-    g_clear_pointer(&reader->fetched, g_hash_table_unref);
+    g_clear_pointer(&reader->by_id, g_hash_table_unref);
+    g_clear_pointer(&reader->ids, g_ptr_array_unref);
+    g_free(reader->fetched);
+    g_mutex_clear(&reader->lock);
     g_free(reader);
 }
 
@@ -290,12 +304,17 @@ static gboolean find_container(const CgroupReader *reader, const char *container
     return TRUE;
 }
 
+/* What a prefetch found of the container; NULL when that is nothing. */
+static const Sample *fetched_sample(const CgroupReader *reader, const char *container_id)
+{
+    const Fetched *one = reader->by_id ? g_hash_table_lookup(reader->by_id, container_id) : NULL;
+    return one && one->found ? &one->sample : NULL;
+}
+
 gboolean cgroup_reader_has(const CgroupReader *reader, const char *container_id)
 {
     guint64 start_id;
-    if (reader->fetched && g_hash_table_contains(reader->fetched, container_id))
-        return TRUE;
-    return find_container(reader, container_id, &start_id);
+    return fetched_sample(reader, container_id) || find_container(reader, container_id, &start_id);
 }
 
 /* Not there, or gone between open and read: no fault. */
@@ -351,17 +370,10 @@ static gboolean take_file(const CgroupReader *reader, const CgroupFile *file,
     return FALSE;
 }
 
-gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id, Sample *sample,
-                            gboolean *found, GError **error)
+static gboolean read_files(const CgroupReader *reader, const char *container_id, Sample *sample,
+                           gboolean *found, GError **error)
 {
     const CgroupKind *kind = reader->kind;
-    const Sample *fetched =
-        reader->fetched ? g_hash_table_lookup(reader->fetched, container_id) : NULL;
-    if (fetched) {
-        *sample = *fetched;
-        *found = TRUE;
-        return TRUE;
-    }
     *sample = (Sample){.time_us = sample_clock()};
     *found = find_container(reader, container_id, &sample->start_id);
     for (gsize i = 0; *found && i < kind->n_files; i++) {
@@ -373,6 +385,17 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
         if (i == 0)
             *found = there;
     }
+    return TRUE;
+}
+
+gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id, Sample *sample,
+                            gboolean *found, GError **error)
+{
+    const Sample *fetched = fetched_sample(reader, container_id);
+    if (!fetched)
+        return read_files(reader, container_id, sample, found, error);
+    *sample = *fetched;
+    *found = TRUE;
     return TRUE;
 }
 
@@ -408,48 +431,31 @@ static GPtrArray *list_containers(const CgroupReader *reader)
     return ids;
 }
 
-typedef struct {
-    Sample sample;
-    gboolean found;
-} Fetched;
-
-/* The containers that two threads read in turn. */
-typedef struct {
-    const CgroupReader *reader;
-    const GPtrArray *ids;
-    Fetched *fetched;
-    gint next;
-} Fetch;
-
-static gpointer fetch_thread(gpointer data)
+/* The first thread that comes lists the containers, another waits for it. */
+static void list_once(CgroupReader *reader)
 {
-    Fetch *fetch = data;
-    for (;;) {
-        guint i = (guint)g_atomic_int_add(&fetch->next, 1);
-        if (i >= fetch->ids->len)
-            return NULL;
-        Fetched *one = &fetch->fetched[i];
-        if (!cgroup_reader_read(fetch->reader, fetch->ids->pdata[i], &one->sample, &one->found,
-                                NULL))
-            one->found = FALSE;
+    g_mutex_lock(&reader->lock);
+    if (!reader->ids) {
+        reader->ids = list_containers(reader);
+        reader->fetched = g_new0(Fetched, reader->ids->len);
+        reader->by_id = g_hash_table_new(g_str_hash, g_str_equal);
+        for (guint i = 0; i < reader->ids->len; i++)
+            g_hash_table_insert(reader->by_id, reader->ids->pdata[i], &reader->fetched[i]);
     }
+    g_mutex_unlock(&reader->lock);
 }
 
 void cgroup_reader_prefetch(CgroupReader *reader)
 {
-    g_autoptr(GPtrArray) ids = list_containers(reader);
-    g_autofree Fetched *fetched = g_new0(Fetched, ids->len);
-    Fetch fetch = {.reader = reader, .ids = ids, .fetched = fetched};
-    GThread *helper =
-        ids->len >= FETCH_ALONE_MAX ? g_thread_new("fetch", fetch_thread, &fetch) : NULL;
-    fetch_thread(&fetch);
-    if (helper)
-        g_thread_join(helper);
-    reader->fetched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    for (guint i = 0; i < ids->len; i++)
-        if (fetched[i].found)
-            g_hash_table_insert(reader->fetched, g_strdup(ids->pdata[i]),
-                                g_memdup2(&fetched[i].sample, sizeof fetched[i].sample));
+    list_once(reader);
+    for (;;) {
+        guint i = (guint)g_atomic_int_add(&reader->next, 1);
+        if (i >= reader->ids->len)
+            return;
+        Fetched *one = &reader->fetched[i];
+        if (!read_files(reader, reader->ids->pdata[i], &one->sample, &one->found, NULL))
+            one->found = FALSE;
+    }
 }
 
 static gboolean process_start(guint64 pid, guint64 *ticks)

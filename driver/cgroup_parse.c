@@ -27,7 +27,16 @@ static gboolean next_piece(Piece *rest, char end, char other_end, Piece *piece)
 
 static gboolean next_line(Piece *rest, Piece *line)
 {
-    return next_piece(rest, '\n', '\n', line);
+    const char *end;
+    while ((end = memchr(rest->at, '\n', rest->length)) == rest->at && end) {
+        rest->at++;
+        rest->length--;
+    }
+    line->at = rest->at;
+    line->length = end ? (gsize)(end - rest->at) : rest->length;
+    rest->at += line->length;
+    rest->length -= line->length;
+    return line->length > 0;
 }
 
 static gboolean next_word(Piece *rest, Piece *word)
@@ -67,10 +76,13 @@ gboolean cgroup_parse_number(const char *text, gsize length, guint64 *value)
 
 gboolean cgroup_parse_keyed(const char *text, gsize length, const char *key, guint64 *value)
 {
+    gsize key_length = strlen(key);
     Piece rest = {text, length};
     Piece line, word;
+    /* memory.stat is some forty lines, and one or two of them are asked for. */
     while (next_line(&rest, &line))
-        if (next_word(&line, &word) && piece_is(&word, key))
+        if (line.length > key_length && memcmp(line.at, key, key_length) == 0 &&
+            next_word(&line, &word) && word.length == key_length)
             return next_word(&line, &word) && piece_number(&word, value);
     return FALSE;
 }

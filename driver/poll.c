@@ -160,8 +160,9 @@ static gboolean read_links_and_store(Readings *readings, GError **error)
 static gpointer read_thread(gpointer data)
 {
     Readings *readings = data;
-    cgroup_reader_prefetch(readings->reader);
+    /* What can be shared with the other thread comes last. */
     read_links_and_store(readings, &readings->error);
+    cgroup_reader_prefetch(readings->reader);
     return NULL;
 }
 
@@ -187,9 +188,12 @@ GPtrArray *poll_all(Host *host, PollDetail detail, GError **error)
         return NULL;
     if (detail == POLL_BRIEF)
         cgroup_reader_set_brief(readings.reader);
-    /* The kernel is read while the engine makes its list. */
+    /* The kernel is read while the engine makes its list: by one thread, for a second would take
+     * the processor from the engine. */
     GThread *thread = g_thread_new("readings", read_thread, &readings);
     g_autoptr(GPtrArray) listed = engine_list(host->engine, ENGINE_LABEL_VM, error);
+    if (listed)
+        cgroup_reader_prefetch(readings.reader);
     g_thread_join(thread);
     g_autoptr(GPtrArray) containers =
         listed ? vm_list_of(host, listed, readings.reader, error) : NULL;

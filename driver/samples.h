@@ -45,9 +45,13 @@ void cgroup_reader_set_brief(CgroupReader *reader);
 /* 1 or 2. */
 guint cgroup_reader_version(const CgroupReader *reader);
 /*
- * Reads every container under the parent at once and keeps what it finds: cgroup_reader_has() and
- * cgroup_reader_read() then answer from it. For a thread that reads while another asks the engine
- * which containers there are. What cannot be read is left to the reading one by one.
+ * Reads every container under the parent and keeps what it finds: cgroup_reader_has() and
+ * cgroup_reader_read(), called when it has returned, answer from it. What cannot be read is left to
+ * the reading one by one.
+ *
+ * Threads that call it together share the containers out among them, and each returns when none is
+ * left to take up: what is found is whole when all have returned. So one reads while another asks
+ * the engine which containers there are, and comes to help when it has the answer.
  */
 void cgroup_reader_prefetch(CgroupReader *reader);
 /* TRUE when the container has a cgroup under the parent: it runs (or is paused) and is vmdock's. */

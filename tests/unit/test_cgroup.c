@@ -189,6 +189,36 @@ static void test_prefetch(Tree *tree, gconstpointer data)
     }
 }
 
+static gpointer prefetch(gpointer reader)
+{
+    cgroup_reader_prefetch(reader);
+    return NULL;
+}
+
+/* Threads share the containers out among them, and each is read. */
+static void test_prefetch_shared(Tree *tree, gconstpointer data)
+{
+    enum { CONTAINERS = 40, THREADS = 3 };
+    GThread *threads[THREADS];
+    (void)data;
+    for (guint i = 0; i < CONTAINERS; i++) {
+        g_autofree gchar *place = g_strdup_printf("vmdock/%064x", i);
+        fill_v1(tree, place);
+    }
+    g_autoptr(CgroupReader) reader = tree_open(tree, "/vmdock");
+    for (guint i = 0; i < THREADS; i++)
+        threads[i] = g_thread_new("prefetch", prefetch, reader);
+    for (guint i = 0; i < THREADS; i++)
+        g_thread_join(threads[i]);
+    tree_remove(tree, "cpuacct");
+    tree_remove(tree, "memory");
+    for (guint i = 0; i < CONTAINERS; i++) {
+        g_autofree gchar *id = g_strdup_printf("%064x", i);
+        Sample sample = read_sample(reader, id, TRUE);
+        assert_recorded_v1(&sample);
+    }
+}
+
 /* A brief reading has everything but what stands in files of its own. */
 static void test_brief(Tree *tree, gconstpointer data)
 {
@@ -512,6 +542,7 @@ int main(int argc, char **argv)
     add_tree_test("/cgroup/hybrid", test_hybrid);
     add_tree_test("/cgroup/v2/all", test_v2);
     add_tree_test("/cgroup/prefetch", test_prefetch);
+    add_tree_test("/cgroup/prefetch-shared", test_prefetch_shared);
     add_tree_test("/cgroup/brief", test_brief);
     add_tree_test("/cgroup/v2/scope-and-max", test_v2_scope_and_max);
     add_tree_test("/cgroup/not-found", test_not_found);
