@@ -7,20 +7,24 @@
 #include <string.h>
 
 enum {
-    API_MAJOR = 1,
-    API_OLDEST = 41,
-    API_NEWEST = 51,
     ID_LENGTH = 64,
     MAX_MESSAGE = 1000,
 };
 
 #define NUL_ESCAPE "\\u0000"
 
-static gboolean garbled(GError **error, const char *what)
+gboolean docker_garbled(GError **error, const char *what)
 {
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_GARBLED,
                 "the container engine's answer cannot be read: %s", what);
     return FALSE;
+}
+
+void docker_not_json(GError **error, const char *why)
+{
+    g_autofree gchar *words = vmdock_one_line(why, MAX_MESSAGE);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_GARBLED,
+                "the container engine's answer is not JSON: %s", words);
 }
 
 /* The next escaped NUL at or after P, NULL if there is none. */
@@ -56,9 +60,7 @@ json_t *docker_json(const char *text, gsize length, GError **error)
                        : json_loadb(text, length, 0, &where);
     if (root)
         return root;
-    g_autofree gchar *words = vmdock_one_line(where.text, MAX_MESSAGE);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_GARBLED,
-                "the container engine's answer is not JSON: %s", words);
+    docker_not_json(error, where.text);
     return NULL;
 }
 
@@ -90,18 +92,18 @@ gchar *docker_negotiate(const char *theirs, GError **error)
 {
     guint major = 0, minor = 0;
     if (!theirs || !docker_parse_api(theirs, &major, &minor)) {
-        garbled(error, "it does not tell its API version");
+        docker_garbled(error, "it does not tell its API version");
         return NULL;
     }
-    if (major > API_MAJOR)
-        minor = API_NEWEST;
-    if (major < API_MAJOR || minor < API_OLDEST) {
+    if (major > DOCKER_API_MAJOR)
+        minor = DOCKER_API_NEWEST;
+    if (major < DOCKER_API_MAJOR || minor < DOCKER_API_OLDEST) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_UNSUPPORTED,
                     "the container engine speaks API version %s at most, and vmdock needs %d.%d",
-                    theirs, API_MAJOR, API_OLDEST);
+                    theirs, DOCKER_API_MAJOR, DOCKER_API_OLDEST);
         return NULL;
     }
-    return g_strdup_printf("%d.%u", API_MAJOR, MIN(minor, API_NEWEST));
+    return g_strdup_printf("%d.%u", DOCKER_API_MAJOR, MIN(minor, DOCKER_API_NEWEST));
 }
 
 gboolean docker_parse_time(const char *text, gint64 *us)
@@ -121,20 +123,24 @@ static gboolean read_time(const json_t *object, const char *key, gint64 *us, GEr
     if (!text || !*text || docker_parse_time(text, us))
         return TRUE;
     g_autofree gchar *what = g_strdup_printf("%s is no time", key);
-    return garbled(error, what);
+    return docker_garbled(error, what);
 }
 
 /* Ids become parts of paths, so an id is what it must be or it is none. */
+gboolean docker_check_id(const char *id, GError **error)
+{
+    if (id && strlen(id) == ID_LENGTH && strspn(id, "0123456789abcdef") == ID_LENGTH)
+        return TRUE;
+    return docker_garbled(error, "no id of 64 hexadecimal digits");
+}
+
 static gchar *read_id(const json_t *object, GError **error)
 {
     const char *id = text_at(object, "Id");
-    if (id && strlen(id) == ID_LENGTH && strspn(id, "0123456789abcdef") == ID_LENGTH)
-        return g_strdup(id);
-    garbled(error, "no id of 64 hexadecimal digits");
-    return NULL;
+    return docker_check_id(id, error) ? g_strdup(id) : NULL;
 }
 
-static gboolean read_state(const char *text, EngineState *state, GError **error)
+gboolean docker_parse_state(const char *text, EngineState *state, GError **error)
 {
     static const struct {
         const char *text;
@@ -151,7 +157,7 @@ static gboolean read_state(const char *text, EngineState *state, GError **error)
         }
     g_autofree gchar *shown = vmdock_one_line(text, MAX_MESSAGE);
     g_autofree gchar *what = g_strdup_printf("a container is in the state \"%s\"", shown);
-    return garbled(error, what);
+    return docker_garbled(error, what);
 }
 
 static GHashTable *read_labels(const json_t *labels)
@@ -171,61 +177,6 @@ static gchar *name_without_slash(const char *name)
     return g_strdup(!name ? "" : *name == '/' ? name + 1 : name);
 }
 
-/* A container may be listed with names that links gave it ("/other/alias"): the plain one is its
- * own; one whose removal began has none. */
-static gchar *listed_name(const json_t *names)
-{
-    for (gsize i = 0; i < json_array_size(names); i++) {
-        const char *name = json_string_value(json_array_get(names, i));
-        if (name && *name && !strchr(name + 1, '/'))
-            return name_without_slash(name);
-    }
-    return g_strdup("");
-}
-
-/* "Exited (137) 3 minutes ago" -> 137. Words for people, but the only ones that a listing has. */
-static gint listed_exit_code(const char *status)
-{
-    static const char before[] = "Exited (";
-    return status && g_str_has_prefix(status, before)
-               ? (gint)g_ascii_strtoll(status + strlen(before), NULL, 10)
-               : 0;
-}
-
-static EngineContainer *listed(const json_t *object, GError **error)
-{
-    g_autoptr(EngineContainer) container = g_new0(EngineContainer, 1);
-    container->id = read_id(object, error);
-    if (!container->id || !read_state(text_at(object, "State"), &container->state, error))
-        return NULL;
-    container->name = listed_name(json_object_get(object, "Names"));
-    container->labels = read_labels(json_object_get(object, "Labels"));
-    container->created = json_integer_value(json_object_get(object, "Created"));
-    container->image = g_strdup(text_at(object, "Image"));
-    container->exit_code = listed_exit_code(text_at(object, "Status"));
-    return g_steal_pointer(&container);
-}
-
-GPtrArray *docker_parse_list(const char *text, gsize length, GError **error)
-{
-    g_autoptr(json_t) root = docker_json(text, length, error);
-    if (!root)
-        return NULL;
-    if (!json_is_array(root)) {
-        garbled(error, "no list of containers");
-        return NULL;
-    }
-    g_autoptr(GPtrArray) list =
-        g_ptr_array_new_with_free_func((GDestroyNotify)engine_container_free);
-    for (gsize i = 0; i < json_array_size(root); i++) {
-        EngineContainer *container = listed(json_array_get(root, i), error);
-        if (!container)
-            return NULL;
-        g_ptr_array_add(list, container);
-    }
-    return g_steal_pointer(&list);
-}
-
 static gboolean read_inspected_state(EngineContainer *container, const json_t *state,
                                      GError **error)
 {
@@ -235,7 +186,7 @@ static gboolean read_inspected_state(EngineContainer *container, const json_t *s
     container->pid = int_at(state, "Pid");
     if (start_error && *start_error)
         container->start_error = vmdock_one_line(start_error, MAX_MESSAGE);
-    return read_state(text_at(state, "Status"), &container->state, error) &&
+    return docker_parse_state(text_at(state, "Status"), &container->state, error) &&
            read_time(state, "StartedAt", &container->started, error) &&
            read_time(state, "FinishedAt", &container->finished, error);
 }
@@ -298,7 +249,7 @@ gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GErr
     if (!root)
         return FALSE;
     if (!json_is_integer(json_object_get(root, "StatusCode")))
-        return garbled(error, "no exit status of the container");
+        return docker_garbled(error, "no exit status of the container");
     *exit_code = int_at(root, "StatusCode");
     return TRUE;
 }
@@ -313,7 +264,7 @@ gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gi
     *running = json_is_true(runs);
     if (!json_is_boolean(runs) ||
         (!*running && !json_is_integer(json_object_get(root, "ExitCode"))))
-        return garbled(error, "no exit status of the command");
+        return docker_garbled(error, "no exit status of the command");
     *pid = int_at(root, "Pid");
     *exit_code = int_at(root, "ExitCode");
     return TRUE;
@@ -326,7 +277,7 @@ gchar *docker_parse_image_id(const char *text, gsize length, GError **error)
         return NULL;
     const char *id = text_at(root, "Id");
     if (!id || !*id)
-        garbled(error, "no id of the image");
+        docker_garbled(error, "no id of the image");
     return id && *id ? g_strdup(id) : NULL;
 }
 
@@ -356,7 +307,7 @@ GPtrArray *docker_parse_image_names(const char *text, gsize length, const char *
     if (!root)
         return NULL;
     if (!json_is_array(root)) {
-        garbled(error, "no list of images");
+        docker_garbled(error, "no list of images");
         return NULL;
     }
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);

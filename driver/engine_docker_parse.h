@@ -8,11 +8,18 @@
 #include "engine.h"
 #include "error.h"
 
+/* Set ENGINE_GARBLED: the answer is JSON that does not fit, and returns FALSE; or it is none. */
+gboolean docker_garbled(GError **error, const char *what);
+void docker_not_json(GError **error, const char *why);
+
 /* A JSON document; NULL with ENGINE_GARBLED. */
 json_t *docker_json(const char *text, gsize length, GError **error);
 
 /* "1.41" -> 1, 41. */
 gboolean docker_parse_api(const char *text, guint *major, guint *minor);
+
+/* The versions that vmdock speaks: 1.41 to 1.51. */
+enum { DOCKER_API_MAJOR = 1, DOCKER_API_OLDEST = 41, DOCKER_API_NEWEST = 51 };
 
 /* The version to speak with an engine that speaks up to THEIRS. Errors: ENGINE_GARBLED,
  * UNSUPPORTED. */
@@ -21,7 +28,13 @@ gchar *docker_negotiate(const char *theirs, GError **error);
 /* "2024-05-01T12:34:56.123456789Z" -> microseconds since the epoch; 0 for year 1, "never". */
 gboolean docker_parse_time(const char *text, gint64 *us);
 
+/* An id of 64 hexadecimal digits; NULL is none. */
+gboolean docker_check_id(const char *id, GError **error);
+/* "running", …; NULL is none. */
+gboolean docker_parse_state(const char *text, EngineState *state, GError **error);
+
 EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **error);
+/* engine_docker_list.c */
 GPtrArray *docker_parse_list(const char *text, gsize length, GError **error);
 /* The id of a container or exec instance just created; its warnings go to the log. */
 gchar *docker_parse_created(const char *text, gsize length, GError **error);

@@ -63,6 +63,7 @@ libvmdock_la_SOURCES = \
 	driver/engine_docker.h \
 	driver/engine_docker_file.c \
 	driver/engine_docker_image.c \
+	driver/engine_docker_list.c \
 	driver/engine_docker_output.c \
 	driver/engine_docker_parse.c \
 	driver/engine_docker_parse.h \
@@ -237,4 +238,4 @@ libvmdock_la_SOURCES = \
 	driver/volume_program.c \
 	driver/volume_qcow2.c \
 	driver/volume_qcow2_header.c
-libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) $(BLKID_LIBS) -lm
+libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(YAJL_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) $(BLKID_LIBS) -lm

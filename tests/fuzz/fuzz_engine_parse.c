@@ -34,7 +34,9 @@ static void read_containers(const char *text, gsize size)
         abort();
     for (guint i = 0; list && i < list->len; i++) {
         const EngineContainer *listed = g_ptr_array_index(list, i);
-        if (strlen(listed->id) != 64 || !listed->name || !listed->labels)
+        if (strlen(listed->id) != 64 || !listed->name || !listed->labels ||
+            !g_utf8_validate(listed->name, -1, NULL) ||
+            (listed->image && !g_utf8_validate(listed->image, -1, NULL)))
             abort();
     }
 }

@@ -376,6 +376,60 @@ static void test_hostile_labels(void)
     g_assert_cmpuint(g_hash_table_size(container->labels), ==, 4);
 }
 
+/* What stands elsewhere in a container's object is not taken for what is asked for. */
+static void test_list_strangers(void)
+{
+    static const char text[] =
+        "[{\"Names\":[[\"/one-2\"],{\"Names\":\"/one-3\"},null,\"/one-1\",\"/one-4\"],"
+        "\"HostConfig\":{\"Id\":\"x\",\"State\":\"dead\",\"Labels\":{\"vmdock.vm\":\"one-5\"},"
+        "\"Names\":[\"/one-6\"],\"a\":{\"b\":[{\"Image\":\"no\"}]}},\"Created\":1.5,"
+        "\"Labels\":{\"deep\":{\"vmdock.vm\":\"one-7\"},\"list\":[\"x\"],\"vmdock.vm\":\"one-1\"},"
+        "\"Ports\":[{\"IP\":\"::\",\"PrivatePort\":80}],\"Image\":\"im\\u00e4ge\","
+        "\"Status\":\"Exited (137) 3 minutes ago\",\"State\":\"exited\",\"Id\":\"" ID "\"},"
+        "{\"Id\":\"" ID "\",\"State\":\"running\",\"Names\":{\"/one-8\":\"/one-9\"},"
+        "\"Labels\":[\"vmdock.vm\"],\"Created\":7,\"Status\":\"Up\"}]";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = parse_list(text, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(list->len, ==, 2);
+    const EngineContainer *first = g_ptr_array_index(list, 0);
+    g_assert_cmpstr(first->id, ==, ID);
+    g_assert_cmpstr(first->name, ==, "one-1");
+    g_assert_cmpstr(first->image, ==, "im\xc3\xa4ge");
+    g_assert_cmpint(first->state, ==, ENGINE_EXITED);
+    g_assert_cmpint(first->exit_code, ==, 137);
+    g_assert_cmpint(first->created, ==, 0);
+    g_assert_cmpuint(g_hash_table_size(first->labels), ==, 1);
+    g_assert_cmpstr(g_hash_table_lookup(first->labels, "vmdock.vm"), ==, "one-1");
+    const EngineContainer *second = g_ptr_array_index(list, 1);
+    g_assert_cmpstr(second->name, ==, "");
+    g_assert_null(second->image);
+    g_assert_cmpint(second->exit_code, ==, 0);
+    g_assert_cmpint(second->created, ==, 7);
+    g_assert_cmpuint(g_hash_table_size(second->labels), ==, 0);
+}
+
+/* All text that is handed on is valid UTF-8. */
+static void test_list_not_utf8(void)
+{
+    static const char text[] =
+        "[{\"Id\":\"" ID "\",\"State\":\"running\",\"Names\":[\"/one\xc0\x80\"],"
+        "\"Labels\":{\"a\xed\xa0\x80\":\"\\ud800b\"}}]";
+    g_autoptr(GPtrArray) list = parse_list(text, NULL);
+    const EngineContainer *container = list ? g_ptr_array_index(list, 0) : NULL;
+    GHashTableIter labels;
+    gpointer key, value;
+    g_assert_true(!container || g_utf8_validate(container->name, -1, NULL));
+    if (container)
+        g_hash_table_iter_init(&labels, container->labels);
+    while (container && g_hash_table_iter_next(&labels, &key, &value))
+        g_assert_true(g_utf8_validate(key, -1, NULL) && g_utf8_validate(value, -1, NULL));
+    g_autoptr(GError) error = NULL;
+    g_assert_null(parse_list("[{\"Id\":\"\xff\"}]", &error));
+    g_assert_nonnull(strstr(error->message, "the container engine's answer is not JSON: "));
+    g_assert_null(strchr(error->message, '\n'));
+}
+
 /* One that is being removed is listed without a name, and may have no labels. */
 static void test_nameless(void)
 {
@@ -407,6 +461,18 @@ static void test_garbled(void)
         "[{\"Id\":\"../../../../etc/0000000000000000000000000000000000000000000000000\","
         "\"State\":\"running\"}]",
         "[{\"Id\":\"" ID "\",\"State\":\"running\"}",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"}]]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},7]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},7.5]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},\"x\"]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},true]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\",\"Created\":99999999999999999999}]",
+        "[{\"Id\":{\"Id\":\"" ID "\"},\"State\":\"running\"}]",
+        "[{\"Id\":[\"" ID "\"],\"State\":\"running\"}]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},{\"State\":\"running\"}]",
+        "[{\"Id\":\"" ID "\",\"State\":\"running\"},{\"Id\":\"" ID "\"}]",
+        "\"x\"",
+        "7",
         "[{\"Id\":\"" ID "\",\"State\":\"running\",\"x\\",
     };
     g_autoptr(GError) error = NULL;
@@ -628,6 +694,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine-parse/messages", test_messages);
     g_test_add_func("/engine-parse/hostile-labels", test_hostile_labels);
     g_test_add_func("/engine-parse/nameless", test_nameless);
+    g_test_add_func("/engine-parse/list-strangers", test_list_strangers);
+    g_test_add_func("/engine-parse/list-not-utf8", test_list_not_utf8);
     g_test_add_func("/engine-parse/garbled", test_garbled);
     g_test_add_func("/engine-parse/frames", test_frames);
     g_test_add_func("/engine-parse/bad-frames", test_bad_frames);
