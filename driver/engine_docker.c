@@ -70,13 +70,11 @@ static gboolean negotiate(DockerEngine *docker, gint64 deadline, GError **error)
     return docker->api != NULL;
 }
 
-gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *answer,
-                     GError **error)
+/* Sends CALL in the API version API. */
+static gboolean send_call(DockerEngine *docker, const char *api, const DockerCall *call,
+                          gint64 began, HttpAnswer *answer, GError **error)
 {
-    gint64 began = g_get_monotonic_time();
-    if (!negotiate(docker, after(began, call->timeout_ms), error))
-        return FALSE;
-    g_autofree gchar *path = g_strconcat("/v", docker->api, call->path, NULL);
+    g_autofree gchar *path = g_strconcat("/v", api, call->path, NULL);
     g_autofree char *body = call->body ? json_dumps(call->body, JSON_COMPACT) : NULL;
     HttpRequest request = {
         .method = call->method,
@@ -98,6 +96,48 @@ gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *a
         .data = call->data,
     };
     return engine_http_send(docker->http, &request, answer, error);
+}
+
+static gboolean is_version_refused(const HttpAnswer *answer)
+{
+    if (answer->status != 400)
+        return FALSE;
+    g_autofree gchar *message =
+        docker_parse_message(answer->status, answer->body->str, answer->body->len);
+    return docker_error_code(answer->status, message) == VMDOCK_ERROR_UNSUPPORTED;
+}
+
+/*
+ * Asks in the oldest version, which all but the newest engines still speak; every answer tells the
+ * engine's own as a ping would. *refused: not this engine.
+ */
+static gboolean call_unnegotiated(DockerEngine *docker, const DockerCall *call, gint64 began,
+                                  HttpAnswer *answer, gboolean *refused, GError **error)
+{
+    g_autofree gchar *oldest = g_strdup_printf("%d.%d", DOCKER_API_MAJOR, DOCKER_API_OLDEST);
+    if (!send_call(docker, oldest, call, began, answer, error))
+        return FALSE;
+    if (answer->api_version)
+        docker->api = docker_negotiate(answer->api_version, NULL);
+    *refused = is_version_refused(answer);
+    if (*refused)
+        http_answer_clear(answer);
+    return TRUE;
+}
+
+gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *answer,
+                     GError **error)
+{
+    gint64 began = g_get_monotonic_time();
+    if (call->any_version && !docker->api) {
+        gboolean refused;
+        if (!call_unnegotiated(docker, call, began, answer, &refused, error))
+            return FALSE;
+        if (!refused)
+            return TRUE;
+    }
+    return negotiate(docker, after(began, call->timeout_ms), error) &&
+           send_call(docker, docker->api, call, began, answer, error);
 }
 
 gboolean docker_ask(DockerEngine *docker, const DockerCall *call, HttpAnswer *answer,
@@ -284,7 +324,10 @@ static GPtrArray *docker_list(Engine *engine, const char *label, GError **error)
     g_autoptr(json_t) filters = label ? json_pack("{s:[s]}", "label", label) : json_object();
     g_autofree char *text = json_dumps(filters, JSON_COMPACT);
     g_autofree gchar *path = docker_path("/containers/json?all=1&filters=", text, NULL);
-    DockerCall call = {.method = "GET", .path = path, .timeout_ms = docker->config->engine_poll_ms};
+    DockerCall call = {.method = "GET",
+                       .path = path,
+                       .any_version = TRUE,
+                       .timeout_ms = docker->config->engine_poll_ms};
     g_auto(HttpAnswer) answer = {0};
     if (!docker_ask(docker, &call, &answer, error))
         return NULL;

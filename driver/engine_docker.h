@@ -21,6 +21,7 @@ typedef struct {
     const char *path;      /* behind the version, escaped: docker_path() */
     const json_t *body;    /* NULL = none */
     const GByteArray *tar; /* the body instead: an archive */
+    gboolean any_version;  /* a GET whose answer is the same in every API version */
     guint64 timeout_ms;    /* of the whole call; 0 = none */
     guint64 begin_ms;      /* until the answer begins; 0 = none */
     guint64 stall_ms;      /* longest silence in the answer; 0 = any */

@@ -28,6 +28,7 @@
 #define TEXT                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define TO_END                "HTTP/1.1 200 OK\r\n\r\n"
 #define LIST                  WITH_LENGTH("200 OK", "2", "[]")
+#define NO_SUCH               WITH_LENGTH("404 Not Found", "34", "{\"message\":\"No such container: x\"}")
 
 typedef struct {
     FakeEngine *fake;
@@ -109,6 +110,14 @@ static gboolean list(Bench *bench)
     g_autoptr(GPtrArray) containers = engine_list(bench->engine, "vmdock.vm", &bench->error);
     g_assert_true((containers == NULL) == (bench->error != NULL));
     return containers != NULL;
+}
+
+/* A verb that negotiates first. */
+static gboolean inspect(Bench *bench)
+{
+    g_autoptr(EngineContainer) container = engine_inspect(bench->engine, ID, &bench->error);
+    g_assert_null(container);
+    return bench->error == NULL;
 }
 
 static void assert_recovers(Bench *bench)
@@ -196,7 +205,7 @@ static void test_ping_stalls(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     be_impatient(bench);
     fake_engine_ping(bench->fake, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
-    assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_ENGINE_TIMEOUT, NULL);
     g_assert_cmpfloat(seconds(bench), <, 1.8);
 }
 
@@ -231,8 +240,6 @@ static void test_closes_early(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_clear_pointer(&bench->engine, engine_free); /* a new connection: nothing is sent twice */
     bench->engine = engine_open(&bench->config, NULL);
     guint before = fake_engine_requests(bench->fake, "GET /v");
-    fake_engine_ping(bench->fake, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nConnection: close\r\n"
-                                  "Content-Length: 2\r\n\r\nOK");
     assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_GARBLED, NULL);
     g_assert_cmpuint(fake_engine_requests(bench->fake, "GET /v"), ==, before + 1);
     assert_recovers(bench);
@@ -329,8 +336,11 @@ static void test_redirect(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 
 static void test_keeps_connection(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
-    for (guint i = 0; i < 5; i++)
+    for (guint i = 0; i < 5; i++) {
         assert_recovers(bench);
+        answer_with(bench, NO_SUCH, FAKE_KEEP);
+        g_assert_true(inspect(bench));
+    }
     g_assert_cmpuint(fake_engine_connections(bench->fake), ==, 1);
     g_assert_cmpuint(fake_engine_requests(bench->fake, "GET /_ping"), ==, 1);
 }
@@ -471,14 +481,27 @@ static void test_fine(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
                   VMDOCK_ERROR_ENGINE_REFUSED, "No such container");
 }
 
+static void reopen(Bench *bench)
+{
+    g_clear_pointer(&bench->engine, engine_free);
+    bench->engine = engine_open(&bench->config, &bench->error);
+    g_assert_no_error(bench->error);
+}
+
 static void ping_as(Bench *bench, const char *version)
 {
     g_autofree gchar *ping =
         g_strdup_printf("HTTP/1.1 200 OK\r\n%s%s\r\nContent-Length: 2\r\n\r\nOK",
                         version ? "aPI-vERSION:  " : "X: ", version ? version : "y");
     fake_engine_ping(bench->fake, g_intern_string(ping));
-    g_clear_pointer(&bench->engine, engine_free);
-    bench->engine = engine_open(&bench->config, &bench->error);
+    reopen(bench);
+}
+
+static void assert_last(Bench *bench, const char *beginning)
+{
+    g_autofree gchar *last = fake_engine_last(bench->fake);
+    if (!g_str_has_prefix(last, beginning))
+        g_error("\"%s\" wanted, got: %s", beginning, last);
 }
 
 static void test_negotiation(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
@@ -489,34 +512,80 @@ static void test_negotiation(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
                     {"1.52", "GET /v1.51/"}, {"1.999", "GET /v1.51/"}, {"2.0", "GET /v1.51/"}};
     for (gsize i = 0; i < G_N_ELEMENTS(versions); i++) {
         ping_as(bench, versions[i].theirs);
-        assert_recovers(bench);
-        g_autofree gchar *last = fake_engine_last(bench->fake);
-        g_assert_true(g_str_has_prefix(last, versions[i].spoken));
+        answer_with(bench, NO_SUCH, FAKE_KEEP);
+        g_assert_true(inspect(bench));
+        assert_last(bench, versions[i].spoken);
     }
     ping_as(bench, "1.40");
-    assert_failed(bench, list(bench), VMDOCK_ERROR_UNSUPPORTED,
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_UNSUPPORTED,
                   "speaks API version 1.40 at most, and vmdock needs 1.41");
     ping_as(bench, NULL);
-    assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_GARBLED, "API version");
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_ENGINE_GARBLED, "API version");
     ping_as(bench, "1.x");
-    assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_GARBLED, "API version");
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_ENGINE_GARBLED, "API version");
     ping_as(bench, "1.70");
     answer_with(bench,
                 "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
                 "client version 1.51 is too old. Minimum supported API version is 1.60, please "
                 "upgrade your client to a newer version",
                 FAKE_CLOSE);
-    assert_failed(bench, list(bench), VMDOCK_ERROR_UNSUPPORTED,
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_UNSUPPORTED,
                   "client version 1.51 is too old. Minimum supported API version is 1.60");
+}
+
+/* A listing is asked for at once, and what the engine speaks is learned from its answer. */
+static void test_list_negotiates(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+#define OLD(version)                                                                               \
+    "HTTP/1.1 400 Bad Request\r\n" version "Content-Length: 77\r\n\r\n"                            \
+    "client version 1.41 is too old. Minimum supported API version is 1.44, please"
+    fake_engine_ping(bench->fake, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    answer_with(bench, "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\n\r\n[]",
+                FAKE_KEEP);
+    g_assert_true(list(bench));
+    assert_last(bench, "GET /v1.41/containers/json?");
+    answer_with(bench, NO_SUCH, FAKE_KEEP);
+    g_assert_true(inspect(bench));
+    assert_last(bench, "GET /v1.45/");
+
+    reopen(bench);
+    answer_with(bench, OLD("Api-Version: 1.52\r\n"), FAKE_KEEP);
+    assert_recovers(bench);
+    assert_last(bench, "GET /v1.51/containers/json?");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "GET /_ping"), ==, 0);
+
+    ping_as(bench, "1.46");
+    answer_with(bench, OLD(""), FAKE_KEEP);
+    assert_recovers(bench);
+    assert_last(bench, "GET /v1.46/containers/json?");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "GET /_ping"), ==, 1);
+}
+
+static void test_list_refused(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    ping_as(bench, "1.40");
+    answer_with(bench,
+                WITH_LENGTH("400 Bad Request", "83",
+                            "{\"message\":\"client version 1.41 is too new. "
+                            "Maximum supported API version is 1.40\"}"),
+                FAKE_KEEP);
+    assert_failed(bench, list(bench), VMDOCK_ERROR_UNSUPPORTED,
+                  "speaks API version 1.40 at most, and vmdock needs 1.41");
+    ping_as(bench, "1.41");
+    answer_with(bench, WITH_LENGTH("400 Bad Request", "24", "{\"message\":\"bad filter\"}"),
+                FAKE_KEEP);
+    assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_REFUSED, "bad filter");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "GET /v1.41/containers/json"), ==, 2);
 }
 
 static void test_ping_refused(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     fake_engine_ping(bench->fake, WITH_LENGTH("500 Oops", "24", "{\"message\":\"starting up\"}"));
-    assert_failed(bench, list(bench), VMDOCK_ERROR_ENGINE_REFUSED, NULL);
+    assert_failed(bench, inspect(bench), VMDOCK_ERROR_ENGINE_REFUSED, "starting up");
     fake_engine_ping(bench->fake,
                      "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK");
-    assert_recovers(bench); /* it is asked again */
+    answer_with(bench, NO_SUCH, FAKE_KEEP);
+    g_assert_true(inspect(bench)); /* it is asked again */
 }
 
 static void test_request(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
@@ -1142,6 +1211,8 @@ int main(int argc, char **argv)
     ADD("times", test_times);
     ADD("fine", test_fine);
     ADD("negotiation", test_negotiation);
+    ADD("list-negotiates", test_list_negotiates);
+    ADD("list-refused", test_list_refused);
     ADD("ping-refused", test_ping_refused);
     ADD("request", test_request);
     ADD("descriptors", test_descriptors);
