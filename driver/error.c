@@ -83,8 +83,21 @@ static gunichar shown_as(gunichar c)
     return hidden ? ' ' : c;
 }
 
+/* Most texts are a line already: printable ASCII with single blanks between the words. */
+static gboolean is_one_line(const char *text, gsize max)
+{
+    char before = ' ';
+    gsize length = 0;
+    for (; text[length]; before = text[length++])
+        if (text[length] < ' ' || text[length] >= 0x7F || (text[length] == ' ' && before == ' '))
+            return FALSE;
+    return (length == 0 || before != ' ') && length + 5 <= max;
+}
+
 gchar *vmdock_one_line(const char *text, gsize max)
 {
+    if (text && is_one_line(text, max))
+        return g_strdup(text);
     g_autofree gchar *valid = g_utf8_make_valid(text ? text : "", -1);
     GString *line = g_string_new(NULL);
     for (const char *p = valid; *p; p = g_utf8_next_char(p)) {

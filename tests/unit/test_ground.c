@@ -65,6 +65,14 @@ static void test_one_line(void)
         {"\xff\xfe", "??", 100},
         {"right-to-left \u202e trick", "right-to-left trick", 100},
         {"cut off here", "cut off", 13},
+        {"just fits", "just fits", 14},
+        {"just cut", "just cu", 12},
+        {"two  blanks", "two blanks", 100},
+        {"behind ", "behind", 100},
+        {" ", "", 100},
+        {"del\x7f"
+         "ete",
+         "del ete", 100},
         {"", "", 10},
         {NULL, "", 10},
     };
