@@ -42,6 +42,7 @@ typedef struct {
 
 /* What a prefetch has read of one container. */
 typedef struct {
+    gchar *id;
     Sample sample;
     gboolean found;
 } Fetched;
@@ -54,9 +55,8 @@ struct CgroupReader {
     gboolean brief;
     gboolean scopes; /* the systemd driver: docker-<id>.scope */
     /* A prefetch: the containers, and what was read of each; NULL before it. */
-    GMutex lock; /* over the listing */
-    GPtrArray *ids;
-    Fetched *fetched;
+    GMutex lock;       /* over the listing */
+    GArray *fetched;   /* Fetched */
     GHashTable *by_id; /* id -> Fetched */
     gint next;         /* the container that is taken up next */
 };
@@ -260,8 +260,7 @@ void cgroup_reader_free(CgroupReader *reader)
         if (reader->folders[i] >= 0)
             close(reader->folders[i]);
     g_clear_pointer(&reader->by_id, g_hash_table_unref);
-    g_clear_pointer(&reader->ids, g_ptr_array_unref);
-    g_free(reader->fetched);
+    g_clear_pointer(&reader->fetched, g_array_unref);
     g_mutex_clear(&reader->lock);
     g_free(reader);
 }
@@ -370,12 +369,13 @@ static gboolean take_file(const CgroupReader *reader, const CgroupFile *file,
     return FALSE;
 }
 
-static gboolean read_files(const CgroupReader *reader, const char *container_id, Sample *sample,
-                           gboolean *found, GError **error)
+/* START_ID is that of the container's cgroup. */
+static gboolean read_files(const CgroupReader *reader, const char *container_id, guint64 start_id,
+                           Sample *sample, gboolean *found, GError **error)
 {
     const CgroupKind *kind = reader->kind;
-    *sample = (Sample){.time_us = sample_clock()};
-    *found = find_container(reader, container_id, &sample->start_id);
+    *sample = (Sample){.time_us = sample_clock(), .start_id = start_id};
+    *found = TRUE;
     for (gsize i = 0; *found && i < kind->n_files; i++) {
         gboolean there;
         if (reader->brief && kind->files[i].detail)
@@ -392,10 +392,11 @@ gboolean cgroup_reader_read(const CgroupReader *reader, const char *container_id
                             gboolean *found, GError **error)
 {
     const Sample *fetched = fetched_sample(reader, container_id);
-    if (!fetched)
-        return read_files(reader, container_id, sample, found, error);
-    *sample = *fetched;
-    *found = TRUE;
+    guint64 start_id;
+    if (!fetched && find_container(reader, container_id, &start_id))
+        return read_files(reader, container_id, start_id, sample, found, error);
+    *found = fetched != NULL;
+    *sample = fetched ? *fetched : (Sample){.time_us = sample_clock()};
     return TRUE;
 }
 
@@ -413,34 +414,42 @@ static gchar *id_of_folder(const CgroupReader *reader, const char *folder)
     return g_strndup(folder, CONTAINER_ID_LENGTH);
 }
 
-static GPtrArray *list_containers(const CgroupReader *reader)
+static void fetched_clear(gpointer one)
 {
-    GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
+    g_free(((Fetched *)one)->id);
+}
+
+static GArray *list_containers(const CgroupReader *reader)
+{
+    GArray *list = g_array_new(FALSE, TRUE, sizeof(Fetched));
+    g_array_set_clear_func(list, fetched_clear);
     int fd = openat(reader->folders[CPUACCT], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folders = fd < 0 ? NULL : fdopendir(fd);
     if (!folders) {
         autofd_close(&fd);
-        return ids;
+        return list;
     }
     for (const struct dirent *entry; (entry = readdir(folders));) {
-        gchar *id = id_of_folder(reader, entry->d_name);
-        if (id)
-            g_ptr_array_add(ids, id);
+        Fetched one = {.id = id_of_folder(reader, entry->d_name)};
+        one.sample.start_id = entry->d_ino; /* in a cgroup's file system the inode's own number */
+        if (one.id)
+            g_array_append_val(list, one);
     }
     closedir(folders);
-    return ids;
+    return list;
 }
 
 /* The first thread that comes lists the containers, another waits for it. */
 static void list_once(CgroupReader *reader)
 {
     g_mutex_lock(&reader->lock);
-    if (!reader->ids) {
-        reader->ids = list_containers(reader);
-        reader->fetched = g_new0(Fetched, reader->ids->len);
+    if (!reader->fetched) {
+        reader->fetched = list_containers(reader);
         reader->by_id = g_hash_table_new(g_str_hash, g_str_equal);
-        for (guint i = 0; i < reader->ids->len; i++)
-            g_hash_table_insert(reader->by_id, reader->ids->pdata[i], &reader->fetched[i]);
+        for (guint i = 0; i < reader->fetched->len; i++) {
+            Fetched *one = &g_array_index(reader->fetched, Fetched, i);
+            g_hash_table_insert(reader->by_id, one->id, one);
+        }
     }
     g_mutex_unlock(&reader->lock);
 }
@@ -450,10 +459,11 @@ void cgroup_reader_prefetch(CgroupReader *reader)
     list_once(reader);
     for (;;) {
         guint i = (guint)g_atomic_int_add(&reader->next, 1);
-        if (i >= reader->ids->len)
+        if (i >= reader->fetched->len)
             return;
-        Fetched *one = &reader->fetched[i];
-        if (!read_files(reader, reader->ids->pdata[i], &one->sample, &one->found, NULL))
+        Fetched *one = &g_array_index(reader->fetched, Fetched, i);
+        guint64 start_id = one->sample.start_id;
+        if (!read_files(reader, one->id, start_id, &one->sample, &one->found, NULL))
             one->found = FALSE;
     }
 }
