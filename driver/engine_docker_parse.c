@@ -288,7 +288,7 @@ gboolean docker_parse_image_size(const char *text, gsize length, gint64 *bytes, 
         return FALSE;
     const json_t *size = json_object_get(root, "Size");
     *bytes = json_integer_value(size);
-    return (json_is_integer(size) && *bytes >= 0) || garbled(error, "no size of the image");
+    return (json_is_integer(size) && *bytes >= 0) || docker_garbled(error, "no size of the image");
 }
 
 static void add_names(GPtrArray *names, const json_t *tags, const char *prefix)
