@@ -222,7 +222,7 @@ gboolean front_tm_mkswap(Front *front G_GNUC_UNUSED, int argc, char **argv, GErr
 /* With a VM that runs, the hypervisor makes the file larger, and all that stands on it. */
 static gboolean left_to_hypervisor(const Front *front, const char *vmid)
 {
-    g_autofree gchar *state = tm_cloud_value(front, "onevm", vmid, "/VM/LCM_STATE");
+    g_autofree gchar *state = tm_vm_value(front, vmid, "/VM/LCM_STATE");
     return g_strcmp0(state, LCM_DISK_RESIZE) == 0;
 }
 
