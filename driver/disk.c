@@ -98,13 +98,26 @@ static void refuse_no_image(const VmSpec *spec, const char *name, GError **error
                     "the VM has no disk 0 and no ONEDOCK_IMAGE, and the engine holds no %s", name);
 }
 
+/* Whether it is BASE with something written on it: a disk that was moved, saved or reverted. */
+static gboolean stands_on(Host *host, const char *image, const char *base)
+{
+    g_auto(GStrv) over = engine_image_layers(host->engine, image, NULL);
+    g_auto(GStrv) under = engine_image_layers(host->engine, base, NULL);
+    if (!over || !under || g_strv_length(over) <= g_strv_length(under))
+        return FALSE;
+    for (guint i = 0; under[i]; i++)
+        if (!g_str_equal(over[i], under[i]))
+            return FALSE;
+    return TRUE;
+}
+
 /* What is held wins over the spec's reference; who changed the reference should hear of it. */
 static void tell_other_image(Host *host, const VmSpec *spec, const char *name, const char *held)
 {
     if (!spec->image)
         return;
     g_autofree gchar *named = engine_image_id(host->engine, spec->image, NULL);
-    if (named && !g_str_equal(named, held))
+    if (named && !g_str_equal(named, held) && !stands_on(host, held, named))
         log_warn("VM %s: disk 0 is the image that %s holds, not what %s is here now; purge the VM "
                  "to start from that",
                  spec->deploy_id, name, spec->image);

@@ -247,6 +247,11 @@ gboolean engine_image_size(Engine *engine, const char *id, gint64 *bytes, GError
     return engine->backend->image_size(engine, id, bytes, error);
 }
 
+GStrv engine_image_layers(Engine *engine, const char *reference, GError **error)
+{
+    return engine->backend->image_layers(engine, reference, error);
+}
+
 gboolean engine_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error)
 {

@@ -185,6 +185,8 @@ gboolean engine_put_files(Engine *engine, const char *id, const char *folder, co
 
 /* The id of an image by reference, NULL without error when the engine does not have it. */
 gchar *engine_image_id(Engine *engine, const char *reference, GError **error);
+/* The digests of its layers, the lowest first; likewise. */
+GStrv engine_image_layers(Engine *engine, const char *reference, GError **error);
 /* How many bytes an image takes that the engine has, all its layers together. */
 gboolean engine_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error);
 /* Fetches an image; PROGRESS may be NULL. Errors: NO_IMAGE, REGISTRY, NO_SPACE, …; after an

@@ -44,6 +44,7 @@ typedef struct {
                           GError **error);
     gchar *(*image_id)(Engine *engine, const char *reference, GError **error);
     gboolean (*image_size)(Engine *engine, const char *id, gint64 *bytes, GError **error);
+    GStrv (*image_layers)(Engine *engine, const char *reference, GError **error);
     gboolean (*pull)(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error);
     gboolean (*tag)(Engine *engine, const char *image, const char *repository, const char *tag,

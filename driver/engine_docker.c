@@ -377,6 +377,7 @@ const EngineBackend engine_docker = {
     .put_files = docker_put_files,
     .image_id = docker_image_id,
     .image_size = docker_image_size,
+    .image_layers = docker_image_layers,
     .pull = docker_pull,
     .tag = docker_tag,
     .untag = docker_untag,

@@ -82,6 +82,7 @@ gboolean docker_put_files(Engine *engine, const char *id, const char *folder, co
 /* engine_docker_image.c */
 gchar *docker_image_id(Engine *engine, const char *reference, GError **error);
 gboolean docker_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error);
+GStrv docker_image_layers(Engine *engine, const char *reference, GError **error);
 gboolean docker_pull(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      GError **error);
 gboolean docker_tag(Engine *engine, const char *image, const char *repository, const char *tag,

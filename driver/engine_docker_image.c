@@ -15,17 +15,31 @@ gchar *docker_image_path(const char *first, const char *name, const char *rest)
     return g_strconcat(first, escaped, rest, NULL);
 }
 
-gchar *docker_image_id(Engine *engine, const char *reference, GError **error)
+/* FALSE without an error where the engine does not have the image. */
+static gboolean inspect(Engine *engine, const char *reference, HttpAnswer *answer, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
     g_autofree gchar *path = docker_image_path("/images/", reference, "/json");
     DockerCall call = {
         .method = "GET", .path = path, .timeout_ms = docker->config->engine_request_ms};
+    return docker_call(docker, &call, answer, error) && answer->status != 404 &&
+           docker_accept(answer, error);
+}
+
+gchar *docker_image_id(Engine *engine, const char *reference, GError **error)
+{
     g_auto(HttpAnswer) answer = {0};
-    if (!docker_call(docker, &call, &answer, error) || answer.status == 404 ||
-        !docker_accept(&answer, error))
-        return NULL;
-    return docker_parse_image_id(answer.body->str, answer.body->len, error);
+    return inspect(engine, reference, &answer, error)
+               ? docker_parse_image_id(answer.body->str, answer.body->len, error)
+               : NULL;
+}
+
+GStrv docker_image_layers(Engine *engine, const char *reference, GError **error)
+{
+    g_auto(HttpAnswer) answer = {0};
+    return inspect(engine, reference, &answer, error)
+               ? docker_parse_image_layers(answer.body->str, answer.body->len, error)
+               : NULL;
 }
 
 gboolean docker_image_size(Engine *engine, const char *id, gint64 *bytes, GError **error)

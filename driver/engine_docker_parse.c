@@ -291,6 +291,24 @@ gboolean docker_parse_image_size(const char *text, gsize length, gint64 *bytes, 
     return (json_is_integer(size) && *bytes >= 0) || docker_garbled(error, "no size of the image");
 }
 
+GStrv docker_parse_image_layers(const char *text, gsize length, GError **error)
+{
+    g_autoptr(json_t) root = docker_json(text, length, error);
+    if (!root)
+        return NULL;
+    const json_t *layers = json_object_get(json_object_get(root, "RootFS"), "Layers");
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    for (gsize i = 0; i < json_array_size(layers); i++) {
+        const char *digest = json_string_value(json_array_get(layers, i));
+        if (!digest) {
+            docker_garbled(error, "a layer of the image that is no digest");
+            return NULL;
+        }
+        g_strv_builder_add(builder, digest);
+    }
+    return g_strv_builder_end(builder);
+}
+
 static void add_names(GPtrArray *names, const json_t *tags, const char *prefix)
 {
     for (gsize i = 0; i < json_array_size(tags); i++) {

@@ -44,6 +44,8 @@ gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gi
                            gint *exit_code, GError **error);
 gchar *docker_parse_image_id(const char *text, gsize length, GError **error);
 gboolean docker_parse_image_size(const char *text, gsize length, gint64 *bytes, GError **error);
+/* The digests of an image's layers, the lowest first. */
+GStrv docker_parse_image_layers(const char *text, gsize length, GError **error);
 GPtrArray *docker_parse_image_names(const char *text, gsize length, const char *prefix,
                                     GError **error);
 void docker_log_warnings(const char *text, gsize length);

@@ -47,6 +47,7 @@ static void read_small_answers(const char *text, gsize size)
     gboolean running = FALSE;
     g_autofree gchar *created = docker_parse_created(text, size, NULL);
     g_autofree gchar *image = docker_parse_image_id(text, size, NULL);
+    g_auto(GStrv) layers = docker_parse_image_layers(text, size, NULL);
     g_autoptr(GPtrArray) names = docker_parse_image_names(text, size, "vmdock/", NULL);
     g_autofree gchar *message = docker_parse_message(500, text, size);
     g_autofree gchar *version = g_strndup(text, size);

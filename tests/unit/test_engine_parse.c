@@ -222,6 +222,9 @@ static void check_small_answers(const char *version)
     gint64 image_size = 0;
     g_assert_true(docker_parse_image_size(image.text, image.length, &image_size, &error));
     g_assert_cmpint(image_size, >, 1000);
+    g_auto(GStrv) layers = docker_parse_image_layers(image.text, image.length, &error);
+    g_assert_cmpuint(g_strv_length(layers), ==, 1);
+    g_assert_true(g_str_has_prefix(layers[0], "sha256:"));
     g_auto(Recorded) images = recorded(version, "images.json");
     g_autoptr(GPtrArray) names =
         docker_parse_image_names(images.text, images.length, "recorded:", &error);
@@ -496,6 +499,9 @@ static void test_garbled(void)
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     gint64 bytes;
     g_assert_false(docker_parse_image_size("{\"Size\":-1}", 11, &bytes, &error));
+    assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
+    const char *no_digest = "{\"RootFS\":{\"Layers\":[\"sha256:1\",7]}}";
+    g_assert_null(docker_parse_image_layers(no_digest, strlen(no_digest), &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_null(docker_parse_image_names("{}", 2, "", &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
