@@ -4,6 +4,7 @@
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
+#include "log.h"
 #include "swap.h"
 
 #include <unistd.h>
@@ -108,6 +109,17 @@ gboolean host_runs(const EngineContainer *container)
 {
     return container->state == ENGINE_RUNNING || container->state == ENGINE_PAUSED ||
            container->state == ENGINE_RESTARTING;
+}
+
+void host_tell_end(const EngineContainer *container, const char *deploy_id)
+{
+    if (container->state != ENGINE_EXITED || container->started == 0)
+        return;
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(container->finished / G_USEC_PER_SEC);
+    g_autofree gchar *when =
+        utc && container->finished > 0 ? g_date_time_format(utc, " at %FT%TZ") : NULL;
+    log_info("VM %s: its container ended%s with exit status %d%s", deploy_id, when ? when : "",
+             container->exit_code, container->oom_killed ? ", out of memory" : "");
 }
 
 EngineContainer *host_container(Host *host, const char *deploy_id, GError **error)

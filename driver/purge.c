@@ -22,6 +22,7 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
     }
     if (!container)
         return TRUE;
+    host_tell_end(container, deploy_id);
     return engine_remove(host->engine, container->id, error) &&
            sandbox_map_remove(host->config, container->id, error);
 }

@@ -177,7 +177,10 @@ started_at() {
     deploy 20 "$NIC"
     vmdock exec one-20 -- sh -c 'echo kept >/root/note'
     docker kill one-20
-    deploy 20 "$NIC"
+    run --separate-stderr deploy 20 "$NIC"
+    # shellcheck disable=SC2154 # bats sets it
+    has "$stderr" "its container ended at"
+    has "$stderr" "with exit status 137"
     remember_network
     network_is
     same "$(docker exec one-20 cat /root/note)" kept

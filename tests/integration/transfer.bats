@@ -92,6 +92,8 @@ setup_file() {
     tm snap_create "node1:$SYS/80/disk.0" 0 80 104
     docker kill one-80 >/dev/null
     tm delete "node1:$SYS/80/disk.0" 80 104
+    # the one place of the front end's log for how it ended
+    same "$(grep -c 'INFO: VM one-80: its container ended at .*Z with exit status 137$' "$ERR")" 1
     tm delete "node1:$SYS/80" 80 102
     nothing_on node1 80
     docker rmi "$REGISTRY/lab/vm:1" >/dev/null
