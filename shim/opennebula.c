@@ -39,7 +39,8 @@ gchar *front_end_error(FrontEnd front_end, const char *sentence)
     }
     if (front_end == FRONT_END_MARKED)
         return g_strdup_printf("ERROR MESSAGE --8<------\n%s\nERROR MESSAGE ------>8--\n", line);
-    return g_strconcat(line, "\n", NULL);
+    gboolean stops = g_str_has_suffix(line, ".") || front_end != FRONT_END_PREFIXED;
+    return g_strconcat(line, stops ? "\n" : ".\n", NULL);
 }
 
 gchar *front_end_log(const char *level, const char *line)

@@ -169,8 +169,8 @@ vmdock_one() {
             echo "$version" >"$REMOTES/VERSION"
             # shellcheck disable=SC2086 # words
             denied UNSUPPORTED "${instead[$action]}" remote "$action" ${arguments[$action]} < <(action_data 90)
-            first=${first:-$(message | sed 's/ *$//')}
-            same "$(message | sed 's/ *$//')" "$first"
+            first=${first:-$(message | sed 's/[. ]*$//')}
+            same "$(message | sed 's/[. ]*$//')" "$first"
         done
     done
     denied USAGE "" remote save one-90 /x node1 91 node1 < <(action_data 90)

@@ -56,13 +56,21 @@ static void test_sentence(void)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree gchar *seven = front_end_error(FRONT_END_PREFIXED, rows[i].sentence);
         g_autofree gchar *shown_by_7 = read_by_7(seven);
-        g_assert_cmpstr(shown_by_7, ==, rows[i].shown);
+        /* "ExitCode: 1" of the front end's own follows without so much as a blank. */
+        g_autofree gchar *shown_with_stop = g_strconcat(rows[i].shown, ".", NULL);
+        g_assert_cmpstr(shown_by_7, ==, shown_with_stop);
         g_autofree gchar *six = front_end_error(FRONT_END_ALL, rows[i].sentence);
         g_assert_cmpstr(g_strchomp(six), ==, rows[i].shown);
         g_autofree gchar *five = front_end_error(FRONT_END_MARKED, rows[i].sentence);
         g_autofree gchar *shown_by_5 = read_by_5(five);
         g_assert_cmpstr(shown_by_5, ==, rows[i].shown);
     }
+}
+
+static void test_one_stop(void)
+{
+    g_autofree gchar *text = front_end_error(FRONT_END_PREFIXED, "it ends so.");
+    g_assert_cmpstr(text, ==, "it ends so.\n");
 }
 
 static void test_log_line_is_no_message(void)
@@ -78,6 +86,7 @@ int main(int argc, char **argv)
     g_test_add_func("/front-end/versions", test_versions);
     g_test_add_func("/front-end/no-version-file", test_missing_version_file);
     g_test_add_func("/front-end/sentence", test_sentence);
+    g_test_add_func("/front-end/stop", test_one_stop);
     g_test_add_func("/front-end/log", test_log_line_is_no_message);
     return g_test_run();
 }
