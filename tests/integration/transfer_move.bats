@@ -34,6 +34,39 @@ setup_file() {
     same "$(on node2 docker image inspect --format '{{.Config.Cmd}}' vmdock/one-81:disk.0)" '[first]'
 }
 
+# The manifests that the registry has of a repository, tagged or not.
+revisions_of() {
+    find "$LAB_DIR/registry/docker/registry/v2/repositories/$1/_manifests/revisions" -name link | wc -l
+}
+
+@test "persistent, in a datastore's own repository: what the image was before goes from the registry" {
+    local repository=vmdock/5-0123456789ab note tag
+    local source=docker://$REGISTRY/$repository:latest
+    echo "$REGISTRY" >"$WORK/bin/registry"
+    ship "$IMAGE" "$REGISTRY/$repository:latest"
+    for note in one two; do
+        tm ln "$source" "node1:$SYS/80/disk.0" 80 104
+        start_on node1 80 "image=$source"
+        docker exec one-80 sh -c "echo $note >>/root/note"
+        vmdock shutdown one-80
+        tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+        same "$(grep -c stays "$ERR")" 0
+        same "$(revisions_of "$repository")" 1
+        tm delete "node1:$SYS/80" 80 102
+        # what a snapshot may be stays
+        tag=snap-0
+        [ "$note" = one ] || skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false "$source" "${source%:*}:$tag"
+    done
+    tm ln "$source" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$source"
+    same "$(docker exec one-80 cat /root/note | xargs)" "one two"
+    docker exec one-80 sh -c "echo three >>/root/note"
+    vmdock shutdown one-80
+    tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
+    same "$(revisions_of "$repository")" 2
+    curl -sf -o /dev/null "http://$REGISTRY/v2/$repository/manifests/snap-0"
+}
+
 @test "persistent, but fixed to a digest: refused before anything is lost" {
     tm_fails "fixed to a digest" ln "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" "node1:$SYS/80/disk.0" 80 104
     tm_fails "no credentials for docker.io" ln docker://ubuntu:latest "node1:$SYS/80/disk.0" 80 104
