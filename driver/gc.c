@@ -144,12 +144,24 @@ static gboolean sweep_ended(Sweep *sweep, const EngineContainer *container, GErr
 /* A VM that ended by itself leaves the servers of its qcow2 disks. */
 static gboolean sweep_volumes(Sweep *sweep, const char *deploy_id, GError **error)
 {
-    g_autoptr(GPtrArray) left = volumes_list(sweep->host->config);
-    if (!g_ptr_array_find_with_equal_func(left, deploy_id, g_str_equal, NULL))
+    if (!volumes_left(sweep->host->config, deploy_id))
         return TRUE;
     note(sweep, "VM %s does not run: what served its disks %s", deploy_id,
          sweep->dry_run ? "would go" : "is gone");
     return sweep->dry_run || volumes_down(sweep->host, deploy_id, error);
+}
+
+static gboolean sweep_attaching(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    gboolean found = FALSE;
+    if (!volumes_tidy(sweep->host->config, deploy_id, sweep->dry_run, &found, error))
+        return FALSE;
+    if (found)
+        note(sweep,
+             "VM %s was given a disk, or had one taken away, by an action that was killed: "
+             "what is left of it on the host %s",
+             deploy_id, sweep->dry_run ? "would go" : "is gone");
+    return TRUE;
 }
 
 static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
@@ -181,7 +193,8 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
         return sweep_unstarted(sweep, container, error);
     if (sweep->due && container->state == ENGINE_EXITED && !sweep_ended(sweep, container, error))
         return FALSE;
-    return host_runs(container) || sweep_volumes(sweep, deploy_id, error);
+    return host_runs(container) ? sweep_attaching(sweep, deploy_id, error)
+                                : sweep_volumes(sweep, deploy_id, error);
 }
 
 /* Map and record files of containers that the engine no longer has. */
@@ -227,25 +240,17 @@ static void sweep_locks(Sweep *sweep)
     }
 }
 
-/* A state folder without a spec: of a VM that is not deployed yet. */
-static gboolean is_prepared(const Config *config, const char *deploy_id)
-{
-    g_autofree gchar *folder = g_build_filename(config->state_dir, deploy_id, NULL);
-    g_autofree gchar *spec = g_build_filename(folder, "spec.json", NULL);
-    return g_file_test(folder, G_FILE_TEST_IS_DIR) && !g_file_test(spec, G_FILE_TEST_EXISTS);
-}
-
 /* TRUE when the listing and a file say that nothing is wrong with it, which costs no question. */
 static gboolean in_order(const Sweep *sweep, const char *deploy_id)
 {
     const Config *config = sweep->host->config;
     const EngineContainer *container = g_hash_table_lookup(sweep->containers, deploy_id);
+    if (!container || !sandbox_map_knows(config, container->id, deploy_id))
+        return FALSE;
     g_autofree gchar *netns = g_build_filename(config->netns_dir, deploy_id, NULL);
-    gboolean has_netns = g_file_test(netns, G_FILE_TEST_EXISTS);
-    if (!container)
-        return !has_netns && is_prepared(config, deploy_id);
-    return sandbox_map_knows(config, container->id, deploy_id) &&
-           (host_runs(container) || (container->state == ENGINE_EXITED && !has_netns));
+    return host_runs(container) ||
+           (container->state == ENGINE_EXITED && !g_file_test(netns, G_FILE_TEST_EXISTS) &&
+            !volumes_left(config, deploy_id));
 }
 
 static gboolean is_due(const Sweep *sweep, const char *deploy_id)

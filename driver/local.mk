@@ -231,6 +231,7 @@ libvmdock_la_SOURCES = \
 	driver/volume_file.c \
 	driver/volume_fs.c \
 	driver/volume_grow.c \
+	driver/volume_left.c \
 	driver/volume_limits.c \
 	driver/volume_loop.c \
 	driver/volume_mount.c \

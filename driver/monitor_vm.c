@@ -6,8 +6,10 @@
 #include "file.h"
 #include "log.h"
 #include "spec_opennebula.h"
+#include "swap.h"
 #include "vm_list.h"
 #include "vm_status.h"
+#include "volume.h"
 
 #include <string.h>
 
@@ -29,6 +31,18 @@ static int lock_monitor(const Config *config, const char *name, GError **error)
 
 /* ---- vm/status ---- */
 
+/*
+ * What served the disks of a VM that has ended by itself goes before the front end hears of the
+ * end: its transfer driver could not have their files otherwise.
+ */
+static void free_disks(const Host *host, const char *deploy_id, const EngineContainer *container)
+{
+    g_autoptr(GError) trouble = NULL;
+    if (!host_runs(container) && volumes_left(host->config, deploy_id) &&
+        !volumes_clear(host->config, deploy_id, &trouble))
+        log_warn("VM %s: %s", deploy_id, trouble->message);
+}
+
 /* Under the VM's lock, so that no action is half way through. A listing that shows it running after
  * nobody holds it any more needs no second look: that is how a deploy ends. */
 static StatusFound look(const char *deploy_id, const EngineContainer *listed, StatusLook *found,
@@ -42,6 +56,9 @@ static StatusFound look(const char *deploy_id, const EngineContainer *listed, St
             log_warn("VM %s: %s", deploy_id, failure->message);
         return STATUS_HELD;
     }
+    /* Neither its old container nor its new one stands in its place until that is settled. */
+    if (swap_pending(host, deploy_id))
+        return STATUS_HELD;
     if (listed && listed->state == ENGINE_RUNNING) {
         found->status = VM_STATUS_RUNNING;
         return STATUS_IS;
@@ -53,6 +70,7 @@ static StatusFound look(const char *deploy_id, const EngineContainer *listed, St
     }
     if (!container || !vm_status_of(container->state, &found->status))
         return STATUS_GONE;
+    free_disks(host, deploy_id, container);
     found->oom_killed = container->oom_killed;
     return STATUS_IS;
 }

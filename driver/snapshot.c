@@ -128,6 +128,13 @@ static gboolean undo_kill(gpointer data, GError **error)
            (revert->old->state != ENGINE_PAUSED || engine_pause(host->engine, id, error));
 }
 
+/* Of a VM that was stopped. */
+static gboolean undo_disks(gpointer data, GError **error)
+{
+    const Revert *revert = data;
+    return volumes_down(revert->host, revert->spec->deploy_id, error);
+}
+
 static gboolean undo_swap(gpointer data, GError **error)
 {
     const Revert *revert = data;
@@ -202,6 +209,8 @@ static gboolean run_revert(Revert *revert, const char *image, GError **error)
     g_autoptr(Undo) undo = undo_new();
     if (host_runs(revert->old))
         undo_push(undo, "the stop", undo_kill, revert, NULL);
+    else
+        undo_push(undo, "the disks", undo_disks, revert, NULL);
     undo_push(undo, "the change of the container", undo_swap, revert, NULL);
     if (!exchange(revert, image, error))
         return FALSE;

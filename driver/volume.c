@@ -176,6 +176,14 @@ static gint by_mount_point(gconstpointer a, gconstpointer b)
     return strcmp(mine->mount_point, theirs->mount_point);
 }
 
+/* Those of the disks that were mounted before one could not be. */
+static void end_servers(const Config *config, const char *deploy_id)
+{
+    g_autoptr(GError) trouble = NULL;
+    if (!volumes_clear(config, deploy_id, &trouble))
+        log_warn("VM %s: %s", deploy_id, trouble->message);
+}
+
 Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error)
 {
     if (!volumes_clear(config, spec->deploy_id, error))
@@ -193,10 +201,12 @@ Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error)
         Volume *volume = volume_up(config, spec->deploy_id, disks->pdata[i], &failure);
         if (volume)
             g_ptr_array_add(volumes->list, volume);
-        if (failure) {
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return NULL;
-        }
+        if (!failure)
+            continue;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        g_clear_pointer(&volumes, volumes_free);
+        end_servers(config, spec->deploy_id);
+        return NULL;
     }
     return g_steal_pointer(&volumes);
 }
@@ -258,31 +268,7 @@ gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error)
     return TRUE;
 }
 
-/* ---- what is left ---- */
-
-/* "3", "3.image" and "3.pid" are all of disk 3. */
-static gboolean clear_one(const Config *config, const char *folder, const char *name,
-                          GError **error)
-{
-    g_autofree gchar *number = g_strndup(name, strspn(name, "0123456789"));
-    if (!*number)
-        return TRUE;
-    g_autofree gchar *place = g_build_filename(folder, number, NULL);
-    return volume_unmount(place, error) && qcow2_end(config, place, error);
-}
-
-gboolean volumes_clear(const Config *config, const char *deploy_id, GError **error)
-{
-    g_autofree gchar *folder = volume_folder(config, deploy_id);
-    g_autoptr(GDir) names = g_dir_open(folder, 0, NULL);
-    for (const char *name; names && (name = g_dir_read_name(names));)
-        if (!clear_one(config, folder, name, error))
-            return FALSE;
-    if (!names || rmdir(folder) == 0 || errno == ENOENT)
-        return TRUE;
-    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove %s", folder);
-    return FALSE;
-}
+/* ---- of a container that has ended ---- */
 
 /* A transfer driver takes the file next: what is not written back by then would be lost. */
 static gboolean wait_released(const Config *config, const VmDisk *disk, GError **error)
@@ -307,17 +293,6 @@ gboolean volumes_down(Host *host, const char *deploy_id, GError **error)
         released = wait_released(host->config, spec->disks->pdata[i], error);
     interrupt_allow();
     return released;
-}
-
-GPtrArray *volumes_list(const Config *config)
-{
-    GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
-    g_autofree gchar *root = g_build_filename(config->run_dir, "disk", NULL);
-    g_autoptr(GDir) names = g_dir_open(root, 0, NULL);
-    for (const char *name; names && (name = g_dir_read_name(names));)
-        if (vm_id_valid(name))
-            g_ptr_array_add(ids, g_strdup(name));
-    return ids;
 }
 
 /* ---- of a container that runs ---- */

@@ -26,8 +26,8 @@ typedef struct Volumes Volumes;
 
 /*
  * Mounts every disk of SPEC, whose container must not run; makes a file system where SPEC asks for
- * it and the disk is blank. A CD that the kernel cannot read is left out with a warning. CONFIG and
- * SPEC must outlive the volumes.
+ * it and the disk is blank. A CD that the kernel cannot read is left out with a warning. When one
+ * fails, nothing of the others is left. CONFIG and SPEC must outlive the volumes.
  */
 Volumes *volumes_up(const Config *config, const VmSpec *spec, GError **error);
 /* Unmounts them on the host. What no container has taken over is freed by that. */
@@ -56,6 +56,14 @@ gboolean volumes_down(Host *host, const char *deploy_id, GError **error);
 gboolean volumes_clear(const Config *config, const char *deploy_id, GError **error);
 /* The deploy ids that have something left; gchar*. */
 GPtrArray *volumes_list(const Config *config);
+/* Whether this one has. */
+gboolean volumes_left(const Config *config, const char *deploy_id);
+/*
+ * For a VM whose container runs: clears what an attach or a detach that was killed has left. *found
+ * tells whether there is anything; with DRY_RUN it stays. The caller holds the VM's lock.
+ */
+gboolean volumes_tidy(const Config *config, const char *deploy_id, gboolean dry_run,
+                      gboolean *found, GError **error);
 
 /*
  * Gives DISK to the container that runs as process PID. Fine if it has it. STATE unless PID lives

@@ -9,6 +9,7 @@
  *   volume_fs.c            which file system a device holds, and making one
  *   volume_grow.c          disks that become larger
  *   volume_mount.c         mounts of the host and of containers
+ *   volume_left.c          what is left of them on the host
  *   volume_limits.c        I/O limits of a container
  *   volume_program.c       running mkfs and the server
  */

@@ -189,6 +189,61 @@ detach() {
     nothing_left
 }
 
+vmdock_one() {
+    find "$LAB_PREFIX" -name vmdock-one -type f -executable
+}
+
+@test "the probe that tells the end of a VM leaves its qcow2 file to the transfer driver" {
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.1" 32M
+    chown oneadmin "$DS/102/80/disk.1"
+    up "$(disk 1 vdb fs FORMAT=qcow2)"
+    in_vm sh -c 'echo last >/mnt/vdb/note'
+    docker kill one-80 >/dev/null
+    has "$("$(vmdock_one)" monitor vm/status onedock 0 node1 </dev/null)" 'STATE="POWEROFF"'
+    no_disks
+    qemu-img resize -q "$DS/102/80/disk.1" 40M
+    up "$(disk 1 vdb fs FORMAT=qcow2)"
+    same "$(in_vm cat /mnt/vdb/note)" last
+}
+
+@test "a start that fails leaves no server of a disk: of a VM that ran, and of one that was stopped" {
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.1" 32M
+    chown oneadmin "$DS/102/80/disk.1"
+    blank 2
+    up "$(disk 1 vdb fs FORMAT=qcow2; disk 2 vdc fs)"
+    truncate -s 0 "$DS/102/80/disk.2"
+    fails_with IO "disk 2 (vdc): " vmdock reset one-80
+    no_disks
+    vmdock purge one-80
+    up "$(disk 1 vdb fs FORMAT=qcow2)"
+    vmdock shutdown one-80
+    image vmdock/one-80:snap.0 'ENTRYPOINT ["/none"]'
+    refused remote snapshot_revert one-80 snap.0 80 node1 < <(disk_data "")
+    no_disks
+    same "$(container_state 80)" exited
+}
+
+@test "gc clears what an attach that was killed has left on the host, and lets the VM's disks be" {
+    local before
+    qemu-img create -q -f qcow2 "$DS/102/80/disk.1" 32M
+    chown oneadmin "$DS/102/80/disk.1"
+    filled "$DS/102/80/disk.8"
+    up "$(disk 1 vdb fs FORMAT=qcow2)"
+    before=$(disk_state)
+    mkdir "$RUN/disk/one-80/8"
+    mount -o loop "$DS/102/80/disk.8" "$RUN/disk/one-80/8"
+    has "$(vmdock gc --dry-run)" "what is left of it on the host would go"
+    mountpoint -q "$RUN/disk/one-80/8"
+    has "$(vmdock gc)" "what is left of it on the host is gone"
+    within 2 same_disks "$before"
+    in_vm sh -c 'echo x >/mnt/vdb/x && sync'
+    same "$(vmdock gc)" ""
+}
+
+same_disks() {
+    same "$(disk_state)" "$1"
+}
+
 @test "attach and detach while it runs; what is attached comes back after reset and power-off" {
     filled "$DS/102/80/disk.7"
     up ""

@@ -319,6 +319,20 @@ exec_record() {
     rm -rf "$RUN/exec"
 }
 
+@test "vm/status: a VM whose container is being exchanged, by an action that was killed, is not missing" {
+    local n
+    deploy 60 nic=lab0,10.9.0.60
+    same "$(told)" "60 RUNNING"
+    docker rename one-60 one-60.old
+    touch "$STATE/one-60/swap"
+    for n in 1 2 3 4 5; do
+        same "$(told)" ""
+    done
+    vmdock gc
+    same "$(container_state 60)" running
+    same "$(told)" ""
+}
+
 @test "vm/snapshot: what was left is cleared once it has lain there for a while" {
     remember_state
     deploy 60 nic=lab0,10.9.0.60
