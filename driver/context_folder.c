@@ -9,6 +9,7 @@
 #include "file.h"
 #include "interrupt.h"
 #include "log.h"
+#include "process.h"
 #include "spec_opennebula.h"
 #include "tar.h"
 
@@ -16,8 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 400, POLL_MS = 100, MAX_SHOWN = 12 };
+enum { MAX_WORDS = 400, MAX_SHOWN = 12 };
 
 #define SCRIPT_NAME  ".start-script"
 #define CONTEXT_NAME "context.sh"
@@ -106,34 +105,6 @@ static GByteArray *read_back(int fd, guint64 most, GError **error)
     return g_steal_pointer(&bytes);
 }
 
-/* Waits for PID, at most MS; kills it then. */
-static gboolean await(GPid pid, guint64 ms, int *status, GError **error)
-{
-    gint64 deadline = g_get_monotonic_time() + (gint64)ms * G_TIME_SPAN_MILLISECOND;
-    autofd int process = (int)syscall(SYS_pidfd_open, pid, 0);
-    GError *failure = NULL;
-    for (;;) {
-        gint64 left = (deadline - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
-        struct pollfd ended = {.fd = process, .events = POLLIN};
-        if (process >= 0 && poll(&ended, 1, (int)CLAMP(left, 0, POLL_MS)) > 0)
-            break;
-        if (!interrupt_check(&failure))
-            break;
-        if (left <= 0 || process < 0) {
-            g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_IO,
-                        "it was not read within %" G_GUINT64_FORMAT " ms", ms);
-            break;
-        }
-    }
-    if (failure)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
-        ;
-    if (failure)
-        g_propagate_error(error, failure);
-    return failure == NULL;
-}
-
 /* What the program said on its stderr: its one sentence, or how many things it left out. */
 static gchar *words_of(int fd)
 {
@@ -164,8 +135,12 @@ static GByteArray *unpack(const Config *config, int image, gchar **remark, GErro
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s", failure->message);
         return NULL;
     }
-    if (!await(pid, config->context_unpack_ms, &status, error))
+    gint64 end =
+        g_get_monotonic_time() + (gint64)config->context_unpack_ms * G_TIME_SPAN_MILLISECOND;
+    if (!process_await(pid, end, &status, error)) {
+        g_prefix_error(error, "the program that reads it: ");
         return NULL;
+    }
     g_autofree gchar *said = words_of(words);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "%s",

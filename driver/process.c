@@ -4,17 +4,22 @@
 #include "autoptr.h"
 #include "error.h"
 #include "file.h"
+#include "interrupt.h"
 #include "samples.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 enum {
     MAX_FILE = 16384,
     ROUNDS = 50, /* what forks while it is being ended is found in the next round */
     PAUSE_US = 10 * 1000,
+    LOOK_MS = 100,    /* how long a wish to stop may go unseen */
+    KILLED_MS = 5000, /* how long a killed process may take to end */
 };
 
 /* NULL when the process has gone. */
@@ -99,4 +104,41 @@ gboolean process_kill_session(gint pid, const char *container_id, GError **error
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL,
                 "the command's processes (session %d) do not end", pid);
     return FALSE;
+}
+
+/* Waits at most MS for what PROCESS is a handle of, and takes its status. */
+static gboolean has_ended(int process, gint pid, int ms, int *status)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+    int count;
+    while ((count = poll(&ended, 1, ms)) < 0 && errno == EINTR)
+        continue;
+    return count > 0 && waitpid(pid, status, WNOHANG) == pid;
+}
+
+static gboolean out_of_time(gint64 end, gint64 *left_ms, GError **error)
+{
+    *left_ms = (end - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
+    if (*left_ms > 0)
+        return FALSE;
+    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_IO, "it did not end in time");
+    return TRUE;
+}
+
+gboolean process_await(gint pid, gint64 end, int *status, GError **error)
+{
+    autofd int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_INTERNAL, errno, "cannot wait for process %d", pid);
+        return FALSE;
+    }
+    gint64 left_ms = 0;
+    while (!has_ended(process, pid, (int)MIN(left_ms, LOOK_MS), status)) {
+        if (interrupt_check(error) && !out_of_time(end, &left_ms, error))
+            continue;
+        kill(pid, SIGKILL);
+        has_ended(process, pid, KILLED_MS, status);
+        return FALSE;
+    }
+    return TRUE;
 }

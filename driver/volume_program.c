@@ -4,11 +4,11 @@
 #include "autoptr.h"
 #include "error.h"
 #include "interrupt.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -114,13 +114,11 @@ gboolean volume_program(const Config *config, char **argv, const int *fds, Volum
     if (whole)
         interrupt_hold();
     gboolean heard = listen_until(words, said, end, error);
+    /* What was not heard to the end is killed at once, and what has closed its mouth may go on. */
+    gboolean ended = process_await(pid, heard ? end : 0, &status, heard ? error : NULL);
     if (whole)
         interrupt_allow();
-    if (!heard)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (heard && judge(status, said->str, error))
+    if (heard && ended && judge(status, said->str, error))
         return TRUE;
     g_prefix_error(error, "%s: ", argv[0]);
     return FALSE;

@@ -623,6 +623,18 @@ limit_is() {
     nothing_left
 }
 
+@test "a program that says no more and does not end is not waited for without an end" {
+    local slow=$BATS_TEST_TMPDIR/mkfs conf
+    blank 1 8
+    printf '#!/bin/sh\nexec 2>&-\nexec sleep 1000\n' >"$slow.ext4"
+    chmod +x "$slow.ext4"
+    with_disks 80 "$(disk 1 vdb fs)" >"$BATS_TEST_TMPDIR/vm.xml"
+    conf=$(config_with "[disks]" "mkfs = $slow" "program_timeout_ms = 1000")
+    fails_with IO "it did not end in time" timeout 15 vmdock --config "$conf" deploy "$BATS_TEST_TMPDIR/vm.xml"
+    no_disks
+    nothing_left
+}
+
 @test "a deploy whose second disk is missing leaves nothing of the first" {
     blank 1
     fails_with IO "disk 2 (vdc): cannot open $DS/102/80/disk.2: No such file" \
