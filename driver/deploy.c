@@ -48,8 +48,7 @@ static gboolean undo_disks(gpointer data, GError **error)
 static gboolean undo_create(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
-    return engine_remove(deploy->host->engine, deploy->id, error) &&
-           sandbox_map_remove(deploy->host->config, deploy->id, error);
+    return host_remove_container(deploy->host, deploy->id, error);
 }
 
 static gboolean undo_start(gpointer data, GError **error)
@@ -295,8 +294,7 @@ static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks 
     }
     if (container && host_is_leftover(container)) {
         log_info("VM %s: removing the container that an unfinished action left", spec->deploy_id);
-        if (!engine_remove(host->engine, container->id, error) ||
-            !sandbox_map_remove(host->config, container->id, error))
+        if (!host_remove_container(host, container->id, error))
             return FALSE;
         g_clear_pointer(&container, engine_container_free);
     }

@@ -7,11 +7,14 @@
 
 #include <string.h>
 
-#define DISK_TAG "disk.0"
+gchar *disk_name(const char *deploy_id, const char *tag)
+{
+    return g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", tag, NULL);
+}
 
 gchar *disk_root_name(const char *deploy_id)
 {
-    return g_strconcat(DISK_NAME_PREFIX, deploy_id, ":" DISK_TAG, NULL);
+    return disk_name(deploy_id, DISK_ROOT_TAG);
 }
 
 gchar *disk_repository(const char *deploy_id)
@@ -28,7 +31,7 @@ gboolean disk_name_give(Host *host, const char *deploy_id, const char *image, co
 
 gboolean disk_name_take(Host *host, const char *deploy_id, const char *tag, GError **error)
 {
-    g_autofree gchar *name = g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", tag, NULL);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     return engine_untag(host->engine, name, error);
 }
 
@@ -41,7 +44,7 @@ gboolean disk_name_is_snapshot(const char *name)
 
 gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, GError **error)
 {
-    g_autofree gchar *prefix = g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", NULL);
+    g_autofree gchar *prefix = disk_name(deploy_id, "");
     g_autoptr(GPtrArray) names = engine_image_names(host->engine, prefix, error);
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
@@ -53,7 +56,7 @@ gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, G
 
 gboolean disk_root_set(Host *host, const char *deploy_id, const char *image, GError **error)
 {
-    return disk_name_give(host, deploy_id, image, DISK_TAG, error);
+    return disk_name_give(host, deploy_id, image, DISK_ROOT_TAG, error);
 }
 
 /* The id of the spec's image, fetched when the engine does not have it. */

@@ -7,8 +7,10 @@
 
 #include "host.h"
 
-/* The name that holds disk 0: "vmdock/one-42:disk.0". */
+/* "vmdock/one-42:TAG"; with DISK_ROOT_TAG it is the name that holds disk 0. */
+gchar *disk_name(const char *deploy_id, const char *tag);
 gchar *disk_root_name(const char *deploy_id);
+#define DISK_ROOT_TAG    "disk.0"
 /* What every such name begins with. */
 #define DISK_NAME_PREFIX "vmdock/"
 

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "file.h"
 #include "log.h"
+#include "sandbox.h"
 #include "swap.h"
 
 #include <unistd.h>
@@ -91,12 +92,25 @@ void host_unlock(HostLock *lock)
     g_free(lock);
 }
 
-gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id)
+gboolean host_made_for(const Config *config, const EngineContainer *container,
+                       const char *deploy_id)
 {
     const char *label = g_hash_table_lookup(container->labels, ENGINE_LABEL_VM);
-    return g_strcmp0(container->name, deploy_id) == 0 && g_strcmp0(label, deploy_id) == 0 &&
+    return g_strcmp0(label, deploy_id) == 0 &&
            g_strcmp0(container->runtime, config->runtime_name) == 0 &&
            g_strcmp0(container->cgroup_parent, config->cgroup_parent) == 0;
+}
+
+gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id)
+{
+    return g_strcmp0(container->name, deploy_id) == 0 &&
+           host_made_for(config, container, deploy_id);
+}
+
+gboolean host_remove_container(Host *host, const char *container_id, GError **error)
+{
+    return engine_remove(host->engine, container_id, error) &&
+           sandbox_map_remove(host->config, container_id, error);
 }
 
 gboolean host_is_leftover(const EngineContainer *container)

@@ -57,3 +57,8 @@ gboolean host_runs(const EngineContainer *container);
 void host_tell_end(const EngineContainer *container, const char *deploy_id);
 /* The rule itself. CONTAINER must come from engine_inspect(). */
 gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id);
+/* The rule in all but the name: it was made for the VM, and may be put aside now (swap.h). */
+gboolean host_made_for(const Config *config, const EngineContainer *container,
+                       const char *deploy_id);
+/* Removes a container of a VM, and what vmdock-runtime knows of it. Fine if it is not there. */
+gboolean host_remove_container(Host *host, const char *container_id, GError **error);

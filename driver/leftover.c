@@ -4,15 +4,13 @@
 #include "disk.h"
 #include "exec.h"
 #include "network.h"
-#include "sandbox.h"
 #include "state.h"
 #include "volume.h"
 
 gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
                         GError **error)
 {
-    if (container && (!engine_remove(host->engine, container->id, error) ||
-                      !sandbox_map_remove(host->config, container->id, error)))
+    if (container && !host_remove_container(host, container->id, error))
         return FALSE;
     return volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
            disk_root_release_fetched(host, deploy_id, error) &&

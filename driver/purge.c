@@ -6,7 +6,6 @@
 #include "error.h"
 #include "exec.h"
 #include "network.h"
-#include "sandbox.h"
 #include "state.h"
 #include "swap.h"
 #include "volume.h"
@@ -23,8 +22,7 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
     if (!container)
         return TRUE;
     host_tell_end(container, deploy_id);
-    return engine_remove(host->engine, container->id, error) &&
-           sandbox_map_remove(host->config, container->id, error);
+    return host_remove_container(host, container->id, error);
 }
 
 static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)

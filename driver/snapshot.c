@@ -144,8 +144,7 @@ static gboolean undo_swap(gpointer data, GError **error)
 /* The id of the snapshot's image. */
 static gchar *find_image(Host *host, const char *deploy_id, const char *snapshot, GError **error)
 {
-    g_autofree gchar *repository = disk_repository(deploy_id);
-    g_autofree gchar *name = g_strconcat(repository, ":", snapshot, NULL);
+    g_autofree gchar *name = disk_name(deploy_id, snapshot);
     g_autoptr(GError) failure = NULL;
     g_autofree gchar *image = engine_image_id(host->engine, name, &failure);
     if (failure)

@@ -2,10 +2,8 @@
 #include "swap.h"
 
 #include "disk.h"
-#include "engine_body.h"
 #include "file.h"
 #include "log.h"
-#include "sandbox.h"
 
 #include <string.h>
 
@@ -29,30 +27,14 @@ gchar *swap_deploy_id(const char *name)
     return vm_id_valid(deploy_id) ? g_steal_pointer(&deploy_id) : NULL;
 }
 
-/* host_owns() in all but the name. */
-static gboolean is_ours(const Config *config, const EngineContainer *container,
-                        const char *deploy_id)
-{
-    const char *label = g_hash_table_lookup(container->labels, ENGINE_LABEL_VM);
-    return g_strcmp0(label, deploy_id) == 0 &&
-           g_strcmp0(container->runtime, config->runtime_name) == 0 &&
-           g_strcmp0(container->cgroup_parent, config->cgroup_parent) == 0;
-}
-
 EngineContainer *swap_aside(Host *host, const char *deploy_id, GError **error)
 {
     g_autofree gchar *name = aside_name(deploy_id);
     g_autoptr(EngineContainer) container = engine_inspect(host->engine, name, error);
     if (!container || g_strcmp0(container->name, name) != 0 ||
-        !is_ours(host->config, container, deploy_id))
+        !host_made_for(host->config, container, deploy_id))
         return NULL;
     return g_steal_pointer(&container);
-}
-
-static gboolean remove_container(Host *host, const EngineContainer *container, GError **error)
-{
-    return engine_remove(host->engine, container->id, error) &&
-           sandbox_map_remove(host->config, container->id, error);
 }
 
 /* The container in the VM's place, NULL without error when there is none. */
@@ -89,7 +71,7 @@ gboolean swap_back(Host *host, const char *deploy_id, GError **error)
     g_autoptr(EngineContainer) aside = NULL;
     if (!look(host, deploy_id, &current, &aside, error))
         return FALSE;
-    if (aside && ((current && !remove_container(host, current, error)) ||
+    if (aside && ((current && !host_remove_container(host, current->id, error)) ||
                   !disk_root_set(host, deploy_id, aside->image_id, error) ||
                   !engine_rename(host->engine, aside->id, deploy_id, error)))
         return FALSE;
@@ -105,7 +87,7 @@ gboolean swap_clear(Host *host, const char *deploy_id, GError **error)
         g_propagate_error(error, failure);
         return FALSE;
     }
-    return (!aside || remove_container(host, aside, error)) &&
+    return (!aside || host_remove_container(host, aside->id, error)) &&
            disk_name_take(host, deploy_id, DISK_SWAP_TAG, error);
 }
 

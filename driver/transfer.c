@@ -20,16 +20,6 @@
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-gchar *transfer_repository(const char *deploy_id)
-{
-    return g_strconcat(DISK_NAME_PREFIX, deploy_id, NULL);
-}
-
-gchar *transfer_name(const char *deploy_id, const char *tag)
-{
-    return g_strconcat(DISK_NAME_PREFIX, deploy_id, ":", tag, NULL);
-}
-
 gboolean transfer_locked(Host *host, const char *deploy_id, TransferWork work, gpointer data,
                          GError **error)
 {
@@ -56,8 +46,7 @@ gchar *transfer_image(Host *host, const char *reference, const char *sentence, G
 gboolean transfer_tag(Host *host, const char *deploy_id, const char *image, const char *tag,
                       GError **error)
 {
-    g_autofree gchar *repository = transfer_repository(deploy_id);
-    if (engine_tag(host->engine, image, repository, tag, error))
+    if (disk_name_give(host, deploy_id, image, tag, error))
         return TRUE;
     g_prefix_error(error, "cannot hold the image: ");
     return FALSE;
@@ -74,7 +63,7 @@ void transfer_drop(Host *host, const char *deploy_id, const char *name)
 
 void transfer_untag(Host *host, const char *deploy_id, const char *tag)
 {
-    g_autofree gchar *name = transfer_name(deploy_id, tag);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     transfer_drop(host, deploy_id, name);
 }
 
@@ -87,7 +76,7 @@ gboolean transfer_take(Host *host, const char *deploy_id, const char *tag, GErro
         return FALSE;
     }
     if (container && !host_is_leftover(container)) {
-        g_autofree gchar *repository = transfer_repository(deploy_id);
+        g_autofree gchar *repository = disk_repository(deploy_id);
         g_autofree gchar *made =
             engine_commit(host->engine, container->id, repository, tag, TRUE, error);
         return made != NULL;
@@ -112,8 +101,7 @@ gboolean transfer_clear_container(Host *host, const char *deploy_id, GError **er
                             "it runs: its disk 0 cannot be replaced");
         return FALSE;
     }
-    return engine_remove(host->engine, container->id, error) &&
-           sandbox_map_remove(host->config, container->id, error);
+    return host_remove_container(host, container->id, error);
 }
 
 /* ---- to the host ------------------------------------------------------------------------------*/
@@ -195,7 +183,7 @@ static gboolean hold_locked(Host *host, const char *deploy_id, gpointer data, GE
         return FALSE;
     }
     gboolean done = transfer_clear_container(host, deploy_id, error) &&
-                    transfer_tag(host, deploy_id, id, TAG_ROOT, error);
+                    transfer_tag(host, deploy_id, id, DISK_ROOT_TAG, error);
     if (hold->passing)
         transfer_drop(host, deploy_id, hold->passing);
     return done;
@@ -238,7 +226,7 @@ static gboolean take_wanted(Host *host, const char *deploy_id, gint snapshot, GE
     if (snapshot == TRANSFER_NOW)
         return transfer_take(host, deploy_id, TAG_NOW, error);
     g_autofree gchar *tag = g_strdup_printf(TAG_SNAPSHOT "%d", snapshot);
-    g_autofree gchar *name = transfer_name(deploy_id, tag);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     g_autofree gchar *id =
         transfer_image(host, name, "there is no such snapshot of its disk 0 on this host", error);
     return id && transfer_tag(host, deploy_id, id, TAG_NOW, error);
@@ -249,7 +237,7 @@ static gboolean push_as(Host *host, const char *deploy_id, const ImageRef *ref,
 {
     g_autofree gchar *repository = g_strconcat(ref->registry, "/", ref->repository, NULL);
     g_autofree gchar *reference = g_strconcat(repository, ":", ref->tag, NULL);
-    g_autofree gchar *now = transfer_name(deploy_id, TAG_NOW);
+    g_autofree gchar *now = disk_name(deploy_id, TAG_NOW);
     g_autofree gchar *digest = NULL;
     log_info("VM %s: sending disk 0 to %s", deploy_id, reference);
     if (!engine_tag(host->engine, now, repository, ref->tag, error))
@@ -267,7 +255,7 @@ static gboolean push_as(Host *host, const char *deploy_id, const ImageRef *ref,
 static gboolean put_named(Host *host, const char *deploy_id, const Put *put, GError **error)
 {
     if (!put->reference) {
-        g_autofree gchar *now = transfer_name(deploy_id, TAG_NOW);
+        g_autofree gchar *now = disk_name(deploy_id, TAG_NOW);
         const char *names[] = {now, NULL};
         return engine_save(host->engine, names, put->fd, put->progress.func, put->progress.data,
                            error);

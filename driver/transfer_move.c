@@ -70,7 +70,7 @@ typedef struct {
 static gboolean hold_archive(Host *host, const char *deploy_id, gpointer data, GError **error)
 {
     const Move *move = data;
-    g_autofree gchar *name = transfer_name(deploy_id, TAG_ROOT);
+    g_autofree gchar *name = disk_name(deploy_id, DISK_ROOT_TAG);
     ImageArchiveNames names = {.name = name};
     return transfer_clear_container(host, deploy_id, error) &&
            load(host, move->fd, &names, move->progress, error);
@@ -86,10 +86,10 @@ gboolean transfer_hold_archive(Host *host, const char *deploy_id, int fd, Transf
 /* What arrived as TAG_NOW is disk 0 from here on. */
 static gboolean settle(Host *host, const char *deploy_id, GError **error)
 {
-    g_autofree gchar *now = transfer_name(deploy_id, TAG_NOW);
+    g_autofree gchar *now = disk_name(deploy_id, TAG_NOW);
     g_autofree gchar *id = transfer_image(host, now, "disk 0 was not in what arrived", error);
     gboolean done = id && transfer_clear_container(host, deploy_id, error) &&
-                    transfer_tag(host, deploy_id, id, TAG_ROOT, error);
+                    transfer_tag(host, deploy_id, id, DISK_ROOT_TAG, error);
     if (id)
         transfer_untag(host, deploy_id, TAG_NOW);
     return done;
@@ -98,7 +98,7 @@ static gboolean settle(Host *host, const char *deploy_id, GError **error)
 static gboolean import(Host *host, const char *deploy_id, gpointer data, GError **error)
 {
     const Move *move = data;
-    g_autofree gchar *prefix = transfer_name(deploy_id, TAG_ROOT "-");
+    g_autofree gchar *prefix = disk_name(deploy_id, DISK_ROOT_TAG "-");
     ImageArchiveNames names = {.prefix = prefix};
     return load(host, move->fd, &names, move->progress, error) && settle(host, deploy_id, error);
 }
@@ -113,7 +113,7 @@ gboolean transfer_import(Host *host, const char *deploy_id, int fd, TransferProg
 /* TAG_NOW and the tags of the snapshots; gchar*, ending in NULL. */
 static GPtrArray *moving_tags(Host *host, const char *deploy_id, GError **error)
 {
-    g_autofree gchar *prefix = transfer_name(deploy_id, TAG_ROOT "-");
+    g_autofree gchar *prefix = disk_name(deploy_id, DISK_ROOT_TAG "-");
     g_autoptr(GPtrArray) names = engine_image_names(host->engine, prefix, error);
     if (!names)
         return NULL;
@@ -130,7 +130,7 @@ static gboolean export_named(Host *host, const char *deploy_id, const Move *move
         return FALSE;
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     for (guint i = 0; i < tags->len; i++) {
-        g_autofree gchar *name = transfer_name(deploy_id, g_ptr_array_index(tags, i));
+        g_autofree gchar *name = disk_name(deploy_id, g_ptr_array_index(tags, i));
         g_strv_builder_add(builder, name);
     }
     g_auto(GStrv) names = g_strv_builder_end(builder);
@@ -157,14 +157,14 @@ gboolean transfer_export(Host *host, const char *deploy_id, int fd, TransferProg
 
 static gchar *remote_repository(const Move *move, const char *deploy_id)
 {
-    g_autofree gchar *repository = transfer_repository(deploy_id);
+    g_autofree gchar *repository = disk_repository(deploy_id);
     return g_strconcat(move->registry, "/", repository, NULL);
 }
 
 static gboolean send_tag(Host *host, const char *deploy_id, const Move *move, const char *tag,
                          GError **error)
 {
-    g_autofree gchar *name = transfer_name(deploy_id, tag);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     g_autofree gchar *repository = remote_repository(move, deploy_id);
     g_autofree gchar *reference = g_strconcat(repository, ":", tag, NULL);
     log_info("VM %s: sending %s to %s", deploy_id, tag, move->registry);
@@ -251,7 +251,7 @@ static gboolean hold_snapshot(Host *host, const char *deploy_id, gpointer data, 
     const Kept *kept = data;
     g_autofree gchar *tag = g_strdup_printf(TAG_SNAPSHOT "%u", kept->snapshot);
     if (!kept->reference) {
-        g_autofree gchar *name = transfer_name(deploy_id, tag);
+        g_autofree gchar *name = disk_name(deploy_id, tag);
         ImageArchiveNames names = {.name = name};
         return load(host, kept->fd, &names, kept->progress, error);
     }

@@ -2,15 +2,11 @@
 /* What transfer.c, transfer_move.c and transfer_snapshot.c share. */
 #pragma once
 
+#include "disk.h"
 #include "transfer.h"
 
-#define TAG_ROOT     "disk.0"
-#define TAG_NOW      "disk.0-now"
-#define TAG_SNAPSHOT "disk.0-snap."
-
-/* "vmdock/one-42", "vmdock/one-42:TAG". */
-gchar *transfer_repository(const char *deploy_id);
-gchar *transfer_name(const char *deploy_id, const char *tag);
+#define TAG_NOW      DISK_ROOT_TAG "-now"
+#define TAG_SNAPSHOT DISK_ROOT_TAG "-snap."
 
 /* The image that REFERENCE names here; NO_IMAGE with SENTENCE when there is none. */
 gchar *transfer_image(Host *host, const char *reference, const char *sentence, GError **error);

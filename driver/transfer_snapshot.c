@@ -25,7 +25,7 @@ gboolean transfer_snapshot(Host *host, const char *deploy_id, guint snapshot, GE
 static gboolean forget(Host *host, const char *deploy_id, gpointer data, GError **error)
 {
     g_autofree gchar *tag = tag_of(data);
-    g_autofree gchar *name = transfer_name(deploy_id, tag);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     return engine_untag(host->engine, name, error);
 }
 
@@ -50,7 +50,7 @@ static gboolean undo_tag(gpointer data, GError **error)
 {
     const Revert *revert = data;
     return revert->held
-               ? transfer_tag(revert->host, revert->deploy_id, revert->held, TAG_ROOT, error)
+               ? transfer_tag(revert->host, revert->deploy_id, revert->held, DISK_ROOT_TAG, error)
                : disk_root_release(revert->host, revert->deploy_id, error);
 }
 
@@ -59,7 +59,7 @@ static gboolean go_back(Host *host, const char *deploy_id, gpointer data, GError
 {
     GError *failure = NULL;
     g_autofree gchar *tag = tag_of(data);
-    g_autofree gchar *name = transfer_name(deploy_id, tag);
+    g_autofree gchar *name = disk_name(deploy_id, tag);
     g_autofree gchar *root = disk_root_name(deploy_id);
     g_auto(Revert) revert = {host, deploy_id, engine_image_id(host->engine, root, &failure)};
     if (failure) {
@@ -72,7 +72,7 @@ static gboolean go_back(Host *host, const char *deploy_id, gpointer data, GError
         return FALSE;
     g_autoptr(Undo) undo = undo_new();
     undo_push(undo, "the name of disk 0", undo_tag, &revert, NULL);
-    if (!transfer_tag(host, deploy_id, id, TAG_ROOT, error) ||
+    if (!transfer_tag(host, deploy_id, id, DISK_ROOT_TAG, error) ||
         !transfer_clear_container(host, deploy_id, error))
         return FALSE;
     undo_commit(undo);
