@@ -7,6 +7,7 @@
 
 #include <locale.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 {
     shim_take_standard_files();
     setlocale(LC_CTYPE, "C.UTF-8");
+    umask(0022);
     g_set_prgname("vmdock");
     interrupt_install();
     Shim shim = {0};

@@ -123,6 +123,11 @@ in_vm() {
     nothing_left
 }
 
+@test "an operator's umask keeps nothing of it from users of the container" {
+    (umask 077 && xml "$(context A=1)" | vmdock deploy -)
+    same "$(stat -c %a "$STATE/one-80/context" "$STATE/one-80/context/context.sh" | tr '\n' ' ')" "755 644 "
+}
+
 @test "the first instruction finds it" {
     image lab/reads:1 'CMD ["sh", "-c", "cat /mnt/context/context.sh; sleep 1000"]'
     one_deploy "$(context GREETING=hello)" image=docker://lab/reads:1
