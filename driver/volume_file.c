@@ -31,22 +31,21 @@ static gboolean has_dots(const char *path)
            g_strv_contains((const gchar *const *)parts, ".");
 }
 
-/* What of PATH lies below ROOT, whatever number of slashes; NULL if it does not. */
-static const char *below(const char *path, const char *root)
+gchar *volume_below(const char *root, const char *path)
 {
-    gsize length = strlen(root);
-    return g_str_has_prefix(path, root) && path[length] == '/' && path[length + 1]
-               ? path + length + 1
+    g_autofree gchar *plain = squeeze(path);
+    g_autofree gchar *plain_root = squeeze(root);
+    gsize length = strlen(plain_root);
+    return *path == '/' && g_str_has_prefix(plain, plain_root) && plain[length] == '/'
+               ? g_strdup(plain + length + 1)
                : NULL;
 }
 
 gchar *volume_source(const Config *config, const char *path, GError **error)
 {
-    g_autofree gchar *plain = squeeze(path);
-    g_autofree gchar *root = squeeze(config->opennebula_datastores);
-    const char *source = *path == '/' && !has_dots(path) ? below(plain, root) : NULL;
+    gchar *source = has_dots(path) ? NULL : volume_below(config->opennebula_datastores, path);
     if (source)
-        return g_strdup(source);
+        return source;
     g_autofree gchar *shown = vmdock_one_line(path, MAX_SHOWN);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
                 "\"%s\" is no path of a disk below [opennebula] datastores, %s", shown,
@@ -73,11 +72,9 @@ static gchar *follow(int root, const char *root_path, const char *path)
     }
     text[length] = '\0';
     if (*text == '/') {
-        g_autofree gchar *plain = squeeze(text);
-        g_autofree gchar *plain_root = squeeze(root_path);
-        const char *rest = below(plain, plain_root);
+        gchar *rest = volume_below(root_path, text);
         errno = EXDEV;
-        return rest ? g_strdup(rest) : NULL;
+        return rest;
     }
     g_autofree gchar *folder = g_path_get_dirname(path);
     return g_build_filename(folder, text, NULL);

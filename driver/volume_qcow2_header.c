@@ -99,15 +99,9 @@ gchar *qcow2_backing_source(const char *root, const char *image, const char *nam
         g_autofree gchar *folder = g_path_get_dirname(image);
         if (*name != '/')
             return g_build_filename(folder, name, NULL);
-        /* Whether it stays below is the kernel's to say; ROOT itself is not part of the place. */
-        gsize length = strlen(root);
-        g_auto(GStrv) parts = g_strsplit(name, "/", -1);
-        g_autoptr(GString) plain = g_string_new(NULL);
-        for (char **part = parts; *part; part++)
-            if (**part)
-                g_string_append_printf(plain, "/%s", *part);
-        if (g_str_has_prefix(plain->str, root) && plain->str[length] == '/')
-            return g_strdup(plain->str + length + 1);
+        gchar *place = volume_below(root, name);
+        if (place)
+            return place;
     }
     g_autofree gchar *shown = vmdock_one_line(name, 80);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,

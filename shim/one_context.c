@@ -4,18 +4,9 @@
 
 #include "driver/actions.h"
 #include "driver/error.h"
+#include "driver/volume.h"
 
 #include <string.h>
-
-/* "/var/lib/one//datastores/102/1" -> "/var/lib/one/datastores/102/1" */
-static gchar *single_slashes(const char *path)
-{
-    GString *text = g_string_new(NULL);
-    for (const char *p = path; *p; p++)
-        if (p[0] != '/' || p[1] != '/')
-            g_string_append_c(text, *p);
-    return g_string_free(text, FALSE);
-}
 
 static gboolean is_number(const char *text)
 {
@@ -25,12 +16,10 @@ static gboolean is_number(const char *text)
 gchar *one_image_place(const Config *config, const char *path, const char *vm_id,
                        const char *prefix)
 {
-    g_autofree gchar *plain = single_slashes(path);
-    g_autofree gchar *datastores = single_slashes(config->opennebula_datastores);
-    g_autofree gchar *below = g_strconcat(datastores, "/", NULL);
-    if (!g_str_has_prefix(plain, below))
+    g_autofree gchar *place = volume_source(config, path, NULL);
+    if (!place)
         return NULL;
-    g_auto(GStrv) parts = g_strsplit(plain + strlen(below), "/", -1);
+    g_auto(GStrv) parts = g_strsplit(place, "/", -1);
     if (g_strv_length(parts) != 3 || !is_number(parts[0]) || strcmp(parts[1], vm_id) != 0 ||
         !g_str_has_prefix(parts[2], prefix) || !is_number(parts[2] + strlen(prefix)))
         return NULL;

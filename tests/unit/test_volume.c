@@ -117,6 +117,9 @@ static void test_backing(void)
         g_assert_cmpstr(source, ==, rows[i].source);
         g_assert_true((error == NULL) == (source != NULL));
     }
+    /* As somebody may write the place of the datastores. */
+    g_autofree gchar *slashes = qcow2_backing_source("//ds/", "102/42/disk.1", "/ds//1/base", NULL);
+    g_assert_cmpstr(slashes, ==, "1/base");
 }
 
 static void test_source(void)
