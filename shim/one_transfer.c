@@ -8,8 +8,12 @@
 #include "driver/actions.h"
 #include "driver/error.h"
 #include "driver/image_ref.h"
+#include "driver/interrupt.h"
 #include "driver/transfer.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,8 +38,24 @@ static gboolean snapshot_of(const char *text, gint64 smallest, gint *snapshot, G
     return FALSE;
 }
 
+/* Ends this process, as a signal would, when nobody is left to hear its output. */
+static gpointer watch_caller(gpointer data G_GNUC_UNUSED)
+{
+    struct pollfd ends[] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+    while (poll(ends, G_N_ELEMENTS(ends), -1) < 0 && errno == EINTR)
+        ;
+    interrupt_raise(SIGHUP);
+    kill(getpid(), SIGHUP); /* a call that waits looks then */
+    return NULL;
+}
+
+/*
+ * Of an action that may take long. The front end gives it up by ending its ssh, of which nothing is
+ * heard here; held on, the VM's lock would keep the VM from being deleted.
+ */
 static TransferProgress progress_of(One *one, const char *verb)
 {
+    g_thread_unref(g_thread_new("caller", watch_caller, NULL));
     one->progress.verb = verb;
     return (TransferProgress){shim_progress, &one->progress};
 }

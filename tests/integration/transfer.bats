@@ -246,6 +246,21 @@ datastore_xml() {
 
 # ---- what oneadmin may ask of the node ----------------------------------------------------------
 
+@test "the node's half ends with its ssh, and takes its lock along" {
+    local one=$LAB_PREFIX/libexec/vmdock/vmdock-one
+    mkfifo "$BATS_TEST_TMPDIR/archive"
+    # nobody hears it any more, and its stdin has no end
+    sleep 60 >"$BATS_TEST_TMPDIR/archive" 3>&- &
+    local writer=$!
+    { runuser -u oneadmin -- sudo -n "$one" disk_load 80 <"$BATS_TEST_TMPDIR/archive" 2>&1 3>&- | sleep 0.5; } 3>&- &
+    local began=$SECONDS
+    within 5 test -e "$RUN/lock/one-80"
+    runuser -u oneadmin -- sudo -n "$one" disk_purge 80
+    [ $((SECONDS - began)) -lt 5 ]
+    kill "$writer"
+    nothing_left
+}
+
 @test "the node's half checks its arguments" {
     local one=$LAB_PREFIX/libexec/vmdock/vmdock-one
     refused on node1 "$one" disk_hold ../80 "$REFERENCE"
