@@ -252,7 +252,7 @@ datastore_xml() {
     # nobody hears it any more, and its stdin has no end
     sleep 60 >"$BATS_TEST_TMPDIR/archive" 3>&- &
     local writer=$!
-    { runuser -u oneadmin -- sudo -n "$one" disk_load 80 <"$BATS_TEST_TMPDIR/archive" 2>&1 3>&- | sleep 0.5; } 3>&- &
+    runuser -u oneadmin -- sudo -n "$one" disk_load 80 <"$BATS_TEST_TMPDIR/archive" 3>&- > >(exec sleep 0.5 3>&-) 2>&1 &
     local began=$SECONDS
     within 5 test -e "$RUN/lock/one-80"
     runuser -u oneadmin -- sudo -n "$one" disk_purge 80
