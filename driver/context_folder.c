@@ -17,7 +17,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <pwd.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,6 +45,23 @@ static gboolean is_image_path(const char *path)
     return TRUE;
 }
 
+/* Where a file server takes root for nobody, the image is readable for its owner alone. */
+static int open_as_owner(const Config *config, int datastores, const char *path,
+                         struct open_how *how)
+{
+    const struct passwd *user = getpwnam(config->opennebula_user);
+    if (!user) {
+        errno = EACCES;
+        return -1;
+    }
+    int before = setfsuid(user->pw_uid);
+    int fd = (int)syscall(SYS_openat2, datastores, path, how, sizeof *how);
+    int why = errno;
+    setfsuid((uid_t)before);
+    errno = why;
+    return fd;
+}
+
 /*
  * The folders of a datastore belong to the cloud's user, who could put links in their place: none
  * is followed, and nothing above the datastores' place is reached.
@@ -63,6 +82,8 @@ static int open_image(const Config *config, const char *path, GError **error)
     how.resolve |= RESOLVE_BENEATH;
     autofd int fd =
         datastores < 0 ? -1 : (int)syscall(SYS_openat2, datastores, path, &how, sizeof how);
+    if (datastores >= 0 && fd < 0 && errno == EACCES)
+        fd = open_as_owner(config, datastores, path, &how);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "%s/%s", config->opennebula_datastores,

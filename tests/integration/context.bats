@@ -152,6 +152,17 @@ in_vm() {
     nothing_left
 }
 
+@test "an image that only its owner may read, where a file server gives root no more rights than others" {
+    tree && echo "FOO='of the image'" >context.sh && iso "$DATASTORES/102/80/disk.1"
+    chown oneadmin "$DATASTORES/102/80/disk.1"
+    chmod 600 "$DATASTORES/102/80/disk.1"
+    chmod a+x "$DATASTORES" "$DATASTORES/102" "$DATASTORES/102/80"
+    xml "$(context DISK_ID=1 FOO=1)" | setpriv --bounding-set -dac_override,-dac_read_search \
+        --inh-caps -dac_override,-dac_read_search vmdock deploy - 2>"$ERR"
+    has_not "$(cat "$ERR")" "is not read"
+    same "$(in_vm sh -c '. /mnt/context/context.sh; echo $FOO')" "of the image"
+}
+
 @test "no image: its files are missing, in one line, and the VM runs" {
     one_deploy "$(context DISK_ID=1 FILES=/a/b.txt TOKEN=YES A=1)"
     same "$(grep -c 'missing: b.txt, token.txt' "$ERR")" 1
