@@ -76,7 +76,10 @@
     STR(disk_qcow2_server, "disks", "image_server", "/usr/bin/qemu-storage-daemon")                \
     LIST(disk_filesystems, "disks", "filesystems")                                                 \
     NUM(disk_program_ms, "disks", "program_timeout_ms", 120000, 100, 3600000)                      \
-    NUM(disk_release_ms, "disks", "release_timeout_ms", 10000, 100, 600000)
+    NUM(disk_release_ms, "disks", "release_timeout_ms", 10000, 100, 600000)                        \
+    STR(ovs_vsctl, "openvswitch", "vsctl", "/usr/bin/ovs-vsctl")                                   \
+    STR(ovs_socket, "openvswitch", "socket", "/run/openvswitch/db.sock")                           \
+    NUM(ovs_timeout_ms, "openvswitch", "timeout_ms", 5000, 100, 600000)
 
 typedef struct {
     gchar *path; /* the file it came from */

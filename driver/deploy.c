@@ -167,6 +167,7 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
     GThread *thread = g_thread_new("create", create_thread, &creation);
 
     g_autoptr(GError) failure = NULL;
+    network_clear_ports(host, deploy->spec);
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, &failure);
 
     g_thread_join(thread);
@@ -255,6 +256,8 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
          !sandbox_adopt(host->config, deploy->spec->deploy_id, container->pid, error)) ||
         !keep_network(deploy, undo, error))
         return FALSE;
+    if (!host_runs(container))
+        network_clear_ports(host, deploy->spec);
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
     if (!sandbox ||
         (host_runs(container) && deploy->last &&

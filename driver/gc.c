@@ -259,6 +259,41 @@ static gboolean is_due(const Sweep *sweep, const char *deploy_id)
            (!sweep->due || (!in_order(sweep, deploy_id) && sweep->due(deploy_id, sweep->data)));
 }
 
+/* Looked at again under the VM's lock: a NIC may be on its way. */
+static gboolean sweep_stray(Sweep *sweep, const char *name, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(HostLock) lock = host_try_lock(sweep->host, deploy_id, &failure);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    if (!lock)
+        return !failure;
+    note(sweep, "VM %s has a port %s in Open vSwitch without its link: it %s", deploy_id, name,
+         sweep->dry_run ? "would go" : "is gone");
+    return sweep->dry_run || network_clear_strays(sweep->host, deploy_id, error);
+}
+
+/* What Open vSwitch remembers over a reboot. Its silence leaves the rest as it is. */
+static void sweep_strays(Sweep *sweep)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GHashTable) strays = network_strays(sweep->host, &failure);
+    GHashTableIter iter;
+    gpointer name, deploy_id;
+    if (!strays) {
+        log_warn("whether ports of VMs are left cannot be told: %s", failure->message);
+        return;
+    }
+    g_hash_table_iter_init(&iter, strays);
+    while (g_hash_table_iter_next(&iter, &name, &deploy_id)) {
+        g_autoptr(GError) trouble = NULL;
+        if (vm_id_valid(deploy_id) && (!sweep->due || sweep->due(deploy_id, sweep->data)) &&
+            !sweep_stray(sweep, name, deploy_id, &trouble))
+            log_warn("VM %s: its port %s stays: %s", (const char *)deploy_id, (const char *)name,
+                     trouble->message);
+    }
+}
+
 static gboolean sweep_all(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = suspects(sweep, error);
@@ -272,6 +307,7 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
         if (is_due(sweep, deploy_id) && !sweep_vm(sweep, deploy_id, &trouble))
             log_warn("VM %s is left as it is: %s", (const char *)deploy_id, trouble->message);
     }
+    sweep_strays(sweep);
     if (!sweep->dry_run)
         sweep_locks(sweep);
     return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&

@@ -162,14 +162,19 @@ gboolean vm_attach_nic(Host *host, const VmSpec *spec, const guint8 mac[6], GErr
     return FALSE;
 }
 
+static gboolean remove_nic(Host *host, const char *deploy_id, const VmNic *nic, GError **error)
+{
+    NicHost place = {host->netlink, host->config};
+    return nic_remove(&place, deploy_id, nic, error);
+}
+
 /* The saved spec first: once the NIC is gone there is nothing left that could fail. */
 static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 mac[6],
                               GError **error)
 {
     g_auto(Change) change = {.host = host, .deploy_id = deploy_id};
     g_autoptr(Undo) undo = undo_new();
-    Netlink *netlink = host_netlink(host, error);
-    if (!netlink || !read_spec(&change, error))
+    if (!host_netlink(host, error) || !read_spec(&change, error))
         return FALSE;
     VmNic *nic = nic_with_mac(change.spec->nics, mac);
     if (!nic) {
@@ -180,7 +185,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
     forget_notes(change.spec, nic->id);
     g_ptr_array_remove(change.spec->nics, nic);
     if (!save(&change, undo, error) || !interrupt_check(error) ||
-        !nic_remove(netlink, deploy_id, nic_with_mac(change.before->nics, mac), error))
+        !remove_nic(host, deploy_id, nic_with_mac(change.before->nics, mac), error))
         return FALSE;
     undo_commit(undo);
     return TRUE;
@@ -214,11 +219,11 @@ static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **erro
 
 static gboolean apply_limits(Host *host, const VmSpec *spec, GError **error)
 {
-    Netlink *netlink = host_netlink(host, error);
-    if (!netlink)
+    if (!host_netlink(host, error))
         return FALSE;
+    NicHost place = {host->netlink, host->config};
     for (guint i = 0; i < spec->nics->len; i++)
-        if (!nic_limit(netlink, spec->deploy_id, g_ptr_array_index(spec->nics, i), error))
+        if (!nic_limit(&place, spec->deploy_id, g_ptr_array_index(spec->nics, i), error))
             return FALSE;
     return TRUE;
 }

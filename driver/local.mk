@@ -125,6 +125,8 @@ libvmdock_la_SOURCES = \
 	driver/nic.c \
 	driver/nic.h \
 	driver/nic_announce.c \
+	driver/nic_offload.c \
+	driver/nic_offload.h \
 	driver/nic_port.c \
 	driver/nic_qos.c \
 	driver/nic_qos.h \
@@ -134,6 +136,8 @@ libvmdock_la_SOURCES = \
 	driver/opennebula_datastore.h \
 	driver/opennebula_monitor.c \
 	driver/opennebula_monitor.h \
+	driver/ovs.c \
+	driver/ovs.h \
 	driver/pause.c \
 	driver/policy.c \
 	driver/policy.h \
@@ -143,6 +147,8 @@ libvmdock_la_SOURCES = \
 	driver/poll_format.h \
 	driver/process.c \
 	driver/process.h \
+	driver/program.c \
+	driver/program.h \
 	driver/purge.c \
 	driver/reconfigure.c \
 	driver/resize.c \

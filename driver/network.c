@@ -6,6 +6,8 @@
 #include "log.h"
 #include "nic.h"
 #include "nic_source.h"
+#include "ovs.h"
+#include "state.h"
 
 #include <string.h>
 
@@ -15,10 +17,17 @@ typedef struct {
     const VmNic *nic;
 } NicStep;
 
+/* Its netlink is open. */
+static NicHost nic_host(const Host *host)
+{
+    return (NicHost){host->netlink, host->config};
+}
+
 static gboolean undo_nic(gpointer data, GError **error)
 {
     const NicStep *step = data;
-    return nic_remove(step->host->netlink, step->spec->deploy_id, step->nic, error);
+    NicHost place = nic_host(step->host);
+    return nic_remove(&place, step->spec->deploy_id, step->nic, error);
 }
 
 static gboolean undo_sandbox(gpointer data, GError **error)
@@ -39,7 +48,8 @@ static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *
                      GError **error)
 {
     gboolean created = FALSE;
-    if (!nic_ensure(host->netlink, sandbox, nic, &created, error))
+    NicHost place = nic_host(host);
+    if (!nic_ensure(&place, sandbox, nic, &created, error))
         return FALSE;
     if (created)
         push(undo, "a NIC", undo_nic, host, spec, nic);
@@ -55,15 +65,15 @@ gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox 
 
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
 {
-    Netlink *netlink = host_netlink(host, error);
-    if (!netlink)
+    if (!host_netlink(host, error))
         return NULL;
+    NicHost place = nic_host(host);
     g_autoptr(Sandbox) sandbox = sandbox_ensure(host->config, spec->deploy_id, error);
     if (!sandbox)
         return NULL;
     if (sandbox->created)
         push(undo, "the sandbox", undo_sandbox, host, spec, NULL);
-    else if (!nic_remove_others(netlink, sandbox, spec->nics, error))
+    else if (!nic_remove_others(&place, sandbox, spec->nics, error))
         return NULL;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
@@ -119,8 +129,33 @@ static GHashTable *owned_links(Host *host, GError **error)
     return g_steal_pointer(&names);
 }
 
+/* Of a VM whose spec is not known it may be so. */
+static gboolean may_have_ports(const VmSpec *spec)
+{
+    for (guint i = 0; spec && i < spec->nics->len; i++) {
+        const NicPort *port = nic_port(g_ptr_array_index(spec->nics, i), NULL);
+        if (port && port->owns_ingress)
+            return TRUE;
+    }
+    return !spec;
+}
+
+void network_clear_ports(Host *host, const VmSpec *spec)
+{
+    if (may_have_ports(spec))
+        nic_port_unplug(host->config, spec->deploy_id, NULL);
+}
+
+static void unplug_all(Host *host, const char *deploy_id)
+{
+    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
+    if (may_have_ports(spec))
+        nic_port_unplug(host->config, deploy_id, NULL);
+}
+
 gboolean network_down(Host *host, const char *deploy_id, GError **error)
 {
+    unplug_all(host, deploy_id);
     g_autoptr(GHashTable) links = owned_links(host, error);
     if (!links)
         return FALSE;
@@ -145,4 +180,34 @@ GHashTable *network_owners(Host *host, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, &owner))
         g_hash_table_add(owners, g_strdup(owner));
     return owners;
+}
+
+static GPtrArray *strays(Host *host, GError **error)
+{
+    if (!host_netlink(host, error))
+        return NULL;
+    NicHost place = nic_host(host);
+    return nic_port_strays(&place, error);
+}
+
+GHashTable *network_strays(Host *host, GError **error)
+{
+    g_autoptr(GPtrArray) ports = strays(host, error);
+    if (!ports)
+        return NULL;
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    for (guint i = 0; i < ports->len; i++) {
+        const OvsPort *port = g_ptr_array_index(ports, i);
+        g_hash_table_insert(names, g_strdup(port->name), g_strdup(port->owner));
+    }
+    return names;
+}
+
+gboolean network_clear_strays(Host *host, const char *deploy_id, GError **error)
+{
+    g_autoptr(GPtrArray) ports = strays(host, error);
+    for (guint i = ports ? ports->len : 0; i-- > 0;)
+        if (strcmp(((const OvsPort *)g_ptr_array_index(ports, i))->owner, deploy_id) != 0)
+            g_ptr_array_remove_index(ports, i);
+    return ports && ovs_remove(host->config, ports, error);
 }

@@ -24,6 +24,15 @@ gboolean network_restore(Host *host, const VmSpec *spec, GError **error);
  * or a reboot the kernel is asked what is there. Fine if there is nothing.
  */
 gboolean network_down(Host *host, const char *deploy_id, GError **error);
+/*
+ * For a deploy: takes out the ports that an earlier life of the VM has left in a database that
+ * outlives it, with the VLAN that they had then.
+ */
+void network_clear_ports(Host *host, const VmSpec *spec);
+/* Ports in such a database that have no link any more: host end -> deploy id, gchar*. */
+GHashTable *network_strays(Host *host, GError **error);
+/* Takes out those of one VM, whose lock the caller holds. */
+gboolean network_clear_strays(Host *host, const char *deploy_id, GError **error);
 /* Tells the neighbours where the addresses are; what fails is logged, the VM is up all the same. */
 void network_announce(Sandbox *sandbox, const VmSpec *spec);
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic);

@@ -2,7 +2,9 @@
 #include "nic.h"
 
 #include "error.h"
+#include "interrupt.h"
 #include "log.h"
+#include "nic_offload.h"
 #include "nic_qos.h"
 
 #include <string.h>
@@ -12,13 +14,13 @@ enum { IP6_METRIC = 1024 };
 
 /* One NIC being brought to what it shall be: what is wanted, and what was found. */
 typedef struct {
+    const NicHost *place;
     Netlink *host;
     Sandbox *sandbox;
     const VmNic *nic;
     const NicPort *port;
     gchar *alias;
-    gint master;
-    guint bridge_mtu;
+    NicBridge bridge;
     guint mtu;
     gboolean has_host, has_guest;
     NetlinkLink host_end, guest_end;
@@ -44,12 +46,12 @@ static gboolean is_veth(const NetlinkLink *link)
 static gboolean look(Work *work, GError **error)
 {
     const VmNic *nic = work->nic;
-    if (!work->port->find(work->host, nic->bridge, &work->master, &work->bridge_mtu, error) ||
+    if (!work->port->find(work->place, nic->bridge, &work->bridge, error) ||
         !netlink_link_get(work->host, nic->host_name, &work->host_end, &work->has_host, error) ||
         !netlink_link_get(work->sandbox->netlink, nic->guest_name, &work->guest_end,
                           &work->has_guest, error))
         return FALSE;
-    work->mtu = nic->mtu != 0 ? nic->mtu : work->bridge_mtu;
+    work->mtu = nic->mtu != 0 ? nic->mtu : work->bridge.mtu;
     return TRUE;
 }
 
@@ -98,9 +100,9 @@ static gboolean make_pair(Work *work, GError **error)
         .host_mac = nic->has_mac ? mac : NULL,
         .guest_mac = nic->has_mac ? nic->mac : NULL,
         /* A port with a small MTU would bring the whole bridge down to it. */
-        .host_mtu = MAX(work->mtu, work->bridge_mtu),
+        .host_mtu = MAX(work->mtu, work->bridge.mtu),
         .guest_mtu = work->mtu,
-        .master = work->master,
+        .master = work->bridge.master,
     };
     if (!netlink_veth_add(work->host, &veth, error))
         return FALSE;
@@ -119,12 +121,12 @@ static gboolean make_pair(Work *work, GError **error)
 static gboolean settle_host(Work *work, GError **error)
 {
     NetlinkLink *end = &work->host_end;
-    guint mtu = MAX(work->mtu, work->bridge_mtu);
+    guint mtu = MAX(work->mtu, work->bridge.mtu);
     if (strcmp(end->alias, work->alias) != 0 &&
         !netlink_link_set_alias(work->host, end->index, work->alias, error))
         return FALSE;
-    if ((end->master != work->master || work->master == 0) &&
-        !work->port->plug(work->host, work->nic->bridge, work->nic->host_name, error))
+    if ((end->master != work->bridge.master || work->bridge.master == 0) &&
+        !work->port->plug(work->place, work->sandbox->deploy_id, work->nic, error))
         return FALSE;
     if (end->mtu != mtu && !netlink_link_set_mtu(work->host, end->index, mtu, error))
         return FALSE;
@@ -175,6 +177,8 @@ static gboolean settle_guest_link(Work *work, GError **error)
             return FALSE;
         end->up = FALSE;
     }
+    if (work->bridge.userspace && !nic_offload_off(work->sandbox, work->nic->guest_name, error))
+        return FALSE;
     return end->mtu == work->mtu || netlink_link_set_mtu(netlink, end->index, work->mtu, error);
 }
 
@@ -332,22 +336,41 @@ static gboolean correct_guest(const Work *work, GError **error)
            add_routes(work, routes, error);
 }
 
+/* Where the host end's ingress is the bridge's, what the guest sends is held at the guest end. */
+static gboolean limit(const NicHost *host, const NicPort *port, const Sandbox *sandbox,
+                      const char *deploy_id, const VmNic *nic, const NetlinkLink *host_end,
+                      GError **error)
+{
+    Netlink *guest = port->owns_ingress ? sandbox->netlink : NULL;
+    return nic_qos_ensure(host->netlink, guest, deploy_id, nic, host_end, error);
+}
+
 static gboolean bring(Work *work, GError **error)
 {
     if (!look(work, error) ||
         (!is_pair(work) && (!clear_place(work, error) || !make_pair(work, error))))
         return FALSE;
     return settle_host(work, error) &&
-           nic_qos_ensure(work->host, work->sandbox->deploy_id, work->nic, &work->host_end,
-                          error) &&
+           limit(work->place, work->port, work->sandbox, work->sandbox->deploy_id, work->nic,
+                 &work->host_end, error) &&
            settle_guest_link(work, error) && settle_sysctls(work, error) &&
            (work->fresh ? fill_guest(work, error) : correct_guest(work, error));
 }
 
-gboolean nic_ensure(Netlink *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
+/* A change of Open vSwitch is made whether it was heard of or not. */
+static void take_back(const Work *work)
+{
+    interrupt_hold();
+    nic_port_unplug(work->place->config, work->sandbox->deploy_id, work->nic->host_name);
+    netlink_link_delete(work->host, work->nic->host_name, NULL);
+    nic_qos_remove(work->host, work->sandbox->deploy_id, work->nic->host_name, NULL);
+    interrupt_allow();
+}
+
+gboolean nic_ensure(const NicHost *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
                     GError **error)
 {
-    g_auto(Work) work = {.host = host, .sandbox = sandbox, .nic = nic};
+    g_auto(Work) work = {.place = host, .host = host->netlink, .sandbox = sandbox, .nic = nic};
     work.alias = alias_of(sandbox->deploy_id);
     work.port = nic_port(nic, error);
     *created = FALSE;
@@ -355,10 +378,8 @@ gboolean nic_ensure(Netlink *host, Sandbox *sandbox, const VmNic *nic, gboolean 
         *created = work.fresh;
         return TRUE;
     }
-    if (work.fresh) {
-        netlink_link_delete(host, nic->host_name, NULL);
-        nic_qos_remove(host, sandbox->deploy_id, nic->host_name, NULL);
-    }
+    if (work.fresh)
+        take_back(&work);
     g_prefix_error(error, "NIC %u (%s): ", nic->id, nic->host_name);
     return FALSE;
 }
@@ -374,21 +395,22 @@ static gboolean find_own(Netlink *host, const char *deploy_id, const VmNic *nic,
     return TRUE;
 }
 
-static gboolean remove_pair(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
+/* Its port in Open vSwitch may be there without the link. */
+static gboolean remove_pair(const NicHost *host, const char *deploy_id, const VmNic *nic,
+                            GError **error)
 {
     NetlinkLink link = {0};
     gboolean found = FALSE;
-    if (!nic_qos_remove(host, deploy_id, nic->host_name, error) ||
-        !find_own(host, deploy_id, nic, &link, &found, error))
-        return FALSE;
-    if (!found)
-        return TRUE;
     const NicPort *port = nic_port(nic, NULL);
-    return (!port || port->unplug(host, nic->bridge, nic->host_name, error)) &&
-           netlink_link_delete(host, nic->host_name, error);
+    if (!nic_qos_remove(host->netlink, deploy_id, nic->host_name, error) ||
+        !find_own(host->netlink, deploy_id, nic, &link, &found, error))
+        return FALSE;
+    if (port && port->owns_ingress)
+        nic_port_unplug(host->config, deploy_id, nic->host_name);
+    return !found || netlink_link_delete(host->netlink, nic->host_name, error);
 }
 
-gboolean nic_remove(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
+gboolean nic_remove(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error)
 {
     if (remove_pair(host, deploy_id, nic, error))
         return TRUE;
@@ -396,12 +418,29 @@ gboolean nic_remove(Netlink *host, const char *deploy_id, const VmNic *nic, GErr
     return FALSE;
 }
 
-gboolean nic_limit(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error)
+static gboolean limit_own(const NicHost *host, const char *deploy_id, const VmNic *nic,
+                          const NetlinkLink *host_end, GError **error)
+{
+    const NicPort *port = nic_port(nic, error);
+    if (!port || !port->owns_ingress)
+        return port && limit(host, port, NULL, deploy_id, nic, host_end, error);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(Sandbox) sandbox = sandbox_open(host->config, deploy_id, &failure);
+    if (sandbox)
+        return limit(host, port, sandbox, deploy_id, nic, host_end, error);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "the VM has no network namespace");
+    return FALSE;
+}
+
+gboolean nic_limit(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error)
 {
     NetlinkLink link = {0};
     gboolean found = FALSE;
-    if (find_own(host, deploy_id, nic, &link, &found, error) &&
-        (!found || nic_qos_ensure(host, deploy_id, nic, &link, error)))
+    if (find_own(host->netlink, deploy_id, nic, &link, &found, error) &&
+        (!found || limit_own(host, deploy_id, nic, &link, error)))
         return TRUE;
     g_prefix_error(error, "NIC %u (%s): ", nic->id, nic->host_name);
     return FALSE;
@@ -433,20 +472,24 @@ static const NetlinkLink *owned_peer(const GArray *host_ends, const char *alias,
     return NULL;
 }
 
-gboolean nic_remove_others(Netlink *host, Sandbox *sandbox, const GPtrArray *nics, GError **error)
+gboolean nic_remove_others(const NicHost *host, Sandbox *sandbox, const GPtrArray *nics,
+                           GError **error)
 {
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(NetlinkLink));
     g_autoptr(GArray) host_ends = g_array_new(FALSE, FALSE, sizeof(NetlinkLink));
     if (!netlink_link_each(sandbox->netlink, collect, guests, error) ||
-        !netlink_link_each(host, collect, host_ends, error))
+        !netlink_link_each(host->netlink, collect, host_ends, error))
         return FALSE;
     g_autofree gchar *alias = alias_of(sandbox->deploy_id);
     for (guint i = 0; i < guests->len; i++) {
         const NetlinkLink *guest = &g_array_index(guests, NetlinkLink, i);
         const NetlinkLink *peer =
             is_guest_end(nics, guest->name) ? NULL : owned_peer(host_ends, alias, guest);
-        if (peer && (!netlink_link_delete(sandbox->netlink, guest->name, error) ||
-                     !nic_qos_remove(host, sandbox->deploy_id, peer->name, error)))
+        if (!peer)
+            continue;
+        nic_port_unplug(host->config, sandbox->deploy_id, peer->name);
+        if (!netlink_link_delete(sandbox->netlink, guest->name, error) ||
+            !nic_qos_remove(host->netlink, sandbox->deploy_id, peer->name, error))
             return FALSE;
     }
     return TRUE;

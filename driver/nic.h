@@ -8,20 +8,45 @@
 
 #include "sandbox.h"
 
-/* How a host end becomes a port. linux here; Open vSwitch has its place beside it. */
+/* Where NICs are made. */
+typedef struct {
+    Netlink *netlink; /* speaks in the host's network namespace */
+    const Config *config;
+} NicHost;
+
+/* What a NIC is made for. */
+typedef struct {
+    gint master; /* the ifindex to give as master when the veth is made; 0: plugged afterwards */
+    guint mtu;
+    gboolean userspace; /* a program moves the packets, as they are on the link */
+} NicBridge;
+
+/* How a host end becomes a port of a bridge. */
 typedef struct {
     const char *type; /* VmNic.bridge_type */
-    /* The ifindex to give as master when the veth is made, 0 if the port is added afterwards; the
-     * bridge's MTU. A bridge that is not there is NO_BRIDGE. */
-    gboolean (*find)(Netlink *host, const char *bridge, gint *master, guint *mtu, GError **error);
-    /* Plugs a host end that is there; fine if it is plugged. */
-    gboolean (*plug)(Netlink *host, const char *bridge, const char *host_name, GError **error);
-    /* Unplugs it before it is deleted; fine if it is not plugged. */
-    gboolean (*unplug)(Netlink *host, const char *bridge, const char *host_name, GError **error);
+    /* What arrives on the host end is the bridge's alone: nothing may be led elsewhere from there.
+     */
+    gboolean owns_ingress;
+    /* NO_BRIDGE when it is not there. */
+    gboolean (*find)(const NicHost *host, const char *bridge, NicBridge *found, GError **error);
+    /* Plugs a host end that is there, alias and all; fine if it is plugged. */
+    gboolean (*plug)(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error);
 } NicPort;
 
 /* The port kind for a NIC; UNSUPPORTED for a type there is none for. */
 const NicPort *nic_port(const VmNic *nic, GError **error);
+
+/*
+ * Unplugs the VM's host ends before they are deleted; NAME: one of them, NULL: all. Fine if they
+ * are plugged nowhere. What cannot be unplugged is logged, and holds nothing up: it can be
+ * unplugged later, when the link is gone (nic_port_strays).
+ */
+void nic_port_unplug(const Config *config, const char *deploy_id, const char *name);
+/*
+ * Ports of VMs whose link is not there, or is not the VM's: what a reboot of the host leaves in
+ * the database of Open vSwitch. OvsPort (ovs.h); empty where none can be.
+ */
+GPtrArray *nic_port_strays(const NicHost *host, GError **error);
 
 /*
  * The host end carries the alias "vmdock:<deploy-id>" (IFLA_IFALIAS): the poll finds a VM's
@@ -36,16 +61,17 @@ const NicPort *nic_port(const VmNic *nic, GError **error);
  * this sandbox's guest end is a leftover and is replaced. *created tells whether undo should remove
  * it.
  */
-gboolean nic_ensure(Netlink *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
+gboolean nic_ensure(const NicHost *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
                     GError **error);
 /* Removes the VM's pair; fine if it is not there. A link of that name that is not the VM's stays.
  */
-gboolean nic_remove(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error);
+gboolean nic_remove(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error);
 /* Limits the bandwidth of the VM's NIC as NIC says; fine if it is not there. */
-gboolean nic_limit(Netlink *host, const char *deploy_id, const VmNic *nic, GError **error);
+gboolean nic_limit(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error);
 /* Removes the VM's NICs that stand in the sandbox and are not among the guest ends of NICS. What
  * the engine or the guest itself made there stays. */
-gboolean nic_remove_others(Netlink *host, Sandbox *sandbox, const GPtrArray *nics, GError **error);
+gboolean nic_remove_others(const NicHost *host, Sandbox *sandbox, const GPtrArray *nics,
+                           GError **error);
 
 /*
  * Tells the neighbours where the NIC's addresses are: a gratuitous ARP for each IPv4 address, an

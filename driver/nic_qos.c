@@ -67,13 +67,22 @@ static gboolean is_own(const NetlinkLink *link, const char *alias)
     return strcmp(link->kind, "ifb") == 0 && strcmp(link->alias, alias) == 0;
 }
 
-static gboolean shape_inbound(Netlink *host, const VmNic *nic, const NetlinkLink *host_end,
-                              GError **error)
+/* What leaves LINK. */
+static gboolean shape_link(Netlink *netlink, const VmBandwidth *bandwidth, const NetlinkLink *link,
+                           GError **error)
 {
     NetlinkShape shape;
-    if (nic_qos_shape(&nic->inbound, host_end->mtu, &shape))
-        return netlink_shape(host, host_end->index, &shape, error);
-    return strcmp(host_end->qdisc, "tbf") != 0 || netlink_unshape(host, host_end->index, error);
+    if (nic_qos_shape(bandwidth, link->mtu, &shape))
+        return netlink_shape(netlink, link->index, &shape, error);
+    return strcmp(link->qdisc, "tbf") != 0 || netlink_unshape(netlink, link->index, error);
+}
+
+static gboolean shape_guest(Netlink *guest, const VmNic *nic, GError **error)
+{
+    NetlinkLink link = {0};
+    gboolean found = FALSE;
+    return netlink_link_get(guest, nic->guest_name, &link, &found, error) &&
+           (!found || shape_link(guest, &nic->outbound, &link, error));
 }
 
 /* Up it would speak IPv6 of its own. */
@@ -141,12 +150,13 @@ static gboolean shape_outbound(Netlink *host, const char *alias, const VmNic *ni
            lead_through(host, &ifb, host_end, &shape, error);
 }
 
-gboolean nic_qos_ensure(Netlink *host, const char *deploy_id, const VmNic *nic,
+gboolean nic_qos_ensure(Netlink *host, Netlink *guest, const char *deploy_id, const VmNic *nic,
                         const NetlinkLink *host_end, GError **error)
 {
     g_autofree gchar *alias = g_strconcat(NIC_ALIAS_PREFIX, deploy_id, NULL);
-    if (shape_inbound(host, nic, host_end, error) &&
-        shape_outbound(host, alias, nic, host_end, error))
+    if (shape_link(host, &nic->inbound, host_end, error) &&
+        (guest ? shape_guest(guest, nic, error)
+               : shape_outbound(host, alias, nic, host_end, error)))
         return TRUE;
     g_prefix_error(error, "its bandwidth: ");
     return FALSE;

@@ -5,6 +5,10 @@
  * NIC's own, and shaped as it leaves that. The ifb carries the VM's alias (NIC_ALIAS_PREFIX), as
  * the host end does, and so is found and removed with it.
  *
+ * Open vSwitch takes what arrives on a port before, or instead of, anything else, and clears away
+ * what has been set up there. What a guest sends on such a NIC is shaped at the guest end, where
+ * nobody can change it who may not change the guest's network (CAP_NET_ADMIN).
+ *
  * Each direction is one token bucket filter: the average is its rate, the burst its bucket, the
  * peak the rate at which a bucket that has filled up is emptied.
  */
@@ -24,9 +28,11 @@ gboolean nic_qos_shape(const VmBandwidth *bandwidth, guint mtu, NetlinkShape *sh
 
 /*
  * Brings both directions to what NIC says, which may be nothing. HOST_END is what is there under
- * its host name. Errors: those of netlink.h; NETWORK also where another's link has the ifb's name.
+ * its host name; GUEST speaks in the sandbox, where what the guest sends is to be held at the guest
+ * end, and is NULL otherwise. Errors: those of netlink.h; NETWORK also where another's link has the
+ * ifb's name.
  */
-gboolean nic_qos_ensure(Netlink *host, const char *deploy_id, const VmNic *nic,
+gboolean nic_qos_ensure(Netlink *host, Netlink *guest, const char *deploy_id, const VmNic *nic,
                         const NetlinkLink *host_end, GError **error);
 /* Removes the VM's ifb of the NIC with this host end; what hangs on the host end goes with that.
  * Fine if it is not there. */

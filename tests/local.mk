@@ -26,6 +26,7 @@ unit_tests = \
 	tests/unit/test_nic \
 	tests/unit/test_nic_qos \
 	tests/unit/test_nic_source \
+	tests/unit/test_ovs \
 	tests/unit/test_policy \
 	tests/unit/test_poll \
 	tests/unit/test_poll_format \

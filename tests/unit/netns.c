@@ -23,7 +23,10 @@ Config netns_config(void)
     return (Config){.netns_dir = (gchar *)"/run/netns",
                     .run_dir = (gchar *)"/run/vmdock",
                     .state_dir = (gchar *)"/run/state",
-                    .runtime_real = (gchar *)"/usr/sbin/runc"};
+                    .runtime_real = (gchar *)"/usr/sbin/runc",
+                    .ovs_vsctl = (gchar *)"/usr/bin/ovs-vsctl",
+                    .ovs_socket = (gchar *)"/run/no-openvswitch",
+                    .ovs_timeout_ms = 2000};
 }
 
 static gboolean spawn(const char *line, gchar **output)

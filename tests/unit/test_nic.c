@@ -15,7 +15,7 @@
 /* A host with the bridge br0 (10.0.0.1, fd00::1) and one VM. */
 typedef struct {
     Config config;
-    Netlink *host;
+    NicHost host;
     Sandbox *sandbox;
 } Place;
 
@@ -34,7 +34,7 @@ static void set_up(Place *place, G_GNUC_UNUSED gconstpointer data)
     netns_run("ip addr add 10.0.0.1/24 dev br0");
     netns_run("ip addr add fd00::1/64 dev br0 nodad");
     place->config = netns_config();
-    place->host = netlink_open(NULL);
+    place->host = (NicHost){netlink_open(NULL), &place->config};
     place->sandbox = ensure_sandbox(&place->config, "one-1");
 }
 
@@ -54,7 +54,7 @@ static void tear_down(Place *place, G_GNUC_UNUSED gconstpointer data)
     for (guint i = 0; i < 500 && count_links() > 1; i++)
         g_usleep(10 * G_TIME_SPAN_MILLISECOND); /* the kernel ends a namespace in its own time */
     g_assert_cmpuint(count_links(), ==, 1);
-    netlink_free(place->host);
+    netlink_free(place->host.netlink);
 }
 
 static VmNic *make_nic(guint id, const char *host_name, const char *mac)
@@ -97,7 +97,7 @@ static gboolean ensure(Place *place, Sandbox *sandbox, const VmNic *nic)
 {
     g_autoptr(GError) error = NULL;
     gboolean created = FALSE;
-    g_assert_true(nic_ensure(place->host, sandbox, nic, &created, &error));
+    g_assert_true(nic_ensure(&place->host, sandbox, nic, &created, &error));
     g_assert_no_error(error);
     return created;
 }
@@ -106,7 +106,7 @@ static void expect_refused(Place *place, const VmNic *nic, VmdockError code, con
 {
     g_autoptr(GError) error = NULL;
     gboolean created = TRUE;
-    g_assert_false(nic_ensure(place->host, place->sandbox, nic, &created, &error));
+    g_assert_false(nic_ensure(&place->host, place->sandbox, nic, &created, &error));
     g_assert_error(error, VMDOCK_ERROR, (gint)code);
     g_assert_cmpstr(error->message, ==, sentence);
     g_assert_false(created);
@@ -177,7 +177,7 @@ static void test_ping(Place *place, G_GNUC_UNUSED gconstpointer data)
     netns_run("ip netns exec one-2 ping -c 1 -W 2 10.0.0.2");
     netns_run("ip netns exec one-1 ping -c 1 -W 2 fd00::3");
     netns_run("ip netns exec one-2 ping -c 1 -W 2 fd00::2");
-    g_assert_true(nic_remove(place->host, "one-2", theirs, NULL));
+    g_assert_true(nic_remove(&place->host, "one-2", theirs, NULL));
     g_assert_false(netns_try("ip netns exec one-1 ping -c 1 -W 1 10.0.0.3"));
 }
 
@@ -293,10 +293,11 @@ static void test_bridge(Place *place, G_GNUC_UNUSED gconstpointer data)
     expect_refused(place, nic, VMDOCK_ERROR_NO_BRIDGE,
                    "NIC 0 (one-1-0): br9 is not a bridge but a link of kind \"veth\"");
     netns_run("ip link del br9");
-    nic->bridge_type = g_strdup("openvswitch");
+    nic->bridge_type = g_strdup("openvswitch_dpdk");
     expect_refused(place, nic, VMDOCK_ERROR_UNSUPPORTED,
-                   "NIC 0 (one-1-0): bridge br9 is of type \"openvswitch\"; this version of vmdock "
-                   "plugs NICs into bridges of type \"linux\" only");
+                   "NIC 0 (one-1-0): bridge br9 is of type \"openvswitch_dpdk\"; this version of "
+                   "vmdock plugs NICs into bridges of the types \"linux\" and \"openvswitch\" "
+                   "only");
     g_assert_null(netns_link(NULL, "one-1-0"));
     g_assert_null(netns_link("one-1", "eth0"));
 }
@@ -308,7 +309,7 @@ static void test_foreign(Place *place, G_GNUC_UNUSED gconstpointer data)
     expect_refused(place, nic, VMDOCK_ERROR_NETWORK,
                    "NIC 0 (one-1-0): the host has another link of this name (kind \"bridge\", "
                    "alias \"\"), and it is not this VM's to replace");
-    g_assert_true(nic_remove(place->host, "one-1", nic, NULL));
+    g_assert_true(nic_remove(&place->host, "one-1", nic, NULL));
     expect_link(NULL, "one-1-0", "ifname", "one-1-0");
     netns_run("ip link del one-1-0");
 
@@ -317,7 +318,7 @@ static void test_foreign(Place *place, G_GNUC_UNUSED gconstpointer data)
     expect_refused(place, nic, VMDOCK_ERROR_NETWORK,
                    "NIC 0 (one-1-0): the host has another link of this name (kind \"veth\", alias "
                    "\"vmdock:one-11\"), and it is not this VM's to replace");
-    g_assert_true(nic_remove(place->host, "one-1", nic, NULL));
+    g_assert_true(nic_remove(&place->host, "one-1", nic, NULL));
     expect_link(NULL, "one-1-0", "ifname", "one-1-0");
     netns_run("ip link del one-1-0");
 }
@@ -347,7 +348,7 @@ static void test_long_name(Place *place, G_GNUC_UNUSED gconstpointer data)
     expect_link("one-1", "eth0.123456789a", "operstate", "UP");
     expect_sysctl("one-1", "net/ipv6/conf/eth0.123456789a/accept_ra", "0");
     netns_run("ip netns exec one-1 ping -c 1 -W 2 10.0.0.1");
-    g_assert_true(nic_remove(place->host, "one-1", nic, NULL));
+    g_assert_true(nic_remove(&place->host, "one-1", nic, NULL));
     g_assert_null(netns_link(NULL, "one-1234567-890"));
 }
 
@@ -356,10 +357,10 @@ static void test_remove(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_autoptr(VmNic) nic = dual_nic();
     ensure(place, place->sandbox, nic);
     g_autoptr(GError) error = NULL;
-    g_assert_true(nic_remove(place->host, "one-1", nic, &error));
+    g_assert_true(nic_remove(&place->host, "one-1", nic, &error));
     g_assert_null(netns_link(NULL, "one-1-0"));
     g_assert_null(netns_link("one-1", "eth0"));
-    g_assert_true(nic_remove(place->host, "one-1", nic, &error));
+    g_assert_true(nic_remove(&place->host, "one-1", nic, &error));
     g_assert_no_error(error);
 }
 
@@ -375,7 +376,7 @@ static void test_remove_others(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_autoptr(GPtrArray) nics = g_ptr_array_new();
     g_ptr_array_add(nics, stays);
     g_autoptr(GError) error = NULL;
-    g_assert_true(nic_remove_others(place->host, place->sandbox, nics, &error));
+    g_assert_true(nic_remove_others(&place->host, place->sandbox, nics, &error));
     g_assert_no_error(error);
     expect_link("one-1", "eth0", "ifname", "eth0");
     expect_link("one-1", "eth7", "ifname", "eth7");

@@ -80,7 +80,7 @@ static void test_shape_most(void)
 /* A host with the bridge br0 and one VM. */
 typedef struct {
     Config config;
-    Netlink *host;
+    NicHost host;
     Sandbox *sandbox;
     VmNic *nic;
 } Place;
@@ -91,7 +91,7 @@ static void set_up(Place *place, G_GNUC_UNUSED gconstpointer data)
     netns_run("ip link add br0 type bridge");
     netns_run("ip link set br0 up");
     place->config = netns_config();
-    place->host = netlink_open(&error);
+    place->host = (NicHost){netlink_open(&error), &place->config};
     place->sandbox = sandbox_ensure(&place->config, "one-1", &error);
     g_assert_no_error(error);
     place->nic = vm_nic_new();
@@ -104,13 +104,13 @@ static void set_up(Place *place, G_GNUC_UNUSED gconstpointer data)
 static void tear_down(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    g_assert_true(nic_remove(place->host, "one-1", place->nic, &error));
+    g_assert_true(nic_remove(&place->host, "one-1", place->nic, &error));
     g_assert_no_error(error);
     g_autoptr(json_t) links = netns_ip("link show");
     g_assert_cmpuint(json_array_size(links), ==, 2);
     g_assert_true(sandbox_remove(&place->config, "one-1", NULL));
     sandbox_free(place->sandbox);
-    netlink_free(place->host);
+    netlink_free(place->host.netlink);
     vm_nic_free(place->nic);
     netns_run("ip link del br0");
 }
@@ -119,7 +119,7 @@ static void ensure(Place *place)
 {
     g_autoptr(GError) error = NULL;
     gboolean created;
-    g_assert_true(nic_ensure(place->host, place->sandbox, place->nic, &created, &error));
+    g_assert_true(nic_ensure(&place->host, place->sandbox, place->nic, &created, &error));
     g_assert_no_error(error);
 }
 
@@ -249,17 +249,17 @@ static void test_foreign(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_autoptr(GError) error = NULL;
     gboolean created;
     place->nic->outbound.average = 1000000;
-    g_assert_false(nic_ensure(place->host, place->sandbox, place->nic, &created, &error));
+    g_assert_false(nic_ensure(&place->host, place->sandbox, place->nic, &created, &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NETWORK);
     g_assert_cmpstr(error->message, ==,
                     "NIC 0 (one-1-0): its bandwidth: the host has another link named qone-1-0 "
                     "(kind \"ifb\", alias \"\"), the name that the link which limits this NIC must "
                     "have");
-    g_assert_true(nic_remove(place->host, "one-1", place->nic, NULL));
+    g_assert_true(nic_remove(&place->host, "one-1", place->nic, NULL));
     g_autoptr(json_t) there = netns_link(NULL, "qone-1-0");
     g_assert_nonnull(there);
     /* a pair that was made for it goes again */
-    g_assert_false(nic_ensure(place->host, place->sandbox, place->nic, &created, NULL));
+    g_assert_false(nic_ensure(&place->host, place->sandbox, place->nic, &created, NULL));
     g_assert_null(netns_link(NULL, "one-1-0"));
     netns_run("ip link del qone-1-0");
 }
@@ -277,7 +277,7 @@ static void test_long_name(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_assert_cmpuint(strlen(name), ==, VM_IFNAME_MAX);
     expect_rate(name, 1000000, 32768, NULL);
     g_autoptr(GPtrArray) none = g_ptr_array_new();
-    g_assert_true(nic_remove_others(place->host, place->sandbox, none, NULL));
+    g_assert_true(nic_remove_others(&place->host, place->sandbox, none, NULL));
     g_autoptr(json_t) left = netns_ip("link show type ifb");
     g_assert_cmpuint(json_array_size(left), ==, 0);
 }

@@ -8,7 +8,7 @@
 /* A host with the bridge br0 and one VM without NICs. */
 typedef struct {
     Config config;
-    Netlink *host;
+    NicHost host;
     Sandbox *sandbox;
     GPtrArray *nics;
 } Place;
@@ -19,7 +19,7 @@ static void set_up(Place *place, G_GNUC_UNUSED gconstpointer data)
     netns_run("ip link add br0 type bridge");
     netns_run("ip link set br0 up");
     place->config = netns_config();
-    place->host = netlink_open(&error);
+    place->host = (NicHost){netlink_open(&error), &place->config};
     place->sandbox = sandbox_ensure(&place->config, "one-1", &error);
     g_assert_no_error(error);
     place->nics = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
@@ -30,7 +30,7 @@ static void tear_down(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_ptr_array_unref(place->nics);
     sandbox_free(place->sandbox);
     g_assert_true(sandbox_remove(&place->config, "one-1", NULL));
-    netlink_free(place->host);
+    netlink_free(place->host.netlink);
     netns_run("ip link del br0");
 }
 
@@ -56,7 +56,7 @@ static VmNic *add_nic(Place *place, guint id, const char *addresses, const char 
         g_array_append_val(nic->routes, route);
     }
     gboolean created;
-    g_assert_true(nic_ensure(place->host, place->sandbox, nic, &created, &error));
+    g_assert_true(nic_ensure(&place->host, place->sandbox, nic, &created, &error));
     g_assert_no_error(error);
     return nic;
 }
@@ -134,7 +134,7 @@ static void test_change(Place *place, G_GNUC_UNUSED gconstpointer data)
     expect_rules("10.0.1.3>1007");
     g_array_index(nic->addresses, VmAddress, 0) = netns_address("10.0.1.5/24");
     gboolean created;
-    g_assert_true(nic_ensure(place->host, place->sandbox, nic, &created, NULL));
+    g_assert_true(nic_ensure(&place->host, place->sandbox, nic, &created, NULL));
     settle(place);
     expect_rules("10.0.1.5>1007");
     expect_way("10.0.1.5", "10.0.1.1", "eth7");
@@ -151,7 +151,7 @@ static void test_ip6_off(Place *place, G_GNUC_UNUSED gconstpointer data)
     VmNic *nic = add_nic(place, 1, "10.0.0.3/24 fd00::3/64", "");
     nic->ip6_mode = VM_IP6_OFF;
     gboolean created;
-    g_assert_true(nic_ensure(place->host, place->sandbox, nic, &created, NULL));
+    g_assert_true(nic_ensure(&place->host, place->sandbox, nic, &created, NULL));
     settle(place);
     expect_rules("10.0.0.3>1001");
 }
