@@ -64,6 +64,9 @@ typedef struct {
     gint bridge_nf[2];   /* iptables, ip6tables; -1 = not loaded */
     DoctorText rules[2]; /* `iptables -S`, `ip6tables -S` */
     DoctorText nft;      /* `nft -j list ruleset` */
+    gboolean ovs_serves; /* somebody seems to listen */
+    guint ovs_vms;       /* that have a NIC on a bridge of Open vSwitch */
+    DoctorText ovs;      /* its version, "" when it does not tell */
 
     gchar *netns_path; /* the netns directory with links resolved */
     gboolean same_mounts;

@@ -172,10 +172,27 @@ static void judge_nft(const DoctorFacts *facts, GPtrArray *findings)
                    "no forward chain of nftables' own drops by policy");
 }
 
+static void judge_ovs(const DoctorFacts *facts, GPtrArray *findings)
+{
+    const char *const id = "network.openvswitch", *const title = "Open vSwitch";
+    if (facts->ovs_vms == 0 && !facts->ovs_serves)
+        return;
+    if (facts->ovs.text)
+        doctor_say(findings, DOCTOR_OK, id, title, NULL,
+                   "version %s answers; %u VMs have NICs on it",
+                   *facts->ovs.text ? facts->ovs.text : "unknown", facts->ovs_vms);
+    else
+        doctor_say(findings, facts->ovs_vms > 0 ? DOCTOR_FAIL : DOCTOR_WARN, id, title,
+                   "install openvswitch-switch, start it, and look at [openvswitch] in vmdock.conf",
+                   "%u VMs have NICs on it, and it cannot be asked: %s", facts->ovs_vms,
+                   facts->ovs.unknown);
+}
+
 void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
 {
     judge_bridges(facts, findings);
     judge_forward(facts, 0, findings);
     judge_forward(facts, 1, findings);
     judge_nft(facts, findings);
+    judge_ovs(facts, findings);
 }

@@ -254,7 +254,7 @@ void doctor_facts_free(DoctorFacts *facts)
         path_clear(paths[i]);
     DoctorText *texts[] = {
         &facts->cgroup_controllers, &facts->rules[0],      &facts->rules[1], &facts->nft,
-        &facts->own_mounts,         &facts->engine_mounts, &facts->sudo};
+        &facts->own_mounts,         &facts->engine_mounts, &facts->sudo,     &facts->ovs};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         text_clear(texts[i]);
     gchar *strings[] = {

@@ -6,7 +6,9 @@
 #include "file.h"
 #include "netlink.h"
 #include "nic.h"
+#include "ovs.h"
 #include "samples.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -277,9 +279,34 @@ static void probe_bridges(DoctorFacts *facts)
     }
 }
 
+static gboolean is_on_ovs(const Config *config, const char *deploy_id)
+{
+    g_autoptr(VmSpec) spec = state_load(config, deploy_id, NULL);
+    for (guint i = 0; spec && i < spec->nics->len; i++) {
+        const VmNic *nic = g_ptr_array_index(spec->nics, i);
+        if (g_strcmp0(nic->bridge_type, "openvswitch") == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void probe_ovs(DoctorFacts *facts)
+{
+    g_autoptr(GPtrArray) ids = state_list(facts->config, NULL);
+    for (guint i = 0; ids && i < ids->len; i++)
+        facts->ovs_vms += is_on_ovs(facts->config, g_ptr_array_index(ids, i));
+    facts->ovs_serves = ovs_serves(facts->config);
+    if (facts->ovs_vms == 0 && !facts->ovs_serves)
+        return;
+    g_autoptr(GError) error = NULL;
+    facts->ovs.text = ovs_version(facts->config, &error);
+    facts->ovs.unknown = error ? g_strdup(error->message) : NULL;
+}
+
 void doctor_probe_network(DoctorFacts *facts)
 {
     probe_bridges(facts);
+    probe_ovs(facts);
     facts->bridge_nf[0] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-iptables");
     facts->bridge_nf[1] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
     static const char *const iptables[] = {"iptables", "-w", "5", "-S", NULL};

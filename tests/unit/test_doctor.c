@@ -370,6 +370,21 @@ CHANGE(bridge_stp_unknown)
 {
     ((DoctorBridge *)facts->bridges->pdata[1])->stp = -1;
 }
+CHANGE(ovs_answers)
+{
+    facts->ovs_vms = 2;
+    set_text(&facts->ovs.text, "3.1.0");
+}
+CHANGE(ovs_gone)
+{
+    facts->ovs_vms = 2;
+    facts->ovs.unknown = g_strdup("cannot run /usr/bin/ovs-vsctl");
+}
+CHANGE(ovs_silent)
+{
+    facts->ovs_serves = TRUE;
+    facts->ovs.unknown = g_strdup("Open vSwitch did not answer within 5000 ms");
+}
 CHANGE(forward_drop)
 {
     set_text(&facts->rules[0].text, DOCKER_RULES);
@@ -563,6 +578,9 @@ static const struct {
     CASE(bridge_full, "network.bridge-ports", WARN, "onebr0 is full"),
     CASE(bridge_stp, "network.stp", WARN, "for 30 s"),
     CASE(bridge_stp_unknown, "network.stp", NOTE, "cannot be looked at"),
+    CASE(ovs_answers, "network.openvswitch", OK, "version 3.1.0 answers; 2 VMs"),
+    CASE(ovs_gone, "network.openvswitch", FAIL, "cannot run /usr/bin/ovs-vsctl"),
+    CASE(ovs_silent, "network.openvswitch", WARN, "did not answer"),
     CASE(forward_drop, "network.forward4", FAIL, "dies on onebr0"),
     CASE(forward_drop, "network.forward4", FAIL, "iptables -A opennebula -j ACCEPT"),
     CASE(forward_drop6, "network.forward6", FAIL, "ip6tables -A opennebula -j ACCEPT"),
