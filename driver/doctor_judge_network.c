@@ -179,12 +179,12 @@ static void judge_ovs(const DoctorFacts *facts, GPtrArray *findings)
         return;
     if (facts->ovs.text)
         doctor_say(findings, DOCTOR_OK, id, title, NULL,
-                   "version %s answers; %u VMs have NICs on it",
+                   "version %s answers; VMs with NICs on it: %u",
                    *facts->ovs.text ? facts->ovs.text : "unknown", facts->ovs_vms);
     else
         doctor_say(findings, facts->ovs_vms > 0 ? DOCTOR_FAIL : DOCTOR_WARN, id, title,
                    "install openvswitch-switch, start it, and look at [openvswitch] in vmdock.conf",
-                   "%u VMs have NICs on it, and it cannot be asked: %s", facts->ovs_vms,
+                   "VMs with NICs on it: %u; it cannot be asked: %s", facts->ovs_vms,
                    facts->ovs.unknown);
 }
 

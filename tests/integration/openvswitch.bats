@@ -13,6 +13,7 @@ readonly SWITCH=$LAB_DIR/openvswitch OVS_RUN=/run/openvswitch
 setup_file() {
     lab_ready
     front_end_ready
+    cp "$SOURCES/tests/lib/vnmmad.rb" "$REMOTES/vnm/"
     switch_start
     ovs-vsctl add-br ovsbr0 -- set Bridge ovsbr0 datapath_type=netdev
     ip addr add 10.9.5.1/24 dev ovsbr0
@@ -197,7 +198,7 @@ moved() {
 }
 
 @test "a deploy that fails later leaves no port" {
-    fails_with ENGINE_REFUSED "executable file not found" deploy_switched 41 "$FIRST" command=/no/such
+    fails_with ENGINE_REFUSED "executable file not found" deploy_switched 41 "$FIRST" command=no-such
     all_gone
 }
 
@@ -307,6 +308,13 @@ deploy_told() {
     purged 41
 }
 
+# rate SANDBOX|host LINK: of the bucket that shapes what leaves it, in bytes per second.
+rate() {
+    local where=()
+    [ "$1" = host ] || where=(in_sandbox "$1")
+    "${where[@]}" tc -j qdisc show dev "$2" root | jq '.[] | select(.kind == "tbf") | .options.rate'
+}
+
 @test "limits: what the guest sends is held at its end, and a restart of the switch changes nothing" {
     local limits
     limits=$(element INBOUND_AVG_BW 500; element OUTBOUND_AVG_BW 250)
@@ -314,11 +322,37 @@ deploy_told() {
     switch_end ovs-vswitchd
     vswitchd_start
     ovs-vsctl set Port one-41-0 external_ids:touched=yes
-    same "$(tc -j qdisc show dev one-41-0 root | jq '.[] | select(.kind == "tbf") | .options.rate')" 500000
-    same "$(in_sandbox 41 tc -j qdisc show dev eth0 root | jq '.[] | select(.kind == "tbf") | .options.rate')" 250000
+    same "$(rate host one-41-0) $(rate 41 eth0)" "500000 250000"
     refused ip link show qone-41-0
     deploy_switched 41 "$FIRST"
-    same "$(in_sandbox 41 tc -j qdisc show dev eth0 | jq '[.[] | select(.kind == "tbf")] | length')" 0
+    same "$(rate host one-41-0)$(rate 41 eth0)" ""
+    purged 41
+}
+
+@test "set_qos: new limits, both ways, while it runs" {
+    deploy_switched 41 "$FIRST"
+    as_oneadmin -c "ruby $REMOTES/vnm/vnmmad.rb $REMOTES/vnm/vnmmad-load.d/onedock.rb onedock set_qos one-41 \
+        nic_id=0 target=one-41-0 inbound_avg_bw=300 outbound_avg_bw=200"
+    same "$(rate host one-41-0) $(rate 41 eth0)" "300000 200000"
+    as_oneadmin -c "ruby $REMOTES/vnm/vnmmad.rb $REMOTES/vnm/vnmmad-load.d/onedock.rb onedock set_qos one-41 \
+        nic_id=0 target=one-41-0"
+    same "$(rate host one-41-0)$(rate 41 eth0)" ""
+    purged 41
+}
+
+@test "explain names the bridge's type, and what belongs to the network driver is no news" {
+    local told
+    told=$(vm_xml 41 "$FIRST" | on_switch |
+        sed "s|</NIC>|$(element VLAN_ID 7)$(element OVS_BRIDGE_CONF stp_enable=true)</NIC>|" | vmdock explain -)
+    has "$told" openvswitch
+    has_not "$told" OVS_BRIDGE_CONF
+}
+
+@test "doctor sees the switch, and that it is gone" {
+    vm_xml 41 "$FIRST" | on_switch | vmdock deploy -
+    has "$(vmdock doctor || true)" "VMs with NICs on it: 1"
+    has "$(vmdock --config "$(config_with '[openvswitch]' 'socket = /run/nowhere.sock')" doctor || true)" \
+        "VMs with NICs on it: 1; it cannot be asked: Open vSwitch: unix:/run/nowhere.sock: database connection failed"
     purged 41
 }
 

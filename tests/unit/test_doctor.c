@@ -578,7 +578,7 @@ static const struct {
     CASE(bridge_full, "network.bridge-ports", WARN, "onebr0 is full"),
     CASE(bridge_stp, "network.stp", WARN, "for 30 s"),
     CASE(bridge_stp_unknown, "network.stp", NOTE, "cannot be looked at"),
-    CASE(ovs_answers, "network.openvswitch", OK, "version 3.1.0 answers; 2 VMs"),
+    CASE(ovs_answers, "network.openvswitch", OK, "version 3.1.0 answers; VMs with NICs on it: 2"),
     CASE(ovs_gone, "network.openvswitch", FAIL, "cannot run /usr/bin/ovs-vsctl"),
     CASE(ovs_silent, "network.openvswitch", WARN, "did not answer"),
     CASE(forward_drop, "network.forward4", FAIL, "dies on onebr0"),
