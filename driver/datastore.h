@@ -64,3 +64,9 @@ gboolean datastore_push(const Datastore *datastore, const char *archive, const c
 /* Deletes those tags of REF's repository that begin with PREFIX. */
 gboolean datastore_drop_tags(const Datastore *datastore, const ImageRef *ref, const char *prefix,
                              GError **error);
+/* The digest that REF has now, if its repository is one that the datastore made for an image; else
+ * NULL, as for a registry that does not know it. */
+gchar *datastore_own_digest(const Datastore *datastore, const ImageRef *ref, GError **error);
+/* Deletes the manifest DIGEST of REF's repository, unless a tag stands for it. */
+gboolean datastore_drop_unnamed(const Datastore *datastore, const ImageRef *ref, const char *digest,
+                                GError **error);

@@ -30,3 +30,28 @@ gboolean datastore_drop_tags(const Datastore *datastore, const ImageRef *ref, co
             return FALSE;
     return tags != NULL;
 }
+
+gchar *datastore_own_digest(const Datastore *datastore, const ImageRef *ref, GError **error)
+{
+    const char *registry = datastore->message->registry;
+    if (g_strcmp0(ref->tag, DATASTORE_TAG) != 0 || !registry ||
+        !datastore_repository_is_own(ref, registry, NULL))
+        return NULL;
+    g_autoptr(DatastoreSession) session = datastore_session_new(datastore, error);
+    return session ? datastore_digest(session, ref, NULL, error) : NULL;
+}
+
+gboolean datastore_drop_unnamed(const Datastore *datastore, const ImageRef *ref, const char *digest,
+                                GError **error)
+{
+    g_autoptr(DatastoreSession) session = datastore_session_new(datastore, error);
+    g_auto(GStrv) tags = session ? datastore_tags(session, ref, error) : NULL;
+    if (!tags)
+        return FALSE;
+    for (gsize i = 0; tags[i]; i++) {
+        g_autofree gchar *now = datastore_digest(session, ref, tags[i], error);
+        if (!now || strcmp(now, digest) == 0)
+            return now != NULL;
+    }
+    return datastore_delete(session, ref, NULL, digest, error);
+}

@@ -3,10 +3,7 @@
 #include "front_tm.h"
 
 #include "driver/autoptr.h"
-<<<<<<< HEAD
 #include "driver/datastore.h"
-    =======
->>>>>>> 1f825fd (What a persistent image was before goes from its own repository once it has been replaced)
 #include "driver/datastore_source.h"
 #include "driver/error.h"
 #include "driver/image_archive.h"
@@ -19,16 +16,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-    /* ---- disk 0 of a VM that is on the front end
-       --------------------------------------------------*/
+/* ---- disk 0 of a VM that is on the front end
+   --------------------------------------------------*/
 
-    typedef struct {
+typedef struct {
     const Front *front;
     const TmPlace *place;
     const TmSource *source;
     const char *vmid, *datastore;
     const char *snapshot; /* "-1" = the disk as it is */
-    const char *datastore;
 } Put;
 
 static gboolean is_snapshot(const Put *put)
@@ -83,67 +79,24 @@ static gboolean push_stored(const Put *put, const char *archive, GError **error)
 
 /*
  * A registry keeps the manifest that a tag stood for, and its layers, for good: nobody can list it
- * any more. So the one that a persistent image was before goes once the image is another one. Only
- * in a repository that the datastore made for the image alone, and only while the image has no
- * snapshots: one of those may be that manifest. Best effort, as the new image is there.
+ * any more. So the one that a persistent image was before goes once the image is another one,
+ * unless a snapshot is that manifest. Best effort: the new image is there.
  */
-typedef struct {
-    const Put *put;
-    const ImageRef *ref;
-    gchar *digest; /* of the image before, NULL for nothing to remove */
-} Replaced;
-
-static gchar *ask_registry(const Replaced *replaced, const char *command, const char *option,
-                           const char *suffix, GError **error)
+static gchar *look_before(const Put *put, const ImageRef *ref)
 {
-    const ImageRef *ref = replaced->ref;
-    gboolean loopback =
-        g_str_has_prefix(ref->registry, "127.") || g_str_has_prefix(ref->registry, "localhost");
-    g_autofree gchar *name =
-        g_strconcat("docker://", ref->registry, "/", ref->repository, suffix, NULL);
-    const char *const skopeo[] = {
-        "skopeo", command, loopback ? "--tls-verify=false" : "--tls-verify=true",
-        name,     option,  NULL};
-    const Front *front = replaced->put->front;
-    return front_ask(front, NULL, skopeo, front->config->transfer_command_ms, error);
+    g_autoptr(DatastoreMessage) message = tm_datastore(put->front, put->datastore, NULL);
+    const Datastore datastore = {.config = put->front->config, .message = message};
+    return message ? datastore_own_digest(&datastore, ref, NULL) : NULL;
 }
 
-static gchar *digest_now(const Replaced *replaced)
+static void drop_before(const Put *put, const ImageRef *ref, const char *before)
 {
-    gchar *digest =
-        ask_registry(replaced, "inspect", "--format={{.Digest}}", ":" DATASTORE_TAG, NULL);
-    return digest ? g_strstrip(digest) : NULL;
-}
-
-static gboolean is_made_by_datastore(const Put *put, const ImageRef *ref)
-{
-    if (!ref || g_strcmp0(ref->tag, DATASTORE_TAG) != 0)
-        return FALSE;
-    g_autofree gchar *registry =
-        tm_cloud_value(put->front, "onedatastore", put->datastore, "/DATASTORE/TEMPLATE/REGISTRY");
-    return registry && datastore_repository_is_own(ref, registry, NULL);
-}
-
-static gboolean has_other_tags(const Replaced *replaced)
-{
-    g_autofree gchar *text = ask_registry(replaced, "list-tags", NULL, "", NULL);
-    g_autoptr(json_t) root = text ? json_loads(text, 0, NULL) : NULL;
-    const json_t *tags = json_object_get(root, "Tags");
-    return json_array_size(tags) != 1 ||
-           g_strcmp0(json_string_value(json_array_get(tags, 0)), DATASTORE_TAG) != 0;
-}
-
-static void remove_replaced(const Replaced *replaced)
-{
-    g_autofree gchar *now = replaced->digest ? digest_now(replaced) : NULL;
-    if (!now || strcmp(now, replaced->digest) == 0 || has_other_tags(replaced))
-        return;
-    g_autofree gchar *suffix = g_strconcat("@", replaced->digest, NULL);
     g_autoptr(GError) failure = NULL;
-    g_autofree gchar *done = ask_registry(replaced, "delete", NULL, suffix, &failure);
-    if (!done)
-        log_info("VM %s: what %s was before stays in the registry: %s", replaced->put->vmid,
-                 replaced->put->source->text, failure->message);
+    g_autoptr(DatastoreMessage) message = tm_datastore(put->front, put->datastore, &failure);
+    const Datastore datastore = {.config = put->front->config, .message = message};
+    if (!message || !datastore_drop_unnamed(&datastore, ref, before, &failure))
+        log_info("VM %s: what %s was before stays in the registry: %s", put->vmid,
+                 put->source->text, failure->message);
 }
 
 /* ---- mvds and cpds ----------------------------------------------------------------------------*/
@@ -163,7 +116,24 @@ static gboolean put_image(const Put *put, gboolean reference, GError **error)
     return reference ? push_stored(put, archive, error) : copy_stored(put, archive, error);
 }
 
-<<<<<<< HEAD
+static gboolean put_root(const Put *put, GError **error)
+{
+    gboolean reference = put->source->kind == TM_REFERENCE;
+    g_autoptr(ImageRef) ref = reference ? image_ref_parse(put->source->text, error) : NULL;
+    if (reference && (!ref || ref->digest))
+        return ref ? tm_refuse(error,
+                               "%s is fixed to a digest: what VM %s wrote cannot be put in its "
+                               "place",
+                               put->source->text, put->vmid)
+                   : FALSE;
+    g_autofree gchar *before = reference ? look_before(put, ref) : NULL;
+    if (!put_image(put, reference, error))
+        return FALSE;
+    if (before)
+        drop_before(put, ref, before);
+    return TRUE;
+}
+
 /* ---- the snapshots of a persistent image ------------------------------------------------------*/
 
 static gboolean put_snapshot(const Put *put, const char *number, GError **error)
@@ -222,27 +192,6 @@ static gboolean put_snapshots(const Put *put, GError **error)
 
 /* ---- disks that are files ---------------------------------------------------------------------*/
 
-=======
-static gboolean put_root(const Put *put, GError **error)
-{
-    gboolean reference = put->source->kind == TM_REFERENCE;
-    g_autoptr(ImageRef) ref = reference ? image_ref_parse(put->source->text, error) : NULL;
-    if (reference && (!ref || ref->digest))
-        return ref ? tm_refuse(error,
-                               "%s is fixed to a digest: what VM %s wrote cannot be put in its "
-                               "place",
-                               put->source->text, put->vmid)
-                   : FALSE;
-    Replaced replaced = {.put = put, .ref = ref};
-    g_autofree gchar *before = is_made_by_datastore(put, ref) ? digest_now(&replaced) : NULL;
-    replaced.digest = before;
-    if (!put_image(put, reference, error))
-        return FALSE;
-    remove_replaced(&replaced);
-    return TRUE;
-}
-
->>>>>>> 1f825fd (What a persistent image was before goes from its own repository once it has been replaced)
 static gboolean is_live(const Put *put)
 {
     g_autofree gchar *state = tm_vm_value(put->front, put->vmid, "/VM/LCM_STATE");
@@ -280,16 +229,11 @@ gboolean front_tm_mvds(Front *front, int argc, char **argv, GError **error)
         return front_usage(error, "tm mvds HOST:PLACE SOURCE VMID DATASTORE");
     g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[3], error);
     g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[4], error) : NULL;
-<<<<<<< HEAD
     Put put = {front, place, source, argv[3], argv[4], "-1"};
     if (!source)
         return FALSE;
     gboolean root = source->kind != TM_FILE && place->disk == 0;
     return (!root || put_snapshots(&put, error)) && put_back(&put, error);
-=======
-    Put put = {front, place, source, argv[3], "-1", argv[4]};
-    return source && put_back(&put, error);
->>>>>>> 1f825fd (What a persistent image was before goes from its own repository once it has been replaced)
 }
 
 /* cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE: the same into an image of its own; SNAPSHOT is -1
@@ -300,11 +244,7 @@ gboolean front_tm_cpds(Front *front, int argc, char **argv, GError **error)
         return front_usage(error, "tm cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE");
     g_autoptr(TmPlace) place = tm_place_parse(argv[1], argv[4], error);
     g_autoptr(TmSource) source = place ? tm_source_parse(argv[2], argv[5], error) : NULL;
-<<<<<<< HEAD
     Put put = {front, place, source, argv[4], argv[5], argv[3]};
-=======
-    Put put = {front, place, source, argv[4], argv[3], argv[5]};
->>>>>>> 1f825fd (What a persistent image was before goes from its own repository once it has been replaced)
     return source && (!is_snapshot(&put) || tm_number(argv[3], "snapshot's number", error)) &&
            put_back(&put, error);
 }
