@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -300,11 +301,25 @@ static gpointer name_thread(gpointer data)
     return NULL;
 }
 
-void context_set_hostname(const VmSpec *spec, gint pid)
+/* The number may be another process's by now: the host's own name is never touched. */
+static int open_uts(gint pid)
 {
     g_autofree gchar *path = g_strdup_printf("/proc/%d/ns/uts", pid);
-    Naming naming = {.name = spec->hostname};
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat theirs, own;
+    if (fd < 0 || fstat(fd, &theirs) < 0 || stat("/proc/self/ns/uts", &own) < 0)
+        return -1;
+    if (theirs.st_ino == own.st_ino && theirs.st_dev == own.st_dev) {
+        errno = ESRCH;
+        return -1;
+    }
+    return steal_fd(&fd);
+}
+
+void context_set_hostname(const VmSpec *spec, gint pid)
+{
+    Naming naming = {.name = spec->hostname};
+    autofd int fd = open_uts(pid);
     naming.namespace = fd;
     if (fd < 0)
         naming.err = errno;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the cloud tells a guest, and has done in it: text, archives, images. */
 #include "driver/account.h"
+#include "driver/context.h"
 #include "driver/context_image.h"
 #include "driver/context_sh.h"
 #include "driver/error.h"
@@ -11,6 +12,8 @@
 #include <crypt.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <limits.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -244,6 +247,21 @@ static void test_alias_detached(void)
         const VmNic *nic = spec->nics->pdata[0];
         g_assert_cmpuint(nic->addresses->len, ==, told ? 2 : 1);
     }
+}
+
+/* The number of a container's process may be one of the host's by now. */
+static void test_hostname(void)
+{
+    char before[HOST_NAME_MAX + 1] = "", after[HOST_NAME_MAX + 1] = "";
+    if (unshare(CLONE_NEWUTS) < 0) {
+        g_test_skip("no UTS namespace of its own");
+        return;
+    }
+    g_autoptr(VmSpec) spec = spec_of("<SET_HOSTNAME>other</SET_HOSTNAME>");
+    g_assert_cmpint(gethostname(before, sizeof before), ==, 0);
+    context_set_hostname(spec, getpid());
+    g_assert_cmpint(gethostname(after, sizeof after), ==, 0);
+    g_assert_cmpstr(before, ==, after);
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------
@@ -566,6 +584,7 @@ int main(int argc, char **argv)
     g_test_add_func("/context/account/shadow", test_shadow);
     g_test_add_func("/context/account/find", test_accounts);
     g_test_add_func("/context/account/hash", test_hash);
+    g_test_add_func("/context/hostname", test_hostname);
     g_test_add_func("/context/account/keys", test_keys);
     g_test_add_func("/context/tar", test_tar);
     g_test_add_func("/context/tar/paths", test_paths);
