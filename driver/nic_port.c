@@ -166,7 +166,7 @@ GPtrArray *nic_port_strays(const NicHost *host, GError **error)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const NicPort ports[] = {
+static const NicPort kinds[] = {
     {"linux", FALSE, linux_find, linux_plug},
     {"openvswitch", TRUE, ovs_find, plug_into_ovs},
 };
@@ -174,9 +174,9 @@ static const NicPort ports[] = {
 const NicPort *nic_port(const VmNic *nic, GError **error)
 {
     const char *type = nic->bridge_type && *nic->bridge_type ? nic->bridge_type : "linux";
-    for (gsize i = 0; i < G_N_ELEMENTS(ports); i++)
-        if (strcmp(type, ports[i].type) == 0)
-            return &ports[i];
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (strcmp(type, kinds[i].type) == 0)
+            return &kinds[i];
     g_set_error(
         error, VMDOCK_ERROR, VMDOCK_ERROR_UNSUPPORTED,
         "bridge %s is of type \"%s\"; this version of vmdock plugs NICs into bridges of the "
