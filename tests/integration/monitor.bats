@@ -330,12 +330,11 @@ exec_record() {
 }
 
 @test "vm/status: a VM whose container is being exchanged, by an action that was killed, is not missing" {
-    local n
     deploy 60 nic=lab0,10.9.0.60
     same "$(told)" "60 RUNNING"
     docker rename one-60 one-60.old
     touch "$STATE/one-60/swap"
-    for n in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         same "$(told)" ""
     done
     vmdock gc
