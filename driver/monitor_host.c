@@ -7,6 +7,7 @@
 #include "file.h"
 #include "interrupt.h"
 #include "log.h"
+#include "root_size.h"
 #include "samples.h"
 #include "vm_list.h"
 
@@ -236,6 +237,9 @@ static gboolean read_engine(Host *host, HostSystem *system, GError **error)
     system->engine_api = g_strdup(version->api_version);
     g_autofree gchar *mounts = read_proc("/proc/self/mountinfo", NULL);
     system->holds_size = doctor_storage_holds(info, mounts, &system->storage, &system->storage_on);
+    const char *folder = json_string_value(json_object_get(info, "DockerRootDir"));
+    if (system->holds_size && folder)
+        root_size_keep(host->config, system->storage, folder);
     return TRUE;
 }
 

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "file.h"
 #include "log.h"
+#include "root_size.h"
 #include "spec_opennebula.h"
 #include "swap.h"
 #include "vm_list.h"
@@ -89,6 +90,8 @@ gboolean monitor_vm_status(Host *host, const char *host_id, guint64 sync_s, Moni
     g_autoptr(GPtrArray) vms = lock >= 0 ? list_vms(host, error) : NULL;
     if (!vms)
         return FALSE;
+    /* Every few seconds: so long a VM may be held to no size after a container has gone. */
+    root_size_recount(host->config);
     g_autoptr(StatusStore) store = status_store_load(host->config, host_id);
     StatusTimes times = {
         .now_s = sample_clock() / G_USEC_PER_SEC,

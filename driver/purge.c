@@ -6,6 +6,7 @@
 #include "error.h"
 #include "exec.h"
 #include "network.h"
+#include "root_size.h"
 #include "state.h"
 #include "swap.h"
 #include "volume.h"
@@ -39,7 +40,9 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error)
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
     if (!lock)
         return FALSE;
-    if (purge_locked(host, deploy_id, error))
+    gboolean done = purge_locked(host, deploy_id, error);
+    root_size_recount(host->config);
+    if (done)
         return TRUE;
     g_prefix_error(error, "VM %s: ", deploy_id);
     return FALSE;

@@ -31,6 +31,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RootSize, root_size_free)
 gchar *root_size_create(RootSize *size, Engine *engine, const char *name, const char *image,
                         json_t *body, GError **error);
 
+/*
+ * btrfs may lose count when the engine removes a container, and holds nobody to a size until all is
+ * counted anew: this has the kernel begin that, where it is needed. Cheap, and for every probe.
+ */
+void root_size_recount(const Config *config);
+/* Keeps for it that the engine has its roots, by the storage DRIVER, in FOLDER. */
+void root_size_keep(const Config *config, const char *driver, const char *folder);
+
 /* What the storage DRIVER is to be told for a root of WANTED bytes, made of an image of IMAGE
  * bytes. It always leaves the VM enough room to start. Pure. */
 gint64 root_size_limit(const char *driver, gint64 wanted, gint64 image);

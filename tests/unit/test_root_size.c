@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* SIZE of disk 0: what a storage is told, and what becomes of an engine that refuses it. */
 #include "driver/error.h"
+#include "driver/file.h"
 #include "driver/log.h"
 #include "driver/root_size.h"
 #include "tests/lib/fake_engine.h"
@@ -12,7 +13,8 @@ enum { MB = 1 << 20 };
 #define ID                   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 #define BTRFS                                                                                      \
-    ANSWER("200 OK", "{\"Driver\":\"btrfs\",\"DriverStatus\":[[\"Build Version\",\"Btrfs v6\"]]}")
+    ANSWER("200 OK", "{\"Driver\":\"btrfs\",\"DockerRootDir\":\"/"                                 \
+                     "nonexistent\",\"DriverStatus\":[[\"Build Version\",\"Btrfs v6\"]]}")
 #define VFS     ANSWER("200 OK", "{\"Driver\":\"vfs\",\"DriverStatus\":null}")
 #define IMAGE   ANSWER("200 OK", "{\"Id\":\"sha256:1\",\"Size\":10485760}")
 #define CREATED ANSWER("201 Created", "{\"Id\":\"" ID "\"}")
@@ -41,6 +43,7 @@ static void set_up(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
                              .engine_kind = (gchar *)"docker",
                              .engine_credentials = (gchar *)"/nonexistent/registry.json",
                              .engine_max_answer = MB,
+                             .run_dir = g_dir_make_tmp("root-size-XXXXXX", NULL),
                              .engine_connect_ms = 2000,
                              .engine_request_ms = 5000,
                              .engine_create_ms = 5000};
@@ -62,6 +65,8 @@ static void tear_down(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     vm_spec_free(bench->spec);
     json_decref(bench->body);
     g_string_free(bench->log, TRUE);
+    file_remove_tree(bench->config.run_dir, NULL);
+    g_free(bench->config.run_dir);
     g_clear_error(&bench->error);
 }
 
@@ -83,6 +88,10 @@ static void test_told(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_cmpstr(id, ==, ID);
     g_assert_nonnull(strstr(last, "\"StorageOpt\":{\"size\":\"67108864\"}"));
     g_assert_cmpstr(bench->log->str, ==, "");
+    /* for the probes, which ask no engine */
+    g_autofree gchar *kept = g_build_filename(bench->config.run_dir, "monitor", "btrfs", NULL);
+    g_autofree gchar *folder = file_read(kept, 100, NULL, NULL);
+    g_assert_cmpstr(folder, ==, "/nonexistent");
 }
 
 static void test_refused(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
