@@ -101,7 +101,7 @@ poll_is() {
         one_deploy 60 nic=nobridge,10.9.0.60 || status=$?
         [ "$status" -ne 0 ]
         [ "$status" -ne 42 ]
-        sentence=$(message | sed 's/ *$//')
+        sentence=$(message | sed 's/[. ]*$//')
         has "$sentence" nobridge || fail "version $version: $(cat "$ERR")"
         # the same sentence for all, without what belongs to one version's form
         first=${first:-$sentence}
