@@ -93,6 +93,7 @@ static gboolean send_call(DockerEngine *docker, const char *api, const DockerCal
         .begin = after(began, call->begin_ms),
         .stall_ms = call->stall_ms,
         .sink = call->sink,
+        .capped = call->capped,
         .data = call->data,
     };
     return engine_http_send(docker->http, &request, answer, error);
@@ -318,20 +319,27 @@ static EngineContainer *docker_inspect(Engine *engine, const char *name_or_id, G
     return docker_parse_inspect(answer.body->str, answer.body->len, error);
 }
 
+static gboolean take_list(const char *bytes, gsize length, gpointer reader, GError **error)
+{
+    return docker_list_feed(reader, bytes, length, error);
+}
+
 static GPtrArray *docker_list(Engine *engine, const char *label, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
     g_autoptr(json_t) filters = label ? json_pack("{s:[s]}", "label", label) : json_object();
     g_autofree char *text = json_dumps(filters, JSON_COMPACT);
     g_autofree gchar *path = docker_path("/containers/json?all=1&filters=", text, NULL);
+    g_autoptr(DockerList) reader = docker_list_new();
     DockerCall call = {.method = "GET",
                        .path = path,
                        .any_version = TRUE,
-                       .timeout_ms = docker->config->engine_poll_ms};
+                       .timeout_ms = docker->config->engine_poll_ms,
+                       .sink = take_list,
+                       .capped = TRUE,
+                       .data = reader};
     g_auto(HttpAnswer) answer = {0};
-    if (!docker_ask(docker, &call, &answer, error))
-        return NULL;
-    return docker_parse_list(answer.body->str, answer.body->len, error);
+    return docker_ask(docker, &call, &answer, error) ? docker_list_end(reader, error) : NULL;
 }
 
 static gboolean docker_update(Engine *engine, const char *id, const json_t *body, GError **error)

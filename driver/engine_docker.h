@@ -27,6 +27,7 @@ typedef struct {
     guint64 stall_ms;      /* longest silence in the answer; 0 = any */
     const char *registry_auth;
     HttpSink sink;
+    gboolean capped;   /* HttpRequest's */
     HttpSource source; /* gives the body instead: a tar */
     gpointer data;
 } DockerCall;

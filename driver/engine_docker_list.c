@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The engine's list of containers, a kilobyte of JSON for each, of which seven values are kept. It
- * is read as it is walked through: to build the document first takes ten times as long, and that is
+ * is read as it arrives: to build the document first takes ten times as long, and that would be
  * most of what a poll of a hundred VMs computes.
  */
 #include "engine_docker_parse.h"
@@ -23,7 +23,8 @@ typedef enum {
 /* How many objects and arrays are open around a value. */
 enum { DOCUMENT, ELEMENT, VALUE, INNER };
 
-typedef struct {
+struct DockerList {
+    yajl_handle parser;
     GPtrArray *list;
     EngineContainer *container; /* the one that is read, NULL between two */
     gchar *state;               /* as its object says */
@@ -32,17 +33,18 @@ typedef struct {
     Field inside; /* FIELD_NAMES in that array, FIELD_LABELS in that object, else FIELD_OTHER */
     gchar *label; /* the key whose value comes next */
     GError *error;
-} Reader;
+};
 
-static void reader_clear(Reader *reader)
+void docker_list_free(DockerList *reader)
 {
+    yajl_free(reader->parser);
     g_clear_pointer(&reader->list, g_ptr_array_unref);
     g_clear_pointer(&reader->container, engine_container_free);
     g_free(reader->state);
     g_free(reader->label);
     g_clear_error(&reader->error);
+    g_free(reader);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reader, reader_clear)
 
 /* A copy that is valid UTF-8 and holds no NUL: labels come from images, and yajl passes both on. */
 static gchar *copy_text(const guchar *text, size_t length)
@@ -57,7 +59,7 @@ static void take(gchar **to, gchar *text)
 }
 
 /* A value of this kind can stand here: the document is an array, and its elements are objects. */
-static gboolean may_begin(Reader *reader, gboolean array, gboolean object)
+static gboolean may_begin(DockerList *reader, gboolean array, gboolean object)
 {
     if (reader->depth == DOCUMENT && !array)
         return docker_garbled(&reader->error, "no list of containers");
@@ -83,7 +85,7 @@ static int on_double(void *data, double value G_GNUC_UNUSED)
 
 static int on_integer(void *data, long long value)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     if (reader->depth == VALUE && reader->field == FIELD_CREATED)
         reader->container->created = value;
     return may_begin(reader, FALSE, FALSE);
@@ -98,7 +100,7 @@ static gint exit_code_in(const char *status)
                : 0;
 }
 
-static void take_value(Reader *reader, const guchar *text, size_t length)
+static void take_value(DockerList *reader, const guchar *text, size_t length)
 {
     EngineContainer *container = reader->container;
     g_autofree gchar *status = NULL;
@@ -136,7 +138,7 @@ static void take_name(EngineContainer *container, const guchar *text, size_t len
 
 static int on_string(void *data, const unsigned char *text, size_t length)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     if (reader->depth == VALUE)
         take_value(reader, text, length);
     else if (reader->depth == INNER && reader->inside == FIELD_NAMES)
@@ -165,7 +167,7 @@ static Field field_of(const guchar *key, size_t length)
 
 static int on_key(void *data, const unsigned char *key, size_t length)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     if (reader->depth == VALUE)
         reader->field = field_of(key, length);
     else if (reader->depth == INNER && reader->inside == FIELD_LABELS)
@@ -175,7 +177,7 @@ static int on_key(void *data, const unsigned char *key, size_t length)
 
 static int on_object(void *data)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     if (!may_begin(reader, FALSE, TRUE))
         return FALSE;
     if (reader->depth == ELEMENT) {
@@ -189,7 +191,7 @@ static int on_object(void *data)
 }
 
 /* The container's object has ended: is all there that must be? */
-static gboolean finish(Reader *reader)
+static gboolean finish(DockerList *reader)
 {
     EngineContainer *container = reader->container;
     if (!docker_check_id(container->id, &reader->error) ||
@@ -204,13 +206,13 @@ static gboolean finish(Reader *reader)
 
 static int on_object_end(void *data)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     return --reader->depth == ELEMENT ? finish(reader) : TRUE;
 }
 
 static int on_array(void *data)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     if (!may_begin(reader, TRUE, FALSE))
         return FALSE;
     if (reader->depth == VALUE)
@@ -221,7 +223,7 @@ static int on_array(void *data)
 
 static int on_array_end(void *data)
 {
-    Reader *reader = data;
+    DockerList *reader = data;
     reader->depth--;
     return TRUE;
 }
@@ -239,27 +241,36 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_array_end,
 };
 
-static void set_error(Reader *reader, yajl_handle parser, GError **error)
+DockerList *docker_list_new(void)
 {
-    if (reader->error) {
-        g_propagate_error(error, g_steal_pointer(&reader->error));
-        return;
-    }
-    guchar *words = yajl_get_error(parser, FALSE, NULL, 0);
-    docker_not_json(error, (const char *)words);
-    yajl_free_error(parser, words);
+    DockerList *reader = g_new0(DockerList, 1);
+    reader->parser = yajl_alloc(&callbacks, NULL, reader);
+    reader->list = g_ptr_array_new_with_free_func((GDestroyNotify)engine_container_free);
+    return reader;
 }
 
-GPtrArray *docker_parse_list(const char *text, gsize length, GError **error)
+static gboolean judge(DockerList *reader, yajl_status status, GError **error)
 {
-    g_auto(Reader)
-        reader = {.list = g_ptr_array_new_with_free_func((GDestroyNotify)engine_container_free)};
-    yajl_handle parser = yajl_alloc(&callbacks, NULL, &reader);
-    yajl_status status = yajl_parse(parser, (const guchar *)text, length);
     if (status == yajl_status_ok)
-        status = yajl_complete_parse(parser);
-    if (status != yajl_status_ok)
-        set_error(&reader, parser, error);
-    yajl_free(parser);
-    return status == yajl_status_ok ? g_steal_pointer(&reader.list) : NULL;
+        return TRUE;
+    if (reader->error) {
+        g_propagate_error(error, g_steal_pointer(&reader->error));
+        return FALSE;
+    }
+    guchar *words = yajl_get_error(reader->parser, FALSE, NULL, 0);
+    docker_not_json(error, (const char *)words);
+    yajl_free_error(reader->parser, words);
+    return FALSE;
+}
+
+gboolean docker_list_feed(DockerList *reader, const char *bytes, gsize length, GError **error)
+{
+    return judge(reader, yajl_parse(reader->parser, (const guchar *)bytes, length), error);
+}
+
+GPtrArray *docker_list_end(DockerList *reader, GError **error)
+{
+    if (!judge(reader, yajl_complete_parse(reader->parser), error))
+        return NULL;
+    return g_steal_pointer(&reader->list);
 }

@@ -34,8 +34,17 @@ gboolean docker_check_id(const char *id, GError **error);
 gboolean docker_parse_state(const char *text, EngineState *state, GError **error);
 
 EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **error);
-/* engine_docker_list.c */
-GPtrArray *docker_parse_list(const char *text, gsize length, GError **error);
+
+/* The list of containers, piece by piece as it arrives. Errors: ENGINE_GARBLED, after which it is
+ * only freed. */
+typedef struct DockerList DockerList;
+DockerList *docker_list_new(void);
+void docker_list_free(DockerList *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DockerList, docker_list_free)
+gboolean docker_list_feed(DockerList *reader, const char *bytes, gsize length, GError **error);
+/* It has ended: EngineContainer*. */
+GPtrArray *docker_list_end(DockerList *reader, GError **error);
+
 /* The id of a container or exec instance just created; its warnings go to the log. */
 gchar *docker_parse_created(const char *text, gsize length, GError **error);
 gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GError **error);

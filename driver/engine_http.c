@@ -101,12 +101,13 @@ static guint status_of(const Exchange *x)
 static gboolean take_piece(Exchange *x, const char *bytes, gsize length)
 {
     guint status = status_of(x);
-    if (x->request->sink && status >= 200 && status < 300)
-        return x->request->sink(bytes, length, x->request->data, &x->error);
-    if (length > x->http->max_answer - x->answer->body->len) {
+    gboolean sunk = x->request->sink && status >= 200 && status < 300;
+    if ((!sunk || x->request->capped) && x->body_bytes > x->http->max_answer) {
         exceed(x, "answer", x->http->max_answer);
         return FALSE;
     }
+    if (sunk)
+        return x->request->sink(bytes, length, x->request->data, &x->error);
     g_string_append_len(x->answer->body, bytes, (gssize)length);
     return TRUE;
 }

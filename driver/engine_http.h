@@ -34,6 +34,7 @@ typedef struct {
     guint64 stall_ms; /* longest silence in an answer that has begun, and longest time in which the
                        * engine takes nothing of a SOURCE's bytes; 0 = any */
     HttpSink sink;    /* gets the body of a 2xx answer; NULL = it is gathered */
+    gboolean capped;  /* SINK gets no more than would be gathered */
     gpointer data;    /* for SINK and SOURCE */
 } HttpRequest;
 

@@ -26,10 +26,23 @@ static void note(const EnginePullProgress *progress, gpointer data G_GNUC_UNUSED
         abort();
 }
 
+/* NULL if it cannot be read. */
+static GPtrArray *read_list(const char *text, gsize size, gsize step)
+{
+    g_autoptr(DockerList) reader = docker_list_new();
+    for (gsize at = 0; at < size; at += step)
+        if (!docker_list_feed(reader, text + at, MIN(step, size - at), NULL))
+            return NULL;
+    return docker_list_end(reader, NULL);
+}
+
 static void read_containers(const char *text, gsize size)
 {
     g_autoptr(EngineContainer) container = docker_parse_inspect(text, size, NULL);
-    g_autoptr(GPtrArray) list = docker_parse_list(text, size, NULL);
+    g_autoptr(GPtrArray) list = read_list(text, size, MAX(size, 1));
+    g_autoptr(GPtrArray) pieces = read_list(text, size, 5);
+    if ((list == NULL) != (pieces == NULL) || (list && list->len != pieces->len))
+        abort();
     if (container && (strlen(container->id) != 64 || !container->name || !container->labels))
         abort();
     for (guint i = 0; list && i < list->len; i++) {

@@ -110,6 +110,15 @@ static void test_time(void)
     }
 }
 
+static GPtrArray *read_list(const char *text, gsize length, gsize step, GError **error)
+{
+    g_autoptr(DockerList) reader = docker_list_new();
+    for (gsize at = 0; at < length; at += step)
+        if (!docker_list_feed(reader, text + at, MIN(step, length - at), error))
+            return NULL;
+    return docker_list_end(reader, error);
+}
+
 static void assert_listed(GPtrArray *list, const char *name, EngineState state)
 {
     for (guint i = 0; i < list->len; i++) {
@@ -132,14 +141,14 @@ static void test_list(void)
     for (gsize i = 0; i < G_N_ELEMENTS(versions); i++) {
         g_autoptr(GError) error = NULL;
         g_auto(Recorded) answer = recorded(versions[i], "list.json");
-        g_autoptr(GPtrArray) list = docker_parse_list(answer.text, answer.length, &error);
+        g_autoptr(GPtrArray) list = read_list(answer.text, answer.length, 1000, &error);
         g_assert_no_error(error);
         g_assert_cmpuint(list->len, ==, 3);
         assert_listed(list, "one-1", ENGINE_EXITED);
         assert_listed(list, "one-2", ENGINE_RUNNING);
         assert_listed(list, "one-3", ENGINE_CREATED);
         g_auto(Recorded) nothing = recorded(versions[i], "list-empty.json");
-        g_autoptr(GPtrArray) none = docker_parse_list(nothing.text, nothing.length, &error);
+        g_autoptr(GPtrArray) none = read_list(nothing.text, nothing.length, 1000, &error);
         g_assert_no_error(error);
         g_assert_cmpuint(none->len, ==, 0);
     }
@@ -356,7 +365,17 @@ static void test_messages(void)
 
 static GPtrArray *parse_list(const char *text, GError **error)
 {
-    return docker_parse_list(text, strlen(text), error);
+    GError *failure = NULL;
+    g_autoptr(GPtrArray) list = read_list(text, strlen(text), MAX(strlen(text), 1), &failure);
+    /* In pieces of any size it is the same. */
+    for (gsize step = 1; step < 8; step++) {
+        g_autoptr(GPtrArray) pieces = read_list(text, strlen(text), step, NULL);
+        g_assert_true((pieces == NULL) == (list == NULL));
+        g_assert_true(!list || pieces->len == list->len);
+    }
+    if (failure)
+        g_propagate_error(error, failure);
+    return g_steal_pointer(&list);
 }
 
 /* Labels come from images that anybody made: none may make a listing unreadable. */
