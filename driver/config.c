@@ -334,8 +334,20 @@ static gboolean read_into(Config *config, gboolean named, GError **error)
                      error);
 }
 
+/*
+ * GLib makes the locale that it reads numbers in when it reads the first. Of two threads that come
+ * to it together, the one that waits takes a good number for none: waiting leaves EAGAIN in errno,
+ * which g_ascii_string_to_unsigned() takes for the number's fault (GLib 2.74). So the first is read
+ * before there is a second thread.
+ */
+static void read_first_number(void)
+{
+    g_ascii_strtoull("0", NULL, 10);
+}
+
 Config *config_load(const char *path, GError **error)
 {
+    read_first_number();
     g_autoptr(Config) config = config_defaults();
     if (path) {
         g_free(config->path);
