@@ -34,6 +34,11 @@ gboolean context_refresh(const Config *config, const VmSpec *spec, VmContext **c
 gboolean context_apply(Host *host, const VmSpec *spec, const VmContext *context,
                        const char *container_id, GError **error);
 
+/* Puts the files that CONTEXT (NULL = none) gives into a new container. Errors: the engine's, IO.
+ */
+gboolean context_give(Host *host, const VmContext *context, const char *container_id,
+                      GError **error);
+
 /* Gives a container that runs, by its first process, the spec's host name; a failure is a warning.
  */
 void context_set_hostname(const VmSpec *spec, gint pid);

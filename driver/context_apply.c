@@ -282,6 +282,32 @@ gboolean context_apply(Host *host, const VmSpec *spec, const VmContext *context,
            forgive(&apply, "the password", open, failure, error);
 }
 
+/* Unpacked at the root: the engine makes folders that are not there, and follows no link out. */
+gboolean context_give(Host *host, const VmContext *context, const char *container_id,
+                      GError **error)
+{
+    if (!context || context->given->len == 0)
+        return TRUE;
+    g_autoptr(GByteArray) tar = g_byte_array_new();
+    for (guint i = 0; i < context->given->len; i++) {
+        const VmFile *file = context->given->pdata[i];
+        gsize length = 0;
+        const char *content = g_bytes_get_data(file->content, &length);
+        const TarEntry entry = {.kind = TAR_FILE,
+                                .path = file->path + strspn(file->path, "/"),
+                                .mode = 0644,
+                                .content = content,
+                                .length = length};
+        if (!tar_add(tar, &entry, error))
+            return FALSE;
+    }
+    tar_end(tar);
+    if (engine_put_files(host->engine, container_id, "/", tar, error))
+        return TRUE;
+    g_prefix_error(error, "the files that the cloud gives it: ");
+    return FALSE;
+}
+
 /* ---- the host name of a container that runs ---------------------------------------------------
  */
 

@@ -475,12 +475,27 @@ static void tell_missing(const Refresh *refresh, const Staging *staging)
         log_warn("VM %s: files of the context are missing: %s", deploy_id, missing->str);
 }
 
+static gboolean stage_told(Staging *staging, const VmFile *file, GError **error)
+{
+    gsize length = 0;
+    const char *content = g_bytes_get_data(file->content, &length);
+    TarEntry entry = {
+        .kind = TAR_FILE, .path = file->path, .mode = 0644, .content = content, .length = length};
+    return !is_wanted(&entry) ||
+           (stage_parents(staging, file->path, error) && stage_file(staging, &entry, error));
+}
+
 static gboolean stage_all(Refresh *refresh, Staging *staging, GError **error)
 {
     if (refresh->archive && !stage_archive(staging, refresh->archive, refresh->config, error))
         return FALSE;
     tell_missing(refresh, staging);
-    if (!g_hash_table_contains(staging->names, CONTEXT_NAME)) {
+    for (guint i = 0; i < refresh->context->told->len; i++)
+        if (!stage_told(staging, refresh->context->told->pdata[i], error))
+            return FALSE;
+    /* Its variables are another cloud's way to tell. */
+    if (refresh->context->variables->len > 0 &&
+        !g_hash_table_contains(staging->names, CONTEXT_NAME)) {
         g_autofree gchar *text = context_sh_format(refresh->context->variables);
         if (!stage_text(staging, CONTEXT_NAME, text, 0644, error))
             return FALSE;

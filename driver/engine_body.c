@@ -51,6 +51,7 @@ static json_t *labels(const VmSpec *spec)
     set_string(json, "vmdock.name", spec->name);
     set_string(json, "vmdock.uuid", spec->uuid ? spec->uuid : "");
     set_string(json, "vmdock.version", VMDOCK_VERSION);
+    set_string(json, "vmdock.host", spec->host);
     return json;
 }
 
@@ -153,9 +154,10 @@ static void set_limits(json_t *host, const VmSpec *spec, const Config *config)
 static json_t *mounts(const VmSpec *spec, const Config *config)
 {
     g_autofree gchar *folder = context_folder(config, spec->deploy_id);
+    const char *own = spec->context->mount_point;
     return json_pack("[{s:s, s:s, s:s, s:b, s:{s:s}}]", "Type", "bind", "Source", folder, "Target",
-                     config->context_mount_point, "ReadOnly", 1, "BindOptions", "Propagation",
-                     "rprivate");
+                     own ? own : config->context_mount_point, "ReadOnly", 1, "BindOptions",
+                     "Propagation", "rprivate");
 }
 
 static json_t *host_config(const VmSpec *spec, const Config *config)

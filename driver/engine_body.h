@@ -21,6 +21,7 @@
 #define ENGINE_LABEL_NAME     "vmdock.name"
 #define ENGINE_LABEL_UUID     "vmdock.uuid"
 #define ENGINE_LABEL_VERSION  "vmdock.version"
+#define ENGINE_LABEL_HOST     "vmdock.host" /* where the cloud says one */
 
 /* IMAGE is the name the container is created from: the tag that holds disk 0. */
 json_t *engine_body(const VmSpec *spec, const Config *config, const char *image);

@@ -88,8 +88,9 @@ static json_t *context_json(const Config *config, const VmSpec *spec)
     json_t *variables = json_object_get(json_object_get(shown, "context"), "variables");
     gboolean password = context->password || context->password_hash || context->sealed;
     return json_pack("{s:s, s:s?, s:O, s:s, s:i, s:b, s:b}", "mounted_at",
-                     config->context_mount_point, "image", context->image, "variables", variables,
-                     "user", context->user ? context->user : "root", "ssh_keys",
+                     context->mount_point ? context->mount_point : config->context_mount_point,
+                     "image", context->image, "variables", variables, "user",
+                     context->user ? context->user : "root", "ssh_keys",
                      context->keys ? (int)g_strv_length(context->keys) : 0, "password", password,
                      "start_script", context->script != NULL);
 }

@@ -50,6 +50,7 @@ void vm_spec_free(VmSpec *spec)
     g_ptr_array_unref(spec->not_honoured);
     vm_context_free(spec->context);
     g_ptr_array_unref(spec->disks);
+    g_free(spec->host);
     g_free(spec);
 }
 
@@ -65,10 +66,43 @@ GPtrArray *vm_variables_new(void)
     return g_ptr_array_new_with_free_func((GDestroyNotify)variable_free);
 }
 
+static void file_free(gpointer data)
+{
+    VmFile *file = data;
+    g_free(file->path);
+    g_bytes_unref(file->content);
+    g_free(file);
+}
+
+GPtrArray *vm_files_new(void)
+{
+    return g_ptr_array_new_with_free_func(file_free);
+}
+
+void vm_files_add(GPtrArray *files, const char *path, const void *content, gsize length)
+{
+    VmFile *file = g_new(VmFile, 1);
+    file->path = g_strdup(path);
+    file->content = g_bytes_new(content, length);
+    g_ptr_array_add(files, file);
+}
+
+static void copy_files(GPtrArray *to, const GPtrArray *from)
+{
+    for (guint i = 0; i < from->len; i++) {
+        const VmFile *file = from->pdata[i];
+        gsize length = 0;
+        const void *content = g_bytes_get_data(file->content, &length);
+        vm_files_add(to, file->path, content, length);
+    }
+}
+
 VmContext *vm_context_new(void)
 {
     VmContext *context = g_new0(VmContext, 1);
     context->variables = vm_variables_new();
+    context->told = vm_files_new();
+    context->given = vm_files_new();
     return context;
 }
 
@@ -84,6 +118,9 @@ void vm_context_free(VmContext *context)
     g_free(context->password);
     g_free(context->password_hash);
     g_free(context->script);
+    g_free(context->mount_point);
+    g_ptr_array_unref(context->told);
+    g_ptr_array_unref(context->given);
     g_free(context);
 }
 
@@ -102,6 +139,9 @@ VmContext *vm_context_copy(const VmContext *context)
     copy->password_hash = g_strdup(context->password_hash);
     copy->sealed = context->sealed;
     copy->script = g_strdup(context->script);
+    copy->mount_point = g_strdup(context->mount_point);
+    copy_files(copy->told, context->told);
+    copy_files(copy->given, context->given);
     return copy;
 }
 

@@ -95,6 +95,12 @@ typedef struct {
     gchar *value; /* any text, "" when it is empty */
 } VmVariable;
 
+/* A file of the guest's, whole. */
+typedef struct {
+    gchar *path;
+    GBytes *content;
+} VmFile;
+
 /*
  * What the guest learns of itself, and what is done in it for the cloud. Holds secrets: values of
  * variables, the password, the script are shown nowhere (vm_spec_to_shown_json).
@@ -109,6 +115,9 @@ typedef struct {
     gchar *password_hash; /* crypt(5) */
     gboolean sealed;      /* the password came encrypted: only the image has it in clear */
     gchar *script;        /* to be run at every boot; NULL = none */
+    gchar *mount_point;   /* where the guest sees what it is told; NULL = the host's configuration */
+    GPtrArray *told;      /* VmFile: further files there, by relative path */
+    GPtrArray *given;     /* VmFile: put into a new container's own files, by absolute path */
 } VmContext;
 
 typedef enum { VM_DISK_RAW, VM_DISK_QCOW2 } VmDiskFormat;
@@ -155,6 +164,7 @@ typedef struct VmSpec {
     GPtrArray *not_honoured; /* gchar*: one sentence for each thing asked and not honoured */
     VmContext *context;      /* NULL = the cloud tells the guest nothing */
     GPtrArray *disks;        /* VmDisk, in order of id: those beside disk 0 */
+    gchar *host; /* which of the cloud's hosts the VM is on, where it can be several; may be NULL */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -181,6 +191,9 @@ VmContext *vm_context_new(void);
 void vm_context_free(VmContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmContext, vm_context_free)
 VmContext *vm_context_copy(const VmContext *context);
+/* A list of VmFile, and one more of it: a copy of LENGTH bytes. */
+GPtrArray *vm_files_new(void);
+void vm_files_add(GPtrArray *files, const char *path, const void *content, gsize length);
 /* A sorted list of VmVariable, as a context has it. */
 GPtrArray *vm_variables_new(void);
 /* The value of a variable; NULL when there is none. */

@@ -113,6 +113,26 @@
     X(flag, sealed)                                                                                \
     X(string, script)
 
+/* Fields that only some clouds have: left out where nothing is said. */
+#define CONTEXT_OPTIONAL_FIELDS(X)                                                                 \
+    X(string, mount_point)                                                                         \
+    X(files, told)                                                                                 \
+    X(files, given)
+
+#define SPEC_OPTIONAL_FIELDS(X) X(string, host)
+
+#define WRITE_OPTIONAL(kind, field)                                                                \
+    {                                                                                              \
+        json_t *value = write_##kind(&from->field);                                                \
+        if (json_is_null(value))                                                                   \
+            json_decref(value);                                                                    \
+        else                                                                                       \
+            json_object_set_new(json, #field, value);                                              \
+    }
+#define READ_OPTIONAL(kind, field)                                                                 \
+    if (json_object_get(json, #field))                                                             \
+    READ(kind, field)
+
 #define WRITE(kind, field) json_object_set_new(json, #field, write_##kind(&from->field));
 #define READ_IF(there, kind, field)                                                                \
     {                                                                                              \
@@ -541,6 +561,36 @@ static json_t *write_variables(GPtrArray *const *list)
     return json;
 }
 
+/* {path: content in base64}, in order; null for none. */
+static json_t *write_files(GPtrArray *const *list)
+{
+    if ((*list)->len == 0)
+        return json_null();
+    json_t *json = json_object();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmFile *file = (*list)->pdata[i];
+        gsize length = 0;
+        const guchar *content = g_bytes_get_data(file->content, &length);
+        g_autofree gchar *text = g_base64_encode(content, length);
+        json_object_set_new(json, file->path, json_string(text));
+    }
+    return json;
+}
+
+static gboolean read_files(const json_t *json, GPtrArray **list, G_GNUC_UNUSED GError **error)
+{
+    const char *path;
+    json_t *item;
+    json_object_foreach ((json_t *)json, path, item) {
+        gsize length = 0;
+        if (!json_is_string(item))
+            return FALSE;
+        g_autofree guchar *content = g_base64_decode(json_string_value(item), &length);
+        vm_files_add(*list, path, content, length);
+    }
+    return json_is_object(json);
+}
+
 static json_t *write_context(VmContext *const *context)
 {
     const VmContext *from = *context;
@@ -548,6 +598,7 @@ static json_t *write_context(VmContext *const *context)
         return json_null();
     json_t *json = json_object();
     CONTEXT_FIELDS(WRITE)
+    CONTEXT_OPTIONAL_FIELDS(WRITE_OPTIONAL)
     return json;
 }
 
@@ -569,6 +620,7 @@ static gboolean read_context(const json_t *json, VmContext **context, GError **e
         return TRUE;
     VmContext *to = *context = vm_context_new();
     CONTEXT_FIELDS(READ)
+    CONTEXT_OPTIONAL_FIELDS(READ_OPTIONAL)
     return TRUE;
 }
 
@@ -576,6 +628,7 @@ static json_t *write_spec(const VmSpec *from)
 {
     json_t *json = json_object();
     SPEC_FIELDS(WRITE, WRITE)
+    SPEC_OPTIONAL_FIELDS(WRITE_OPTIONAL)
     return json;
 }
 
@@ -587,6 +640,7 @@ json_t *vm_spec_to_json(const VmSpec *spec)
 static gboolean read_spec(const json_t *json, VmSpec *to, GError **error)
 {
     SPEC_FIELDS(READ, READ_LATER)
+    SPEC_OPTIONAL_FIELDS(READ_OPTIONAL)
     return TRUE;
 }
 
@@ -633,6 +687,18 @@ static void hide(json_t *object, const char *key)
         json_object_set_new(object, key, json_string("(hidden)"));
 }
 
+/* Their names are no secrets. */
+static void hide_files(json_t *files)
+{
+    const char *path;
+    json_t *content;
+    void *next;
+    json_object_foreach_safe(files, next, path, content)
+    {
+        hide(files, path);
+    }
+}
+
 json_t *vm_spec_to_shown_json(const VmSpec *spec)
 {
     json_t *json = vm_spec_to_json(spec);
@@ -648,5 +714,7 @@ json_t *vm_spec_to_shown_json(const VmSpec *spec)
     hide(context, "password");
     hide(context, "password_hash");
     hide(context, "script");
+    hide_files(json_object_get(context, "told"));
+    hide_files(json_object_get(context, "given"));
     return json;
 }
