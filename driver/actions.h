@@ -16,6 +16,9 @@ typedef struct {
     /* The last step of a deploy: tells the caller that the VM is up. If it fails (a closed pipe),
      * the deploy is taken back. NULL = nothing to tell. */
     gboolean (*report)(const char *deploy_id, gpointer data, GError **error);
+    /* Called when a new VM has its network and its container, and before it starts: the caller may
+     * wait for what the cloud makes of the NICs. If it fails, the deploy is taken back. */
+    gboolean (*plugged)(const char *deploy_id, gpointer data, GError **error);
     gpointer data;
 } DeployHooks;
 
@@ -44,6 +47,11 @@ gboolean vm_reset(Host *host, const char *deploy_id, GError **error);
  * NICs it has stays. SPEC's NICs become those that are saved. STATE if it does not run.
  */
 gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error);
+/*
+ * The NICs and name servers of SPEC become the VM's: at once where it runs, without a restart, and
+ * with its next start where it does not. Of SPEC everything is saved. NO_VM if there is none.
+ */
+gboolean vm_renew_network(Host *host, const VmSpec *spec, GError **error);
 /* Freezes a running VM, and thaws it; fine if it is so already. STATE if it is stopped. */
 gboolean vm_pause(Host *host, const char *deploy_id, GError **error);
 gboolean vm_resume(Host *host, const char *deploy_id, GError **error);

@@ -210,6 +210,8 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
         return FALSE;
     g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, size, undo, error);
     return sandbox && context_apply(host, deploy->spec, deploy->context, deploy->id, error) &&
+           context_give(host, deploy->context, deploy->id, error) &&
+           (!hooks->plugged || hooks->plugged(deploy->spec->deploy_id, hooks->data, error)) &&
            boot_container(host, deploy->spec, deploy->id, sandbox, error);
 }
 

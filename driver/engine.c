@@ -185,6 +185,12 @@ gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint ta
     return engine->backend->logs(engine, id, terminal, tail, follow, output, data, error);
 }
 
+gboolean engine_events(Engine *engine, const char *label, gint64 since, EngineEventFunc event,
+                       gpointer data, GError **error)
+{
+    return engine->backend->events(engine, label, since, event, data, error);
+}
+
 gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error)
 {

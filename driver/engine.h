@@ -125,6 +125,24 @@ gboolean engine_update(Engine *engine, const char *id, const json_t *body, GErro
 gboolean engine_logs(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
                      EngineOutputFunc output, gpointer data, GError **error);
 
+/* What happened to a container, as the engine tells it. */
+typedef struct {
+    const char *action; /* "die", "start", "pause", "unpause", "destroy" */
+    const char *id;
+    const char *name;
+    const char *cloud, *host; /* of its labels; NULL where it has none */
+    gint exit_code;           /* of a "die" */
+    gint64 time_us;           /* since the epoch */
+} EngineEvent;
+typedef gboolean (*EngineEventFunc)(const EngineEvent *event, gpointer data, GError **error);
+
+/*
+ * Those events of the containers that carry LABEL, from SINCE (seconds since the epoch) on, as they
+ * happen. Ends with an error only: EVENT's, INTERRUPTED, or what ended the engine's stream.
+ */
+gboolean engine_events(Engine *engine, const char *label, gint64 since, EngineEventFunc event,
+                       gpointer data, GError **error);
+
 /* Runs ARGV in the container, its output to OUTPUT, and waits; *exit_code is its status. */
 gboolean engine_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);

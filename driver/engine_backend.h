@@ -28,6 +28,8 @@ typedef struct {
     gboolean (*update)(Engine *engine, const char *id, const json_t *body, GError **error);
     gboolean (*logs)(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
                      EngineOutputFunc output, gpointer data, GError **error);
+    gboolean (*events)(Engine *engine, const char *label, gint64 since, EngineEventFunc event,
+                       gpointer data, GError **error);
     gboolean (*exec)(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
     gboolean (*run)(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,

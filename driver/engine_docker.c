@@ -376,6 +376,7 @@ const EngineBackend engine_docker = {
     .list = docker_list,
     .update = docker_update,
     .logs = docker_logs,
+    .events = docker_events,
     .exec = docker_exec,
     .exec_root = docker_exec_root,
     .run = docker_run,

@@ -62,6 +62,10 @@ gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, gint *pid, 
 gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
                              gint *pid, gint *exit_code, GError **error);
 
+/* engine_docker_event.c */
+gboolean docker_events(Engine *engine, const char *label, gint64 since, EngineEventFunc event,
+                       gpointer data, GError **error);
+
 /* engine_docker_run.c */
 gboolean docker_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
                     GError **error);

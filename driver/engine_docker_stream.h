@@ -31,3 +31,11 @@ gboolean docker_pull_feed(DockerPull *pull, const char *bytes, gsize length, GEr
 gboolean docker_pull_end(DockerPull *pull, GError **error);
 /* A push reports in the same form; the digest that it told, NULL if none yet. */
 const char *docker_pull_digest(const DockerPull *pull);
+
+/* The stream of events, JSON lines; engine_docker_event.c. */
+typedef struct DockerEvents DockerEvents;
+DockerEvents *docker_events_new(EngineEventFunc event, gpointer data);
+void docker_events_free(DockerEvents *events);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DockerEvents, docker_events_free)
+/* Errors: those of the function, ENGINE_GARBLED. */
+gboolean docker_events_feed(DockerEvents *events, const char *bytes, gsize length, GError **error);

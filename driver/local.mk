@@ -61,6 +61,7 @@ libvmdock_la_SOURCES = \
 	driver/engine_body.h \
 	driver/engine_docker.c \
 	driver/engine_docker.h \
+	driver/engine_docker_event.c \
 	driver/engine_docker_file.c \
 	driver/engine_docker_image.c \
 	driver/engine_docker_list.c \
@@ -151,6 +152,7 @@ libvmdock_la_SOURCES = \
 	driver/program.h \
 	driver/purge.c \
 	driver/reconfigure.c \
+	driver/renew.c \
 	driver/resize.c \
 	driver/resize_disk.c \
 	driver/restart.c \
@@ -188,10 +190,16 @@ libvmdock_la_SOURCES = \
 	driver/snapshot.c \
 	driver/spec.c \
 	driver/spec.h \
+	driver/spec_attribute.h \
 	driver/spec_check.c \
 	driver/spec_disk.c \
 	driver/spec_json.c \
 	driver/spec_nics.c \
+	driver/spec_nova.c \
+	driver/spec_nova.h \
+	driver/spec_nova_network.c \
+	driver/spec_nova_private.h \
+	driver/spec_nova_process.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
 	driver/spec_opennebula_bandwidth.c \

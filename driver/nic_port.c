@@ -164,11 +164,41 @@ GPtrArray *nic_port_strays(const NicHost *host, GError **error)
     return ports;
 }
 
+/* ---- what somebody else plugs ---------------------------------------------------------------- */
+
+/*
+ * Somebody else has told Open vSwitch of the host end's name, and it takes it as a port as soon as
+ * it is there. A bridge that is a link tells its MTU, and none must be one.
+ */
+static gboolean external_find(const NicHost *host, const char *bridge, NicBridge *it,
+                              GError **error)
+{
+    g_autoptr(GError) unknown = NULL;
+    NetlinkLink link = {0};
+    gboolean found = FALSE, userspace = FALSE;
+    if (!netlink_link_get(host->netlink, bridge, &link, &found, error))
+        return FALSE;
+    if (ovs_serves(host->config) &&
+        !ovs_bridge_find(host->config, bridge, &userspace, &unknown))
+        log_debug("%s", unknown->message);
+    *it = (NicBridge){.mtu = found && link.mtu > 0 ? link.mtu : DEFAULT_MTU,
+                      .userspace = userspace};
+    return TRUE;
+}
+
+static gboolean external_plug(G_GNUC_UNUSED const NicHost *host,
+                              G_GNUC_UNUSED const char *deploy_id, G_GNUC_UNUSED const VmNic *nic,
+                              G_GNUC_UNUSED GError **error)
+{
+    return TRUE;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const NicPort kinds[] = {
     {"linux", FALSE, linux_find, linux_plug},
     {"openvswitch", TRUE, ovs_find, plug_into_ovs},
+    {"external", TRUE, external_find, external_plug},
 };
 
 const NicPort *nic_port(const VmNic *nic, GError **error)

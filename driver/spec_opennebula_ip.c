@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "spec_attribute.h"
 #include "spec_opennebula_private.h"
 
 #include <string.h>
@@ -439,7 +440,7 @@ static gchar *route_key(const VmRoute *route)
     return g_strdup_printf("%s %u", destination, metric);
 }
 
-void one_part_routes(VmSpec *spec)
+void spec_part_routes(VmSpec *spec)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < spec->nics->len; i++) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "spec_attribute.h"
 #include "spec_opennebula_private.h"
 
 #include <string.h>
@@ -358,7 +359,7 @@ gboolean one_parse_nics(OneVm *one, GError **error)
     leave_out_detached(aliases, groups);
     if (!parse_links(one, nics, aliases, error))
         return FALSE;
-    one_part_routes(one->spec);
+    spec_part_routes(one->spec);
     one_parse_dns(one, nics, aliases);
     for (guint i = 0; i < nics->len; i++)
         one_note_nic(one, nics->pdata[i]);

@@ -139,8 +139,6 @@ gboolean one_is_bandwidth(const char *name);
  */
 gboolean one_parse_addresses(OneVm *one, const OneNic *nic, const GPtrArray *aliases,
                              GError **error);
-/* Gives a route that an earlier NIC has already a larger metric. */
-void one_part_routes(VmSpec *spec);
 void one_parse_dns(OneVm *one, const GPtrArray *nics, const GPtrArray *aliases);
 
 /* spec_opennebula_context.c ------------------------------------------------------------------- */

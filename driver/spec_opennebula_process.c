@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autoptr.h"
+#include "spec_attribute.h"
 #include "spec_opennebula_private.h"
 
 #include <signal.h>
@@ -304,6 +305,22 @@ static const struct {
     {"IMAGE", NULL},
     {"SWAP", NULL},
 };
+
+gboolean spec_attribute_set(VmSpec *spec, const char *name, const char *label, const char *value,
+                            gboolean *known, GError **error)
+{
+    OneVm one = {.spec = spec};
+    *known = FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++) {
+        if (!attributes[i].set || g_ascii_strcasecmp(attributes[i].name, name) != 0)
+            continue;
+        *known = TRUE;
+        if (strlen(value) > MAX_VALUE)
+            return one_fail(error, "%s is longer than %d bytes", label, MAX_VALUE);
+        return attributes[i].set(&one, label, value, error);
+    }
+    return TRUE;
+}
 
 static gboolean attribute_known(const char *name)
 {

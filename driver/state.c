@@ -124,6 +124,24 @@ VmSpec *state_load_needed(const Config *config, const char *deploy_id, GError **
     return spec;
 }
 
+static gchar *mark_path(const Config *config, const char *deploy_id, const char *mark)
+{
+    return g_build_filename(config->state_dir, deploy_id, mark, NULL);
+}
+
+gboolean state_mark(const Config *config, const char *deploy_id, const char *mark, gboolean on,
+                    GError **error)
+{
+    g_autofree gchar *path = mark_path(config, deploy_id, mark);
+    return on ? file_replace(path, "", 0, 0600, error) : file_remove(path, error);
+}
+
+gboolean state_marked(const Config *config, const char *deploy_id, const char *mark)
+{
+    g_autofree gchar *path = mark_path(config, deploy_id, mark);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 gboolean state_remove(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *folder = g_build_filename(config->state_dir, deploy_id, NULL);

@@ -19,6 +19,11 @@ gboolean state_sync(const Config *config, const char *deploy_id, GError **error)
 VmSpec *state_load(const Config *config, const char *deploy_id, GError **error);
 /* The same, STATE when there is none. */
 VmSpec *state_load_needed(const Config *config, const char *deploy_id, GError **error);
+/* A mark of the VM, by name, that goes with its state folder: set or taken away; fine if it is so
+ * already. */
+gboolean state_mark(const Config *config, const char *deploy_id, const char *mark, gboolean on,
+                    GError **error);
+gboolean state_marked(const Config *config, const char *deploy_id, const char *mark);
 gboolean state_remove(const Config *config, const char *deploy_id, GError **error);
 /* The deploy ids that have a state folder; gchar*. */
 GPtrArray *state_list(const Config *config, GError **error);

@@ -41,6 +41,9 @@ gboolean transfer_hold(Host *host, const char *deploy_id, const char *source, Tr
 /* The same of the one image of the archive that FD gives. */
 gboolean transfer_hold_archive(Host *host, const char *deploy_id, int fd, TransferProgress progress,
                                GError **error);
+/* The one image of the archive that FD gives becomes this host's under NAME, no VM's. */
+gboolean transfer_load(Host *host, const char *name, int fd, TransferProgress progress,
+                       GError **error);
 /* NO_IMAGE when no disk 0 of the VM is here. */
 gboolean transfer_check_held(Host *host, const char *deploy_id, GError **error);
 

@@ -83,6 +83,13 @@ gboolean transfer_hold_archive(Host *host, const char *deploy_id, int fd, Transf
     return transfer_locked(host, deploy_id, hold_archive, &move, error);
 }
 
+gboolean transfer_load(Host *host, const char *name, int fd, TransferProgress progress,
+                       GError **error)
+{
+    ImageArchiveNames names = {.name = name};
+    return load(host, fd, &names, progress, error);
+}
+
 /* What arrived as TAG_NOW is disk 0 from here on. */
 static gboolean settle(Host *host, const char *deploy_id, GError **error)
 {

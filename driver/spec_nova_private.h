@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of the Nova parser share, and nobody else includes. */
+#pragma once
+
+#include "spec_nova.h"
+
+/* The text at KEY; NULL when there is none, or an empty one. */
+const char *nova_text(const json_t *object, const char *key);
+/* The whole number at KEY, also as text; FALSE when there is none within 0 and LARGEST. */
+gboolean nova_number(const json_t *object, const char *key, gint64 largest, gint64 *number);
+/* Sets an error of code SPEC. Always FALSE. */
+gboolean nova_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Foreign text for a sentence: on one line, not long. */
+gchar *nova_shown(const char *text);
+
+/* spec_nova_process.c: the vmdock_* properties and vmdock: extra specs, os_command_line. */
+gboolean nova_take_process(const json_t *request, VmSpec *spec, GError **error);
+
+/* The value of a property of the instance's image; NULL when it has none. */
+const char *nova_image_property(const json_t *request, const char *name);
+const json_t *nova_extra_specs(const json_t *request);
