@@ -47,6 +47,19 @@ vmdock_one_SOURCES = \
 	shim/vmdock_one.c
 vmdock_one_LDADD = libshim.la
 
+if NOVA
+pkglibexec_PROGRAMS += vmdock-nova
+endif
+EXTRA_PROGRAMS = vmdock-nova
+vmdock_nova_SOURCES = \
+	shim/nova.c shim/nova.h \
+	shim/nova_image.c \
+	shim/nova_lifecycle.c \
+	shim/nova_monitor.c \
+	shim/nova_network.c \
+	shim/vmdock_nova.c
+vmdock_nova_LDADD = libshim.la
+
 pkglibexec_PROGRAMS += vmdock-front
 vmdock_front_SOURCES = \
 	shim/front.h \

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nova.h"
+
+#include "driver/error.h"
+#include "driver/interrupt.h"
+#include "driver/state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LISTEN_MS = 1000, MAX_WORD = 4096 };
+
+gboolean nova_answer(json_t *answer, GError **error)
+{
+    char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    g_autofree gchar *line = g_strconcat(text, "\n", NULL);
+    free(text);
+    json_decref(answer);
+    return shim_print(line, error);
+}
+
+gchar *nova_id(const Nova *nova, GError **error)
+{
+    return nova_deploy_id(nova->request, error);
+}
+
+VmSpec *nova_saved_spec(const Nova *nova, GError **error)
+{
+    g_autofree gchar *id = nova_id(nova, error);
+    g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
+    g_autoptr(VmSpec) spec = container ? state_load_needed(nova->config, id, error) : NULL;
+    if (!spec)
+        return NULL;
+    if (spec->context) {
+        g_clear_pointer(&spec->context->keys, g_strfreev);
+        g_clear_pointer(&spec->context->password, g_free);
+        g_ptr_array_set_size(spec->context->given, 0);
+    }
+    if (json_object_get(nova->request, "network_info") &&
+        !nova_take_network(nova->request, spec, error))
+        return NULL;
+    return g_steal_pointer(&spec);
+}
+
+/* FALSE without error at the end of stdin. */
+static gboolean read_more(GString *into, GError **error)
+{
+    char piece[MAX_WORD];
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (interrupt_check(error)) {
+        if (poll(&in, 1, LISTEN_MS) <= 0)
+            continue;
+        ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
+        if (n > 0)
+            g_string_append_len(into, piece, n);
+        if (n >= 0 || errno != EINTR)
+            return n > 0;
+    }
+    return FALSE;
+}
+
+gboolean nova_hear(Nova *nova, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    while (!strchr(nova->rest->str, '\n')) {
+        if (nova->rest->len < MAX_WORD && read_more(nova->rest, &failure))
+            continue;
+        if (failure)
+            g_propagate_error(error, g_steal_pointer(&failure));
+        else
+            g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                                "the caller does not want it any more");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+const char *nova_state(const Nova *nova, const EngineContainer *container)
+{
+    switch (container->state) {
+    case ENGINE_RUNNING:
+    case ENGINE_RESTARTING:
+        return "running";
+    case ENGINE_PAUSED:
+        return state_marked(nova->config, container->name, NOVA_SUSPENDED) ? "suspended" : "paused";
+    case ENGINE_DEAD:
+        return "broken";
+    case ENGINE_CREATED:
+    case ENGINE_EXITED:
+        break;
+    }
+    return "stopped";
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the methods of vmdock-nova share. The caller is Nova's user, not root: the method's name is
+ * the only argument, everything else is the request on stdin, foreign input, and no path is taken
+ * from it. doc/nova-protocol.md is the contract.
+ */
+#pragma once
+
+#include "shim.h"
+
+#include "driver/host.h"
+#include "driver/spec_nova.h"
+
+typedef struct {
+    const Config *config;
+    Host *host;
+    json_t *request;
+    GString *rest; /* what was read of stdin behind the request's line */
+} Nova;
+
+/* The one table of methods: name, function, whether an archive follows the request on stdin. */
+#define NOVA_METHODS(X)                                                                            \
+    X("attach_interface", nova_attach_interface, FALSE)                                            \
+    X("console", nova_console, FALSE)                                                              \
+    X("destroy", nova_destroy, FALSE)                                                              \
+    X("detach_interface", nova_detach_interface, FALSE)                                            \
+    X("diagnostics", nova_diagnostics, FALSE)                                                      \
+    X("events", nova_events, FALSE)                                                                \
+    X("image_forget", nova_image_forget, FALSE)                                                    \
+    X("image_held", nova_image_held, FALSE)                                                        \
+    X("image_load", nova_image_load, TRUE)                                                         \
+    X("info", nova_info, FALSE)                                                                    \
+    X("list", nova_list, FALSE)                                                                    \
+    X("pause", nova_pause, FALSE)                                                                  \
+    X("power_off", nova_power_off, FALSE)                                                          \
+    X("power_on", nova_power_on, FALSE)                                                            \
+    X("reboot", nova_reboot, FALSE)                                                                \
+    X("renew_network", nova_renew_network, FALSE)                                                  \
+    X("resources", nova_resources, FALSE)                                                          \
+    X("resume", nova_resume, FALSE)                                                                \
+    X("save", nova_save, FALSE)                                                                    \
+    X("spawn", nova_spawn, FALSE)                                                                  \
+    X("suspend", nova_suspend, FALSE)                                                              \
+    X("unpause", nova_unpause, FALSE)
+
+#define X(name, function, archive) gboolean function(Nova *nova, GError **error);
+NOVA_METHODS(X)
+#undef X
+
+/* One line of JSON on stdout. Takes ANSWER. */
+gboolean nova_answer(json_t *answer, GError **error);
+/* The deploy id of the request's instance. */
+gchar *nova_id(const Nova *nova, GError **error);
+/*
+ * The VM's last applied spec with the network that the request tells, where it tells one. What is
+ * done once, to a new container, is no more in it: keys, password and given files.
+ */
+VmSpec *nova_saved_spec(const Nova *nova, GError **error);
+/* A line of the caller's, after its request; FALSE when it has gone. */
+gboolean nova_hear(Nova *nova, GError **error);
+/* The word for a container's state in answers and events: "running", "paused", "suspended",
+ * "stopped", "broken". */
+const char *nova_state(const Nova *nova, const EngineContainer *container);
+/* The mark of a VM that was suspended, which to the engine is one that is paused. */
+#define NOVA_SUSPENDED "suspended"

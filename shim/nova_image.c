@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The methods on images: Glance's on this host, and a VM's disk for Glance. */
+#include "nova.h"
+
+#include "driver/error.h"
+#include "driver/interrupt.h"
+#include "driver/transfer.h"
+
+#include <unistd.h>
+
+/* NULL with SPEC when the request's image is none that Glance holds. */
+static gchar *image_name(const Nova *nova, GError **error)
+{
+    gchar *name = NULL;
+    GError *failure = NULL;
+    if (!nova_image_is_archive(nova->request, &name, &failure) && !failure)
+        g_set_error_literal(&failure, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                            "the image is named by a property, Glance holds no archive of it");
+    if (failure)
+        g_propagate_error(error, failure);
+    return name;
+}
+
+/* {"held": true}: by its id and its checksum, so a name says nothing. */
+gboolean nova_image_held(Nova *nova, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree gchar *name = image_name(nova, error);
+    if (!name)
+        return FALSE;
+    g_autofree gchar *id = engine_image_id(nova->host->engine, name, &failure);
+    if (!failure)
+        return nova_answer(json_pack("{s:b}", "held", id != NULL), error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+/* The archive follows the request's line. */
+gboolean nova_image_load(Nova *nova, GError **error)
+{
+    const TransferProgress silent = {NULL, NULL};
+    g_autofree gchar *name = image_name(nova, error);
+    return name && transfer_load(nova->host, name, STDIN_FILENO, silent, error) &&
+           nova_answer(json_object(), error);
+}
+
+/* Of a download that turned out to be wrong. */
+gboolean nova_image_forget(Nova *nova, GError **error)
+{
+    g_autofree gchar *name = image_name(nova, error);
+    return name && engine_untag(nova->host->engine, name, error) &&
+           nova_answer(json_object(), error);
+}
+
+/* The VM's disk as it is, an archive on stdout. */
+gboolean nova_save(Nova *nova, GError **error)
+{
+    const TransferProgress silent = {NULL, NULL};
+    g_autofree gchar *id = nova_id(nova, error);
+    return id && transfer_save(nova->host, id, TRANSFER_NOW, STDOUT_FILENO, silent, error);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The methods that make, start, stop and remove a VM. */
+#include "nova.h"
+
+#include "driver/actions.h"
+#include "driver/error.h"
+#include "driver/interrupt.h"
+#include "driver/log.h"
+#include "driver/state.h"
+#include "driver/transfer.h"
+
+enum { MAX_TIMEOUT_S = 3600 };
+
+static gboolean is_true(const Nova *nova, const char *key)
+{
+    return json_is_true(json_object_get(nova->request, key));
+}
+
+/* ---- spawn ---- */
+
+/* What the VM's disk 0 is made from: the id of an image that Glance gave, or a reference. */
+static gchar *image_source(const Nova *nova, const VmSpec *spec, GError **error)
+{
+    if (spec->image)
+        return g_strdup(spec->image);
+    GError *failure = NULL;
+    gchar *id = engine_image_id(nova->host->engine, spec->image_source, &failure);
+    if (!id && !failure)
+        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
+                    "the image %s has not been loaded on this host", spec->image_source);
+    if (failure)
+        g_propagate_error(error, failure);
+    return id;
+}
+
+/* Neutron must hear of the NICs before the VM uses them: the caller waits, and then says so. */
+static gboolean plugged(const char *deploy_id G_GNUC_UNUSED, gpointer data, GError **error)
+{
+    return nova_answer(json_pack("{s:b}", "plugged", 1), error) && nova_hear(data, error);
+}
+
+/* Nova's own destroy would do it later; a caller that died cannot. */
+static void leave_nothing(const Nova *nova, const char *deploy_id)
+{
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!vm_purge(nova->host, deploy_id, &trouble))
+        log_warn("cannot clear up: %s", trouble->message);
+    interrupt_allow();
+}
+
+static gboolean make(Nova *nova, const VmSpec *spec, GError **error)
+{
+    const TransferProgress silent = {NULL, NULL};
+    g_autofree gchar *source = image_source(nova, spec, error);
+    if (!source || !transfer_hold(nova->host, spec->deploy_id, source, FALSE, silent, error))
+        return FALSE;
+    DeployHooks hooks = {.plugged = is_true(nova, "wait") ? plugged : NULL, .data = nova};
+    gboolean done = vm_deploy(nova->host, spec, &hooks, error) &&
+                    (!json_is_false(json_object_get(nova->request, "power_on")) ||
+                     vm_shutdown(nova->host, spec->deploy_id, -1, error));
+    if (!done)
+        leave_nothing(nova, spec->deploy_id);
+    return done;
+}
+
+/* A VM that is there already is not Nova's to spawn; one that runs is never taken away. */
+static gboolean is_new(const Nova *nova, const char *deploy_id, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = host_container(nova->host, deploy_id, &failure);
+    if (container && host_runs(container))
+        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "VM %s: it runs already",
+                    deploy_id);
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+gboolean nova_spawn(Nova *nova, GError **error)
+{
+    NovaOptions options = {nova->config->terminal, nova->config->nova_mount_point};
+    g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
+    return spec && is_new(nova, spec->deploy_id, error) && make(nova, spec, error) &&
+           nova_answer(json_object(), error);
+}
+
+/* ---- the others ---- */
+
+typedef gboolean (*Plain)(Host *host, const char *deploy_id, GError **error);
+
+static gboolean plain(Nova *nova, Plain action, GError **error)
+{
+    g_autofree gchar *id = nova_id(nova, error);
+    return id && action(nova->host, id, error) && nova_answer(json_object(), error);
+}
+
+gboolean nova_destroy(Nova *nova, GError **error)
+{
+    return plain(nova, vm_purge, error);
+}
+
+gboolean nova_pause(Nova *nova, GError **error)
+{
+    return plain(nova, vm_pause, error);
+}
+
+gboolean nova_unpause(Nova *nova, GError **error)
+{
+    return plain(nova, vm_resume, error);
+}
+
+/* The mark first: a VM that stands still without it would be one that was paused. */
+gboolean nova_suspend(Nova *nova, GError **error)
+{
+    g_autofree gchar *id = nova_id(nova, error);
+    g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
+    if (!container || !state_mark(nova->config, id, NOVA_SUSPENDED, TRUE, error))
+        return FALSE;
+    if (vm_pause(nova->host, id, error))
+        return nova_answer(json_object(), error);
+    state_mark(nova->config, id, NOVA_SUSPENDED, FALSE, NULL);
+    return FALSE;
+}
+
+static gboolean start(Nova *nova, GError **error)
+{
+    g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
+    return spec && state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error) &&
+           vm_deploy(nova->host, spec, NULL, error);
+}
+
+/* A VM that the host's reboot has stopped is started. */
+gboolean nova_resume(Nova *nova, GError **error)
+{
+    return start(nova, error) && nova_answer(json_object(), error);
+}
+
+gboolean nova_power_on(Nova *nova, GError **error)
+{
+    return start(nova, error) && nova_answer(json_object(), error);
+}
+
+/* "timeout" in seconds; 0 kills at once. */
+gboolean nova_power_off(Nova *nova, GError **error)
+{
+    const json_t *timeout = json_object_get(nova->request, "timeout");
+    json_int_t seconds = json_is_integer(timeout) ? json_integer_value(timeout) : -1;
+    g_autofree gchar *id = nova_id(nova, error);
+    return id && vm_shutdown(nova->host, id, (gint)CLAMP(seconds, -1, MAX_TIMEOUT_S), error) &&
+           state_mark(nova->config, id, NOVA_SUSPENDED, FALSE, error) &&
+           nova_answer(json_object(), error);
+}
+
+/* "hard" also mends the network, and starts what is stopped. */
+gboolean nova_reboot(Nova *nova, GError **error)
+{
+    gboolean hard = is_true(nova, "hard");
+    g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
+    if (!spec || !state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error))
+        return FALSE;
+    if (!hard)
+        return vm_reboot(nova->host, spec->deploy_id, error) && nova_answer(json_object(), error);
+    return vm_renew_network(nova->host, spec, error) &&
+           vm_reset(nova->host, spec->deploy_id, error) && nova_answer(json_object(), error);
+}
