@@ -79,3 +79,25 @@ $(remote_data): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
 # Beside the probes: which of the front end's own files are linked in.
 nobase_dist_pkgdata_DATA = remotes/opennebula/im/onedock-probes.d/README
+
+# Nova's compute driver, and the module by which Nova loads it.
+nova_package = \
+	remotes/nova/vmdock_nova/__init__.py \
+	remotes/nova/vmdock_nova/convert.py \
+	remotes/nova/vmdock_nova/driver.py \
+	remotes/nova/vmdock_nova/events.py \
+	remotes/nova/vmdock_nova/shim.py
+nova_module = remotes/nova/nova/virt/vmdock/__init__.py
+EXTRA_DIST += $(nova_package) $(nova_module) remotes/nova/vmdock_nova/conf.py.in
+CLEANFILES += remotes/nova/vmdock_nova/conf.py
+
+remotes/nova/vmdock_nova/conf.py: %: %.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
+
+if NOVA
+vmdock_novadir = $(pythondir)/vmdock_nova
+vmdock_nova_DATA = $(nova_package)
+nodist_vmdock_nova_DATA = remotes/nova/vmdock_nova/conf.py
+novavirtdir = $(pythondir)/nova/virt/vmdock
+novavirt_DATA = $(nova_module)
+endif

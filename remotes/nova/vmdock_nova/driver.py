@@ -1,0 +1,553 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class that nova-compute loads as vmdock.DockerDriver."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import contextlib
+import sys
+import threading
+import time
+from typing import Any
+
+from nova.compute import power_state, task_states
+import nova.conf
+from nova import exception
+from nova.image import glance
+from nova.network import os_vif_util
+from nova.objects import diagnostics
+from nova.virt import driver, hardware, virtapi, event as virtevent
+from os_vif import exception as os_vif_exception
+import os_resource_classes as orc
+import os_vif
+from oslo_concurrency import processutils
+from oslo_log import log as logging
+from oslo_serialization import jsonutils
+from oslo_utils import excutils
+
+from vmdock_nova import conf, convert
+from vmdock_nova.events import Events
+from vmdock_nova.shim import Answer, Call, Request, Shim, ShimError
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+conf.register(CONF)
+
+STATES = {
+    'running': power_state.RUNNING,
+    'paused': power_state.PAUSED,
+    'suspended': power_state.SUSPENDED,
+    'stopped': power_state.SHUTDOWN,
+    'broken': power_state.CRASHED,
+}
+# What another host would refuse as well: the build is not tried again.
+HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED')
+# For how long one listing answers for all instances of a periodic task.
+LISTING_S = 2.0
+# Between the end of an action and a look at what it left.
+LATER_S = 1.0
+ENDED = ('stopped', 'broken')
+IMAGE_FORMAT = {'container_format': 'docker', 'disk_format': 'raw'}
+
+
+def _event_timeouts() -> tuple[type[BaseException], ...]:
+    """What wait_for_instance_event() raises: eventlet's own up to 2025."""
+    found: list[type[BaseException]] = []
+    own = getattr(exception, 'InstanceEventTimeout', None)
+    if own:
+        found.append(own)
+    eventlet = sys.modules.get('eventlet.timeout')
+    if eventlet:
+        found.append(eventlet.Timeout)
+    return tuple(found)
+
+
+def _version(text: str) -> int:
+    """20.10.24+dfsg1 -> 20010024, as Nova writes versions."""
+    numbers = [int(''.join(c for c in part if c.isdigit())[:3] or 0)
+               for part in text.split('+')[0].split('~')[0].split('.')[:3]]
+    numbers += [0] * (3 - len(numbers))
+    return numbers[0] * 1000000 + numbers[1] * 1000 + numbers[2]
+
+
+def _reason(error: Any) -> Any:
+    """os-vif's exceptions leave out of their text what went wrong."""
+    return getattr(error, 'kwargs', {}).get('err', error)
+
+
+class DockerDriver(driver.ComputeDriver):
+    """Boots containers."""
+
+    capabilities = {
+        **driver.ComputeDriver.capabilities,
+        'has_imagecache': False,
+        'supports_attach_interface': True,
+        'supports_evacuate': True,
+        'supports_image_type_raw': True,
+        'supports_migrate_to_same_host': True,
+    }
+
+    def __init__(self, virtapi: virtapi.VirtAPI,
+                 read_only: bool = False) -> None:
+        super().__init__(virtapi)
+        self._host: str = CONF.host
+        self._events: Events | None = None
+        self._busy: collections.Counter[str] = collections.Counter()
+        self._listing: tuple[float, dict[str, str]] | None = None
+        self._listing_lock = threading.Lock()
+        self._make_shim()
+
+    def _make_shim(self) -> None:
+        self._shim = Shim(CONF.vmdock.command, host=self._host,
+                          shared_engine=CONF.vmdock.shared_engine)
+
+    # ---- the service ------------------------------------------------------
+
+    def init_host(self, host: str) -> None:
+        self._host = host
+        self._make_shim()
+        os_vif.initialize()
+        try:
+            self._shim.call('resources')
+        except ShimError as error:
+            raise exception.NovaException(
+                'vmdock cannot work on this host: %s' % error) from error
+
+    def cleanup_host(self, host: str) -> None:
+        self.register_event_listener(None)
+
+    def register_event_listener(self, callback: Any) -> None:
+        super().register_event_listener(callback)
+        if self._events:
+            self._events.stop()
+            self._events = None
+        if callback:
+            self._events = Events(self._shim, self._heard)
+            self._events.start()
+
+    def _heard(self, event: Answer) -> None:
+        """Tells Nova of instances that have ended by themselves."""
+        self._listing = None
+        if event['event'] == 'ready':
+            for uuid, state in self._states().items():
+                if state in ENDED:
+                    self._tell_stopped(uuid)
+        elif event['event'] == 'stopped':
+            self._tell_stopped(event['uuid'])
+
+    def _tell_stopped(self, uuid: str) -> None:
+        if uuid in self._busy:
+            # Nova passes over what it hears of an instance in its hands.
+            threading.Thread(target=self._tell_later, args=(uuid,),
+                             daemon=True).start()
+        else:
+            self.emit_event(virtevent.LifecycleEvent(
+                uuid, virtevent.EVENT_LIFECYCLE_STOPPED))
+
+    def _tell_later(self, uuid: str) -> None:
+        """An instance may die just when an action on it ends."""
+        while uuid in self._busy:
+            time.sleep(LATER_S)
+        time.sleep(LATER_S)
+        try:
+            stopped = self._states().get(uuid) in ENDED
+        except ShimError as error:
+            LOG.warning('%s', error)
+            return
+        if stopped and uuid not in self._busy:
+            self._tell_stopped(uuid)
+
+    def get_available_nodes(self, refresh: bool = False) -> list[str]:
+        return [self._host]
+
+    def get_host_ip_addr(self) -> str:
+        return CONF.my_ip
+
+    # ---- calls ------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _acting(self, instance: Any) -> collections.abc.Iterator[None]:
+        """While the driver itself changes an instance, its container's
+        events are no news."""
+        self._busy[instance.uuid] += 1
+        try:
+            yield
+        except ShimError as error:
+            raise self._translated(error, instance) from error
+        finally:
+            self._listing = None
+            self._busy[instance.uuid] -= 1
+            if not self._busy[instance.uuid]:
+                del self._busy[instance.uuid]
+
+    @staticmethod
+    def _translated(error: ShimError, instance: Any) -> Exception:
+        if error.kind == 'NO_VM':
+            return exception.InstanceNotFound(instance_id=instance.uuid)
+        return exception.NovaException(str(error))
+
+    def _call(self, method: str, instance: Any, **more: Any) -> Answer:
+        request: Request = {'instance': convert.instance(instance), **more}
+        with self._acting(instance):
+            return self._shim.call(method, request)
+
+    # ---- looking ----------------------------------------------------------
+
+    def _list(self) -> list[Answer]:
+        return self._shim.call('list')['instances']
+
+    def _states(self, fresh: bool = True) -> dict[str, str]:
+        with self._listing_lock:
+            listing = self._listing
+            if not fresh and listing and \
+                    time.monotonic() - listing[0] < LISTING_S:
+                return listing[1]
+            states = {one['uuid']: one['state'] for one in self._list()}
+            self._listing = (time.monotonic(), states)
+            return states
+
+    def get_info(self, instance: Any,
+                 use_cache: bool = True) -> hardware.InstanceInfo:
+        if use_cache:
+            state = self._states(fresh=False).get(instance.uuid)
+            if state is None:
+                raise exception.InstanceNotFound(instance_id=instance.uuid)
+        else:
+            state = self._call('info', instance)['state']
+        return hardware.InstanceInfo(state=STATES[state])
+
+    def list_instances(self) -> list[str]:
+        return [one['name'] for one in self._list()]
+
+    def list_instance_uuids(self) -> list[str]:
+        return list(self._states())
+
+    def get_num_instances(self) -> int:
+        return len(self._states(fresh=False))
+
+    def instance_exists(self, instance: Any) -> bool:
+        return instance.uuid in self._states()
+
+    def get_console_output(self, context: Any, instance: Any) -> bytes:
+        with self._acting(instance):
+            text = self._shim.output(
+                'console', {'instance': convert.instance(instance)})
+        # A trailing newline would count as a line of its own.
+        return text.replace(b'\r\n', b'\n').removesuffix(b'\n')
+
+    def get_diagnostics(self, instance: Any) -> Answer:
+        return self._call('diagnostics', instance)
+
+    def get_instance_diagnostics(self,
+                                 instance: Any) -> diagnostics.Diagnostics:
+        now = self._call('diagnostics', instance)
+        found = diagnostics.Diagnostics(
+            state='running' if now['pids'] else 'shutdown', driver='libvirt',
+            config_drive=True, hypervisor='docker', hypervisor_os='linux',
+            uptime=max(0, int(time.time()) - now['created']),
+            num_cpus=0, num_nics=0, num_disks=0)
+        found.add_cpu(id=0, time=now['cpu_ns'])
+        found.add_nic(rx_octets=now['net_rx'], tx_octets=now['net_tx'])
+        found.add_disk(read_bytes=now['disk_read_bytes'],
+                       write_bytes=now['disk_write_bytes'],
+                       read_requests=now['disk_read_ops'],
+                       write_requests=now['disk_write_ops'])
+        found.memory_details = diagnostics.MemoryDiagnostics(
+            maximum=now['memory_limit'] >> 20, used=now['memory'] >> 20)
+        return found
+
+    # ---- the host ---------------------------------------------------------
+
+    def get_available_resource(self, nodename: str) -> Answer:
+        found = self._shim.call('resources')
+        return {
+            'vcpus': found['vcpus'],
+            'memory_mb': found['memory_mb'],
+            'local_gb': found['local_gb'],
+            'vcpus_used': 0,
+            'memory_mb_used': found['memory_mb_used'],
+            'local_gb_used': found['local_gb_used'],
+            'disk_available_least': found['local_gb_available'],
+            'hypervisor_type': found['engine'],
+            'hypervisor_version': _version(found['engine_version']),
+            'hypervisor_hostname': nodename,
+            'cpu_info': jsonutils.dumps({'arch': found['arch'],
+                                         'model': found['cpu_model']}),
+            'numa_topology': None,
+            'supported_instances': [[found['arch'], 'docker', 'exe']],
+        }
+
+    def update_provider_tree(self, provider_tree: Any, nodename: str,
+                             allocations: Any = None) -> None:
+        found = self._shim.call('resources')
+        before = provider_tree.data(nodename).inventory
+        ratios = self._get_allocation_ratios(before)
+        reserved = {
+            orc.VCPU: CONF.reserved_host_cpus,
+            orc.MEMORY_MB: CONF.reserved_host_memory_mb,
+            orc.DISK_GB: self._get_reserved_host_disk_gb_from_config(),
+        }
+        totals = {
+            orc.VCPU: found['vcpus'],
+            orc.MEMORY_MB: found['memory_mb'],
+            orc.DISK_GB: found['local_gb'],
+        }
+        provider_tree.update_inventory(nodename, {
+            name: {'total': total, 'min_unit': 1, 'max_unit': total,
+                   'step_size': 1, 'allocation_ratio': ratios[name],
+                   'reserved': reserved[name]}
+            for name, total in totals.items() if total > 0})
+
+    def get_host_uptime(self) -> str:
+        return processutils.execute('env', 'LANG=C', 'uptime')[0]
+
+    def get_host_cpu_stats(self) -> Answer:
+        found = self._shim.call('resources')
+        return {**found['cpu_time'], 'frequency': found['cpu_mhz']}
+
+    # ---- the network ------------------------------------------------------
+
+    def _os_vif(self, action: collections.abc.Callable[[Any, Any], None],
+                instance: Any, network_info: Any) -> None:
+        owner = os_vif_util.nova_to_osvif_instance(instance)
+        for vif in network_info or []:
+            action(os_vif_util.nova_to_osvif_vif(vif), owner)
+
+    def _plug(self, instance: Any, network_info: Any) -> None:
+        try:
+            self._os_vif(os_vif.plug, instance, network_info)
+        except os_vif_exception.ExceptionBase as error:
+            raise exception.VirtualInterfacePlugException(
+                'os-vif: %s' % _reason(error)) from error
+
+    def _unplug(self, instance: Any, network_info: Any) -> None:
+        try:
+            self._os_vif(os_vif.unplug, instance, network_info)
+        except os_vif_exception.ExceptionBase as error:
+            LOG.warning('a VIF stays plugged: %s', _reason(error),
+                        instance=instance)
+
+    def plug_vifs(self, instance: Any, network_info: Any) -> None:
+        """At the start of nova-compute, for each instance: also where its
+        container is gone, or stopped."""
+        self._plug(instance, network_info)
+        try:
+            self._call('renew_network', instance,
+                       network_info=convert.network(network_info))
+        except exception.InstanceNotFound:
+            LOG.info('it has no container to plug', instance=instance)
+
+    def unplug_vifs(self, instance: Any, network_info: Any) -> None:
+        self._unplug(instance, network_info)
+
+    def attach_interface(self, context: Any, instance: Any, image_meta: Any,
+                         vif: Any) -> None:
+        self._plug(instance, [vif])
+        try:
+            self._call('attach_interface', instance, vif=convert.vif(vif))
+        except exception.NovaException as error:
+            with excutils.save_and_reraise_exception(reraise=False):
+                self._unplug(instance, [vif])
+            raise exception.InterfaceAttachFailed(
+                instance_uuid=instance.uuid) from error
+
+    def detach_interface(self, context: Any, instance: Any,
+                         vif: Any) -> None:
+        try:
+            self._call('detach_interface', instance, vif=convert.vif(vif))
+        except exception.NovaException as error:
+            raise exception.InterfaceDetachFailed(
+                instance_uuid=instance.uuid) from error
+        self._unplug(instance, [vif])
+
+    # ---- images -----------------------------------------------------------
+
+    def _fetch_image(self, context: Any, instance: Any,
+                     request: Request) -> None:
+        """Brings an image that Glance holds to this host."""
+        meta = request['image_meta']
+        if meta.get('container_format') != 'docker' or \
+                not meta.get('size') and 'image_vmdock_image' in \
+                request['instance']['system_metadata']:
+            return
+        if self._shim.call('image_held', request)['held']:
+            return
+        try:
+            with self._shim.begin('image_load', request) as call:
+                try:
+                    glance.API().download(
+                        context, meta['id'], data=call.stdin,
+                        trusted_certs=instance.trusted_certs)
+                except BrokenPipeError:
+                    pass
+                call.finish()
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                self._forget_image(request)
+
+    def _forget_image(self, request: Request) -> None:
+        """A download that ended badly may have been loaded all the same."""
+        try:
+            self._shim.call('image_forget', request)
+        except ShimError as error:
+            LOG.warning('%s', error)
+
+    def snapshot(self, context: Any, instance: Any, image_id: str,
+                 update_task_state: Any) -> None:
+        update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
+        request = {'instance': convert.instance(instance)}
+        api = glance.API()
+        image = api.get(context, image_id)
+        with self._acting(instance):
+            with self._shim.begin('save', request) as call:
+                update_task_state(
+                    task_state=task_states.IMAGE_UPLOADING,
+                    expected_state=task_states.IMAGE_PENDING_UPLOAD)
+                api.update(context, image_id,
+                           {**IMAGE_FORMAT, 'name': image.get('name'),
+                            'properties': image.get('properties', {})},
+                           data=call.stdout)
+                call.check()
+
+    # ---- lifecycle --------------------------------------------------------
+
+    def spawn(self, context: Any, instance: Any, image_meta: Any,
+              injected_files: Any, admin_password: str | None,
+              allocations: Any, network_info: Any = None,
+              block_device_info: Any = None, power_on: bool = True,
+              accel_info: Any = None, **kwargs: Any) -> None:
+        # Nova allocates the network meanwhile; unless it is waited for, an
+        # instance may become active without.
+        if hasattr(network_info, 'wait'):
+            network_info.wait(do_raise=True)
+        if driver.block_device_info_get_mapping(block_device_info):
+            raise exception.BuildAbortException(
+                instance_uuid=instance.uuid,
+                reason='vmdock attaches no volumes')
+        request: Request = {
+            'instance': convert.instance(instance),
+            'image_meta': convert.image(image_meta),
+            'network_info': convert.network(network_info),
+            'injected_files': convert.injected(injected_files),
+            'files': convert.config_drive(context, instance, injected_files,
+                                          admin_password, network_info),
+            'admin_password': admin_password,
+            'power_on': power_on,
+        }
+        try:
+            with self._acting(instance):
+                self._fetch_image(context, instance, request)
+                self._spawn_plugged(instance, network_info, request)
+        except exception.NovaException as error:
+            cause = error.__cause__
+            if isinstance(cause, ShimError):
+                raise self._spawn_error(cause, instance,
+                                        image_meta) from error
+            raise
+
+    @staticmethod
+    def _spawn_error(error: ShimError, instance: Any,
+                     image_meta: Any) -> Exception:
+        if error.kind == 'NO_IMAGE':
+            return exception.ImageUnacceptable(
+                image_id=getattr(image_meta, 'id', None), reason=str(error))
+        if error.kind == 'NO_BRIDGE':
+            return exception.VirtualInterfacePlugException(str(error))
+        if error.kind in HOPELESS:
+            return exception.BuildAbortException(
+                instance_uuid=instance.uuid, reason=str(error))
+        return exception.NovaException(str(error))
+
+    def _spawn_plugged(self, instance: Any, network_info: Any,
+                       request: Request) -> None:
+        """Starts the container when Neutron has plugged its NICs."""
+        events = [('network-vif-plugged', vif['id'])
+                  for vif in network_info or []
+                  if vif.get('active') is False]
+        if not CONF.vif_plugging_timeout:
+            events = []
+        with contextlib.ExitStack() as stack:
+            call: Call | None = None
+            try:
+                with self.virtapi.wait_for_instance_event(
+                        instance, events, CONF.vif_plugging_timeout,
+                        self._plugging_failed):
+                    self._plug(instance, network_info)
+                    call = stack.enter_context(self._shim.begin(
+                        'spawn', {**request, 'wait': bool(events)}))
+                    if events and not (call.line() or {}).get('plugged'):
+                        call.finish()
+            except _event_timeouts() as late:
+                if CONF.vif_plugging_is_fatal:
+                    raise exception.VirtualInterfaceCreateException(
+                        ) from late
+                LOG.warning('Neutron has not plugged its NICs in time',
+                            instance=instance)
+            assert call is not None
+            if events:
+                call.go_on()
+            call.finish()
+
+    @staticmethod
+    def _plugging_failed(event_name: str, instance: Any) -> None:
+        LOG.error('Neutron says %s failed', event_name, instance=instance)
+        if CONF.vif_plugging_is_fatal:
+            raise exception.VirtualInterfaceCreateException()
+
+    def destroy(self, context: Any, instance: Any, network_info: Any,
+                block_device_info: Any = None, destroy_disks: bool = True,
+                destroy_secrets: bool = True, **kwargs: Any) -> None:
+        self._call('destroy', instance)
+        self._unplug(instance, network_info)
+
+    def cleanup(self, context: Any, instance: Any, network_info: Any,
+                *args: Any, **kwargs: Any) -> None:
+        self._call('destroy', instance)
+        self._unplug(instance, network_info)
+
+    def delete_instance_files(self, instance: Any) -> bool:
+        self._call('destroy', instance)
+        return True
+
+    def power_off(self, instance: Any, timeout: int = 0,
+                  retry_interval: int = 0) -> None:
+        self._call('power_off', instance, timeout=timeout)
+
+    def power_on(self, context: Any, instance: Any, network_info: Any,
+                 block_device_info: Any = None, accel_info: Any = None,
+                 **kwargs: Any) -> None:
+        self._plug(instance, network_info)
+        self._call('power_on', instance,
+                   network_info=convert.network(network_info))
+
+    def reboot(self, context: Any, instance: Any, network_info: Any,
+               reboot_type: str, block_device_info: Any = None,
+               bad_volumes_callback: Any = None, accel_info: Any = None,
+               **kwargs: Any) -> None:
+        hard = reboot_type == 'HARD'
+        if hard:
+            self._plug(instance, network_info)
+        self._call('reboot', instance, hard=hard,
+                   network_info=convert.network(network_info))
+
+    def pause(self, instance: Any) -> None:
+        self._call('pause', instance)
+
+    def unpause(self, instance: Any) -> None:
+        self._call('unpause', instance)
+
+    def suspend(self, context: Any, instance: Any) -> None:
+        self._call('suspend', instance)
+
+    def resume(self, context: Any, instance: Any, network_info: Any,
+               block_device_info: Any = None, **kwargs: Any) -> None:
+        self._plug(instance, network_info)
+        self._call('resume', instance,
+                   network_info=convert.network(network_info))
+
+    def resume_state_on_host_boot(self, context: Any, instance: Any,
+                                  network_info: Any,
+                                  block_device_info: Any = None,
+                                  **kwargs: Any) -> None:
+        self.power_on(context, instance, network_info, block_device_info)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls of vmdock-nova: a request on stdin, an answer on stdout.
+
+stderr has one JSON object a line: what it logs, and at last the error.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import subprocess
+import tempfile
+import types
+from typing import Any, BinaryIO
+
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class ShimError(Exception):
+    """A method that failed; KIND is a name of driver/error.h."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Call:
+    """One process of vmdock-nova. Left before it is finished, it is given
+    up: its stdin ends, and it takes back what it has done."""
+
+    def __init__(self, command: collections.abc.Sequence[str], method: str,
+                 request: Request) -> None:
+        self._stderr: BinaryIO = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [*command, method], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._stderr)
+        self._write(json.dumps(request).encode() + b'\n')
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: types.TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def stdin(self) -> BinaryIO:
+        assert self._process.stdin is not None
+        return self._process.stdin  # type: ignore[return-value]
+
+    @property
+    def stdout(self) -> BinaryIO:
+        assert self._process.stdout is not None
+        return self._process.stdout  # type: ignore[return-value]
+
+    def _write(self, text: bytes) -> None:
+        # A process that has gone tells why on stderr.
+        try:
+            self.stdin.write(text)
+            self.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def line(self) -> Answer | None:
+        """The next line of the answer; None when there is none any more."""
+        text = self.stdout.readline()
+        return json.loads(text) if text else None
+
+    def go_on(self) -> None:
+        """Lets a process that waits go on."""
+        self._write(b'{"go": true}\n')
+
+    def finish(self) -> Answer:
+        """The rest of the answer, whose last line counts."""
+        self._end_input()
+        last: Answer = {}
+        for text in self.stdout:
+            last = json.loads(text)
+        self.check()
+        return last
+
+    def _end_input(self) -> None:
+        try:
+            self.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    def check(self) -> None:
+        """Waits for the process; raises its error."""
+        status = self._process.wait()
+        error = self._tell_log()
+        if status != 0:
+            raise error or ShimError(
+                'INTERNAL', 'vmdock-nova ended with status %d' % status)
+
+    def _tell_log(self) -> ShimError | None:
+        error = None
+        self._stderr.seek(0)
+        for text in self._stderr:
+            try:
+                line = json.loads(text)
+                message = line['message']
+            except (ValueError, KeyError, TypeError):
+                message = text.decode(errors='replace').strip()
+                error = ShimError('INTERNAL', message)
+                continue
+            if 'error' in line:
+                error = ShimError(line['error'], message)
+            elif line.get('log') == 'warning':
+                LOG.warning('%s', message)
+            else:
+                LOG.info('%s', message)
+        self._stderr.seek(0, 2)
+        return error
+
+    def close(self) -> None:
+        self._end_input()
+        self.stdout.close()
+        self._process.wait()
+        self._stderr.close()
+
+
+class Shim:
+    """vmdock-nova, with what stands in each request."""
+
+    def __init__(self, command: collections.abc.Sequence[str],
+                 **common: Any) -> None:
+        self._command = list(command)
+        self._common = common
+
+    def begin(self, method: str, request: Request | None = None) -> Call:
+        return Call(self._command, method, {**self._common, **(request or {})})
+
+    def call(self, method: str, request: Request | None = None) -> Answer:
+        with self.begin(method, request) as call:
+            return call.finish()
+
+    def output(self, method: str, request: Request) -> bytes:
+        """The answer of a method that gives bytes."""
+        with self.begin(method, request) as call:
+            call._end_input()
+            content = call.stdout.read()
+            call.check()
+            return content
