@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Nova in one process, on the lab's real engine.
+
+Real: API, scheduler, conductor, compute manager, resource tracker,
+placement, os-vif, vmdock-nova, engine, namespaces and bridges. Fakes of
+Nova's own: Neutron, Glance, Cinder, the message bus.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from typing import Any
+
+PREFIX = os.environ['LAB_PREFIX']
+PACKAGES = os.path.join(PREFIX, 'lib/python3/dist-packages')
+sys.path.insert(0, PACKAGES)
+os.environ.setdefault('OS_TEST_TIMEOUT', '150')
+
+import nova.monkey_patch  # noqa: F401,E402  as nova-compute begins
+import fixtures  # noqa: E402
+from nova import context  # noqa: E402
+from nova.tests.fixtures import GlanceFixture  # noqa: E402
+from nova.tests.fixtures import conf as conf_fixture  # noqa: E402
+from nova.tests.functional import integrated_helpers  # noqa: E402
+import nova.test  # noqa: E402
+import nova.virt  # noqa: E402
+import vmdock_nova.conf  # noqa: E402
+
+nova.virt.__path__.append(os.path.join(PACKAGES, 'nova/virt'))
+
+import vif_plug_linux_bridge.privsep  # noqa: E402
+import vif_plug_ovs.privsep  # noqa: E402
+
+# The test is root: what os-vif does as root it does in this process.
+for part in (vif_plug_linux_bridge.privsep, vif_plug_ovs.privsep):
+    part.vif_plug.set_client_mode(False)
+
+SHIM = os.path.join(PREFIX, 'libexec/vmdock/vmdock-nova')
+IMAGE = 'lab/vm:1'
+STATE = os.path.join(PREFIX, 'var/lib/vmdock')
+
+
+def run(*argv: str, check: bool = True) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError('%s: %s' % (' '.join(argv), done.stderr))
+    return done.stdout.strip()
+
+
+def wait(what: str, seconds: float, test: Any) -> Any:
+    end = time.monotonic() + seconds
+    while True:
+        found = test()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError('not within %s s: %s' % (seconds, what))
+        time.sleep(0.05)
+
+
+class Images(GlanceFixture):
+    """Nova's fake of Glance forgets what is uploaded in an update."""
+
+    def create(self, context: Any, metadata: Any, data: Any = None) -> Any:
+        for name in ('min_disk', 'min_ram'):
+            metadata[name] = int(metadata.get(name) or 0)
+        return super().create(context, metadata, data)
+
+    def update(self, context: Any, image_id: str, metadata: Any,
+               data: Any = None, purge_props: bool = False) -> Any:
+        metadata = dict(metadata)
+        if data is not None:
+            content = data.read()
+            self._imagedata[image_id] = content
+            metadata.update(size=len(content), status='active')
+        return super().update(context, image_id, metadata,
+                              purge_props=purge_props)
+
+
+class Container:
+    """A container as the engine and the kernel show it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def inspect(self) -> Any:
+        text = run('docker', 'inspect', self.name, check=False)
+        found = json.loads(text or '[]')
+        return found[0] if found else None
+
+    def exists(self) -> bool:
+        return self.inspect() is not None
+
+    @property
+    def status(self) -> str:
+        return self.inspect()['State']['Status']
+
+    def sh(self, script: str) -> str:
+        return run('docker', 'exec', self.name, 'sh', '-c', script)
+
+    def links(self) -> dict[str, Any]:
+        text = run('ip', '-n', self.name, '-json', 'addr')
+        return {link['ifname']: link for link in json.loads(text)}
+
+    def addresses(self, name: str) -> set[str]:
+        return {'%s/%d' % (one['local'], one['prefixlen'])
+                for one in self.links()[name]['addr_info']
+                if one['scope'] == 'global'}
+
+
+class Configuration(conf_fixture.ConfFixture):
+    """Nova's own looks for a file of its source tree."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.conf.set_default('api_paste_config', '/etc/nova/api-paste.ini',
+                              group='wsgi')
+
+
+nova.test.nova_fixtures.ConfFixture = Configuration
+nova.test.nova_fixtures.GlanceFixture = Images
+vmdock_nova.conf.register(nova.conf.CONF)
+
+
+class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
+    compute_driver = 'vmdock.DockerDriver'
+    hosts = ('host1',)
+    shared_engine = False
+    glance_archive: bytes | None = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bridge = 'brq' + self.neutron.network_1['id'][:11]
+        self.flags(command=[SHIM], shared_engine=self.shared_engine,
+                   group='vmdock')
+        self.flags(vif_plugging_timeout=10)
+        self.flags(lock_path=self.useFixture(fixtures.TempDir()).path,
+                   group='oslo_concurrency')
+        self.addCleanup(self._clear)
+        self.computes = {host: self._start_compute(host)
+                         for host in self.hosts}
+        self.image = self.reference_image()
+        self.flavor = self.make_flavor()
+
+    def _clear(self) -> None:
+        """Whatever a failed test has left."""
+        for name in self.containers():
+            run('docker', 'rm', '-f', '-v', name, check=False)
+        for line in run('ip', 'netns', check=False).splitlines():
+            run('ip', 'netns', 'del', line.split()[0], check=False)
+        for link in json.loads(run('ip', '-json', 'link')):
+            if link['ifname'].startswith(('tap', 'brq', 'qbr')):
+                run('ip', 'link', 'del', link['ifname'], check=False)
+        for name in self.image_names():
+            run('docker', 'rmi', '-f', name, check=False)
+        run('find', STATE, '-mindepth', '1', '-delete', check=False)
+
+    # ---- what there is ----
+
+    @staticmethod
+    def containers() -> list[str]:
+        return run('docker', 'ps', '-a', '--format', '{{.Names}}',
+                   '--filter', 'label=vmdock.vm').split()
+
+    @staticmethod
+    def image_names() -> list[str]:
+        return [name for name in run(
+            'docker', 'images', '--format', '{{.Repository}}:{{.Tag}}'
+            ).split() if name.startswith('vmdock/')]
+
+    def container(self, server: Any) -> Container:
+        return Container('nova-' + server['id'])
+
+    def assert_nothing_left(self, cached: bool = False) -> None:
+        self.assertEqual([], self.containers())
+        names = [name for name in self.image_names()
+                 if not (cached and name.startswith('vmdock/glance:'))]
+        self.assertEqual([], names)
+        self.assertEqual('', run('ip', 'netns'))
+        self.assertEqual([], [link['ifname'] for link in json.loads(
+            run('ip', '-json', 'link')) if link['ifname'].startswith('tap')])
+        found = os.listdir(STATE) if os.path.isdir(STATE) else []
+        self.assertEqual([], [one for one in found
+                              if one.startswith('nova-')])
+
+    def configure(self, group: str, line: str) -> None:
+        """Sets LINE in the host's configuration until the test ends."""
+        path = os.path.join(PREFIX, 'etc/vmdock/vmdock.conf')
+        with open(path, encoding='utf-8') as file:
+            before = file.read()
+        self.addCleanup(self._write, path, before)
+        self._write(path, '%s\n[%s]\n%s\n' % (before, group, line))
+
+    @staticmethod
+    def _write(path: str, text: str) -> None:
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+
+    # ---- images, flavors, ports ----
+
+    def reference_image(self, **properties: str) -> str:
+        return self._image({'vmdock_image': IMAGE, **properties}, b'',
+                           container_format='bare')
+
+    def archive_image(self, content: bytes, **properties: str) -> str:
+        return self._image(properties, content, container_format='docker')
+
+    def _image(self, properties: dict[str, str], content: bytes,
+               **more: Any) -> str:
+        image_id = str(uuid.uuid4())
+        self.glance.create(context.get_admin_context(), {
+            'id': image_id, 'name': 'image', 'status': 'active',
+            'size': len(content), 'min_ram': 0, 'min_disk': 0,
+            'disk_format': 'raw', 'visibility': 'public',
+            'created_at': None, 'updated_at': None, 'deleted_at': None,
+            'deleted': False, 'tags': [], 'checksum': None,
+            'properties': properties, **more},
+            data=io.BytesIO(content) if content else None)
+        return image_id
+
+    @classmethod
+    def archive(cls) -> bytes:
+        if NovaTest.glance_archive is None:
+            NovaTest.glance_archive = subprocess.run(
+                ['docker', 'save', IMAGE], capture_output=True,
+                check=True).stdout
+        return NovaTest.glance_archive
+
+    def make_flavor(self, **extra: str) -> str:
+        flavor_id = str(uuid.uuid4())
+        self.admin_api.post_flavor({'flavor': {
+            'id': flavor_id, 'name': flavor_id, 'ram': 64, 'vcpus': 1,
+            'disk': 1}})
+        if extra:
+            self.admin_api.post_extra_spec(flavor_id, {'extra_specs': {
+                key.replace('__', ':'): value
+                for key, value in extra.items()}})
+        return flavor_id
+
+    def make_port(self, number: int, dual: bool = True, active: bool = True,
+                  **more: Any) -> Any:
+        """A port of the network, with the MAC and addresses of NUMBER."""
+        port = copy.deepcopy(self.neutron.port_1)
+        fixed = [{'ip_address': '192.168.1.%d' % number,
+                  'subnet_id': self.neutron.subnet_1['id']}]
+        if dual:
+            fixed.insert(0, {
+                'ip_address': 'fd37:44e8:ad06::%x' % number,
+                'subnet_id': self.neutron.subnet_ipv6_1['id']})
+        port.update({
+            'id': str(uuid.uuid4()), 'fixed_ips': fixed,
+            'mac_address': 'fa:16:3e:00:00:%02x' % number,
+            'status': 'ACTIVE' if active else 'DOWN',
+            'binding:vif_type': 'bridge', **more})
+        self.neutron._ports[port['id']] = port
+        return port
+
+    # ---- servers ----
+
+    def boot(self, ports: Any, state: str | None = 'ACTIVE',
+             **more: Any) -> Any:
+        server = {
+            'name': 'web one', 'imageRef': self.image,
+            'flavorRef': self.flavor,
+            'networks': [{'port': port['id']} for port in ports] or 'none',
+            **more}
+        made = self.api.post_server({'server': server})
+        return self._wait_for_state_change(made, state) if state else made
+
+    def act(self, server: Any, action: str, argument: Any = None,
+            state: str | None = None) -> Any:
+        self.api.post_server_action(server['id'], {action: argument})
+        return self._wait_for_state_change(server, state) if state else None
+
+    def idle(self, server: Any) -> Any:
+        """The server when nothing is being done to it any more."""
+        return wait('an idle server', 30, lambda: next((
+            found for found in [self.api.get_server(server['id'])]
+            if found['OS-EXT-STS:task_state'] is None), None))
+
+    def delete(self, server: Any) -> None:
+        self.api.delete_server(server['id'])
+        self._wait_until_deleted(server)
+
+    def announce_when_plugged(self, server: Any, port: Any,
+                              status: str = 'completed') -> None:
+        """What Neutron does: tells Nova when the host end is there."""
+        name = ('tap' + port['id'])[:14]
+
+        def agent() -> None:
+            wait('the host end', 20, lambda: os.path.exists(
+                '/sys/class/net/' + name))
+            self.admin_api.api_post('/os-server-external-events', {
+                'events': [{'name': 'network-vif-plugged',
+                            'server_uuid': server['id'],
+                            'tag': port['id'], 'status': status}]})
+
+        threading.Thread(target=agent, daemon=True).start()

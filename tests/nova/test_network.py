@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance's NICs, seen in its namespace and on the bridge."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import base
+from base import run, wait
+
+
+def host_end(port: dict[str, str]) -> str:
+    return ('tap' + port['id'])[:14]
+
+
+class Network(base.NovaTest):
+
+    def master(self, port: dict[str, str]) -> str:
+        found = json.loads(run('ip', '-json', 'link', 'show',
+                               host_end(port)))
+        return found[0].get('master', '')
+
+    def test_addresses_routes_and_servers(self) -> None:
+        self.neutron.subnet_1.update(
+            host_routes=[{'destination': '10.77.0.0/16',
+                          'nexthop': '192.168.1.254'}],
+            dns_nameservers=['192.0.2.53'])
+        self.addCleanup(self.neutron.subnet_1.update, host_routes=[],
+                        dns_nameservers=[])
+        first, second = self.make_port(31), self.make_port(32, dual=False)
+        server = self.boot([first, second])
+        container = self.container(server)
+        links = container.links()
+        self.assertEqual(['eth0', 'eth1', 'lo'], sorted(links))
+        for name, port in (('eth0', first), ('eth1', second)):
+            self.assertEqual(port['mac_address'], links[name]['address'])
+            self.assertEqual(1450, links[name]['mtu'])
+            self.assertIn('UP', links[name]['flags'])
+            self.assertEqual(self.bridge, self.master(port))
+        self.assertEqual({'192.168.1.31/24', 'fd37:44e8:ad06::1f/64'},
+                         container.addresses('eth0'))
+        self.assertEqual({'192.168.1.32/24'}, container.addresses('eth1'))
+        routes = run('ip', '-n', container.name, 'route')
+        self.assertIn('default via 192.168.1.1 dev eth0', routes)
+        self.assertIn('10.77.0.0/16 via 192.168.1.254 dev eth0', routes)
+        self.assertIn('default via fd37:44e8:ad06::1 dev eth0',
+                      run('ip', '-n', container.name, '-6', 'route'))
+        self.assertIn('nameserver 192.0.2.53',
+                      container.sh('cat /etc/resolv.conf'))
+        self.delete(server)
+        self.assert_nothing_left()
+
+    def test_two_instances_reach_each_other(self) -> None:
+        one = self.boot([self.make_port(33)])
+        other = self.boot([self.make_port(34)])
+        self.container(one).sh('ping -c 1 -W 3 192.168.1.34')
+        self.container(other).sh('ping -6 -c 1 -W 3 fd37:44e8:ad06::21')
+
+    def test_attach_and_detach(self) -> None:
+        first, second = self.make_port(35), self.make_port(36)
+        server = self.boot([first])
+        container = self.container(server)
+        self.api.attach_interface(server['id'], {
+            'interfaceAttachment': {'port_id': second['id']}})
+        wait('eth1', 10, lambda: 'eth1' in container.links())
+        self.assertIn('192.168.1.36/24', container.addresses('eth1'))
+        self.assertEqual(self.bridge, self.master(second))
+        self.idle(server)
+        self.act(server, 'reboot', {'type': 'HARD'})
+        self.idle(server)
+        self.assertIn('192.168.1.36/24', container.addresses('eth1'))
+        self.api.detach_interface(server['id'], first['id'])
+        wait('no eth0', 10, lambda: 'eth0' not in container.links())
+        self.assertFalse(os.path.exists('/sys/class/net/' + host_end(first)))
+        self.act(server, 'os-stop', state='SHUTOFF')
+        self.act(server, 'os-start', state='ACTIVE')
+        self.assertEqual(['eth1', 'lo'], sorted(container.links()))
+
+    def test_attach_to_a_stopped_instance(self) -> None:
+        server = self.boot([self.make_port(37)])
+        self.act(server, 'os-stop', state='SHUTOFF')
+        port = self.make_port(38)
+        self.api.attach_interface(server['id'], {
+            'interfaceAttachment': {'port_id': port['id']}})
+        self.idle(server)
+        self.act(server, 'os-start', state='ACTIVE')
+        self.assertIn('192.168.1.38/24',
+                      self.container(server).addresses('eth1'))
+
+    def test_plugged_event_is_waited_for(self) -> None:
+        """The instance starts when Neutron has plugged its NICs."""
+        self.flags(vif_plugging_timeout=20)
+        port = self.make_port(39, active=False)
+        server = self.boot([port], state=None)
+        container = self.container(server)
+        wait('the host end', 10, lambda: os.path.exists(
+            '/sys/class/net/' + host_end(port)))
+        wait('the container', 10, container.exists)
+        self.assertEqual('created', container.status)
+        self.announce_when_plugged(server, port)
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual('running', container.status)
+
+    def test_event_that_never_comes(self) -> None:
+        self.flags(vif_plugging_timeout=2)
+        server = self.boot([self.make_port(40, active=False)], 'ERROR')
+        self.assert_nothing_left()
+        self.delete(server)
+
+    def test_event_that_never_comes_is_not_fatal(self) -> None:
+        self.flags(vif_plugging_timeout=2, vif_plugging_is_fatal=False)
+        server = self.boot([self.make_port(41, active=False)])
+        self.assertEqual('running', self.container(server).status)
+
+    def test_plugging_that_fails(self) -> None:
+        self.flags(vif_plugging_timeout=20)
+        port = self.make_port(42, active=False)
+        server = self.boot([port], state=None)
+        self.announce_when_plugged(server, port, 'failed')
+        self._wait_for_state_change(server, 'ERROR')
+        self.assert_nothing_left()
+
+    def test_bridge_that_is_missing(self) -> None:
+        """A hybrid port, whose bridge os-vif has not made."""
+        self.flags(max_attempts=1, group='scheduler')
+        port = self.make_port(43)
+        details = {'bridge_name': 'lo'}
+        port['binding:vif_details'] = details
+        server = self.boot([port], 'ERROR')
+        self.assert_nothing_left()
+        self.delete(server)
+
+    def test_start_of_the_service_plugs_again(self) -> None:
+        port = self.make_port(44)
+        server = self.boot([port])
+        container = self.container(server)
+        started = container.inspect()['State']['StartedAt']
+        self.computes['host1'].stop()
+        run('ip', 'link', 'del', host_end(port))
+        self.computes['host1'].start()
+        wait('its addresses', 10, lambda: 'eth0' in container.links() and
+             '192.168.1.44/24' in container.addresses('eth0'))
+        self.assertEqual(self.bridge, self.master(port))
+        self.assertEqual(started, container.inspect()['State']['StartedAt'])
