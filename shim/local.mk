@@ -55,8 +55,10 @@ vmdock_nova_SOURCES = \
 	shim/nova.c shim/nova.h \
 	shim/nova_image.c \
 	shim/nova_lifecycle.c \
+	shim/nova_migrate.c \
 	shim/nova_monitor.c \
 	shim/nova_network.c \
+	shim/nova_password.c \
 	shim/vmdock_nova.c
 vmdock_nova_LDADD = libshim.la
 

@@ -26,11 +26,14 @@ typedef struct {
     X("detach_interface", nova_detach_interface, FALSE)                                            \
     X("diagnostics", nova_diagnostics, FALSE)                                                      \
     X("events", nova_events, FALSE)                                                                \
+    X("finish_migration", nova_finish_migration, FALSE)                                            \
     X("image_forget", nova_image_forget, FALSE)                                                    \
     X("image_held", nova_image_held, FALSE)                                                        \
     X("image_load", nova_image_load, TRUE)                                                         \
     X("info", nova_info, FALSE)                                                                    \
     X("list", nova_list, FALSE)                                                                    \
+    X("migrate_forget", nova_migrate_forget, FALSE)                                                \
+    X("migrate_receive", nova_migrate_receive, TRUE)                                               \
     X("pause", nova_pause, FALSE)                                                                  \
     X("power_off", nova_power_off, FALSE)                                                          \
     X("power_on", nova_power_on, FALSE)                                                            \
@@ -39,6 +42,7 @@ typedef struct {
     X("resources", nova_resources, FALSE)                                                          \
     X("resume", nova_resume, FALSE)                                                                \
     X("save", nova_save, FALSE)                                                                    \
+    X("set_password", nova_set_password, FALSE)                                                    \
     X("spawn", nova_spawn, FALSE)                                                                  \
     X("suspend", nova_suspend, FALSE)                                                              \
     X("unpause", nova_unpause, FALSE)

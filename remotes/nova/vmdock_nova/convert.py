@@ -58,7 +58,7 @@ def injected(files: Any) -> list[list[str]]:
     return [[path, _base64(content)] for path, content in files or []]
 
 
-def config_drive(context: Any, obj: Any, files: Any, password: str | None,
+def config_drive(obj: Any, files: Any, password: str | None,
                  network_info: Any) -> dict[str, str]:
     extra = {'admin_pass': password} if password else {}
     metadata = instance_metadata.InstanceMetadata(

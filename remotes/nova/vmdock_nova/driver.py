@@ -16,6 +16,7 @@ import nova.conf
 from nova import exception
 from nova.image import glance
 from nova.network import os_vif_util
+from nova import objects
 from nova.objects import diagnostics
 from nova.virt import driver, hardware, virtapi, event as virtevent
 from os_vif import exception as os_vif_exception
@@ -47,6 +48,7 @@ HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED')
 LISTING_S = 2.0
 # Between the end of an action and a look at what it left.
 LATER_S = 1.0
+PIECE = 1 << 20
 ENDED = ('stopped', 'broken')
 IMAGE_FORMAT = {'container_format': 'docker', 'disk_format': 'raw'}
 
@@ -210,9 +212,10 @@ class DockerDriver(driver.ComputeDriver):
     def get_info(self, instance: Any,
                  use_cache: bool = True) -> hardware.InstanceInfo:
         if use_cache:
-            state = self._states(fresh=False).get(instance.uuid)
-            if state is None:
+            cached = self._states(fresh=False).get(instance.uuid)
+            if cached is None:
                 raise exception.InstanceNotFound(instance_id=instance.uuid)
+            state = cached
         else:
             state = self._call('info', instance)['state']
         return hardware.InstanceInfo(state=STATES[state])
@@ -425,16 +428,8 @@ class DockerDriver(driver.ComputeDriver):
             raise exception.BuildAbortException(
                 instance_uuid=instance.uuid,
                 reason='vmdock attaches no volumes')
-        request: Request = {
-            'instance': convert.instance(instance),
-            'image_meta': convert.image(image_meta),
-            'network_info': convert.network(network_info),
-            'injected_files': convert.injected(injected_files),
-            'files': convert.config_drive(context, instance, injected_files,
-                                          admin_password, network_info),
-            'admin_password': admin_password,
-            'power_on': power_on,
-        }
+        request = self._whole(instance, image_meta, network_info, power_on,
+                              injected_files, admin_password)
         try:
             with self._acting(instance):
                 self._fetch_image(context, instance, request)
@@ -458,6 +453,22 @@ class DockerDriver(driver.ComputeDriver):
             return exception.BuildAbortException(
                 instance_uuid=instance.uuid, reason=str(error))
         return exception.NovaException(str(error))
+
+    @staticmethod
+    def _whole(instance: Any, image_meta: Any, network_info: Any,
+               power_on: bool, injected_files: Any = None,
+               admin_password: str | None = None) -> Request:
+        """All that Nova says of an instance."""
+        return {
+            'instance': convert.instance(instance),
+            'image_meta': convert.image(image_meta),
+            'network_info': convert.network(network_info),
+            'injected_files': convert.injected(injected_files),
+            'files': convert.config_drive(instance, injected_files,
+                                          admin_password, network_info),
+            'admin_password': admin_password,
+            'power_on': power_on,
+        }
 
     def _spawn_plugged(self, instance: Any, network_info: Any,
                        request: Request) -> None:
@@ -498,6 +509,9 @@ class DockerDriver(driver.ComputeDriver):
     def destroy(self, context: Any, instance: Any, network_info: Any,
                 block_device_info: Any = None, destroy_disks: bool = True,
                 destroy_secrets: bool = True, **kwargs: Any) -> None:
+        if self._reverts_in_place(context, instance):
+            self._call('power_off', instance)
+            return
         self._call('destroy', instance)
         self._unplug(instance, network_info)
 
@@ -551,3 +565,83 @@ class DockerDriver(driver.ComputeDriver):
                                   block_device_info: Any = None,
                                   **kwargs: Any) -> None:
         self.power_on(context, instance, network_info, block_device_info)
+
+    def set_admin_password(self, instance: Any, new_pass: str) -> None:
+        self._call('set_password', instance, admin_password=new_pass)
+
+    # ---- resize and cold migration ----------------------------------------
+
+    @staticmethod
+    def _in_place(migration: Any) -> bool:
+        """The container stays where it is."""
+        return migration.source_compute == migration.dest_compute
+
+    def _reverts_in_place(self, context: Any, instance: Any) -> bool:
+        if instance.task_state != task_states.RESIZE_REVERTING or \
+                not instance.migration_context:
+            return False
+        migration = objects.Migration.get_by_id_and_instance(
+            context.elevated(), instance.migration_context.migration_id,
+            instance.uuid)
+        return self._in_place(migration)
+
+    def migrate_disk_and_power_off(
+            self, context: Any, instance: Any, dest: str, flavor: Any,
+            network_info: Any, block_device_info: Any = None,
+            timeout: int = 0, retry_interval: int = 0) -> str:
+        self.power_off(instance, timeout, retry_interval)
+        here = dest == self.get_host_ip_addr()
+        if here and not CONF.vmdock.shared_engine:
+            return jsonutils.dumps({})
+        try:
+            with self._acting(instance):
+                self._send_disk(instance, None if here else dest)
+        except exception.NovaException as error:
+            self.power_on(context, instance, network_info, block_device_info)
+            raise exception.InstanceFaultRollback(error) from error
+        return jsonutils.dumps({})
+
+    def _send_disk(self, instance: Any, dest: str | None) -> None:
+        request = {'instance': convert.instance(instance)}
+        command = CONF.vmdock.command
+        if dest:
+            command = [*CONF.vmdock.ssh, dest, *command]
+        there = Shim(command, host=self._host)
+        with there.begin('migrate_receive', request) as receiving:
+            with self._shim.begin('save', request) as sending:
+                while piece := sending.stdout.read(PIECE):
+                    try:
+                        receiving.stdin.write(piece)
+                    except BrokenPipeError:
+                        receiving.check()
+                        raise
+                sending.check()
+            receiving.finish()
+
+    def finish_migration(
+            self, context: Any, migration: Any, instance: Any,
+            disk_info: str, network_info: Any, image_meta: Any,
+            resize_instance: bool, allocations: Any,
+            block_device_info: Any = None, power_on: bool = True) -> None:
+        self._settle(instance, image_meta, network_info, power_on)
+
+    def finish_revert_migration(
+            self, context: Any, instance: Any, network_info: Any,
+            migration: Any, block_device_info: Any = None,
+            power_on: bool = True) -> None:
+        self._settle(instance, instance.image_meta, network_info, power_on)
+
+    def _settle(self, instance: Any, image_meta: Any, network_info: Any,
+                power_on: bool) -> None:
+        self._plug(instance, network_info)
+        request = self._whole(instance, image_meta, network_info, power_on)
+        # These it has got when it was made.
+        request['instance']['key_data'] = None
+        with self._acting(instance):
+            self._shim.call('finish_migration', request)
+
+    def confirm_migration(self, context: Any, migration: Any, instance: Any,
+                          network_info: Any) -> None:
+        if not self._in_place(migration):
+            self._call('destroy', instance)
+            self._unplug(instance, network_info)

@@ -11,7 +11,7 @@ import json
 import subprocess
 import tempfile
 import types
-from typing import Any, BinaryIO
+from typing import Any, IO
 
 from oslo_log import log as logging
 
@@ -35,7 +35,7 @@ class Call:
 
     def __init__(self, command: collections.abc.Sequence[str], method: str,
                  request: Request) -> None:
-        self._stderr: BinaryIO = tempfile.TemporaryFile()
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [*command, method], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._stderr)
@@ -50,14 +50,14 @@ class Call:
         self.close()
 
     @property
-    def stdin(self) -> BinaryIO:
+    def stdin(self) -> IO[bytes]:
         assert self._process.stdin is not None
-        return self._process.stdin  # type: ignore[return-value]
+        return self._process.stdin
 
     @property
-    def stdout(self) -> BinaryIO:
+    def stdout(self) -> IO[bytes]:
         assert self._process.stdout is not None
-        return self._process.stdout  # type: ignore[return-value]
+        return self._process.stdout
 
     def _write(self, text: bytes) -> None:
         # A process that has gone tells why on stderr.
