@@ -234,11 +234,12 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
                 check=True).stdout
         return NovaTest.glance_archive
 
-    def make_flavor(self, **extra: str) -> str:
+    def make_flavor(self, ram: int = 64, vcpus: int = 1,
+                    **extra: str) -> str:
         flavor_id = str(uuid.uuid4())
         self.admin_api.post_flavor({'flavor': {
-            'id': flavor_id, 'name': flavor_id, 'ram': 64, 'vcpus': 1,
-            'disk': 1}})
+            'id': flavor_id, 'name': flavor_id, 'ram': ram,
+            'vcpus': vcpus, 'disk': 1}})
         if extra:
             self.admin_api.post_extra_spec(flavor_id, {'extra_specs': {
                 key.replace('__', ':'): value

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class against the installed Nova's, and what a host tells of itself."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import time
+
+from nova.virt import driver as virt_driver
+from nova.virt.vmdock import DockerDriver
+
+import base
+from base import run, wait
+
+
+class Signatures(base.nova.test.NoDBTestCase):
+
+    def test_each_method_takes_what_nova_passes(self) -> None:
+        """By position and by name, as the base class of this release."""
+        for name, own in inspect.getmembers(DockerDriver,
+                                            inspect.isfunction):
+            theirs = getattr(virt_driver.ComputeDriver, name, None)
+            if name.startswith('_') or theirs is None or \
+                    name not in DockerDriver.__dict__:
+                continue
+            mine = inspect.signature(own)
+            values = [object()] * len(inspect.signature(theirs).parameters)
+            mine.bind(*values)
+            if any(p.kind is p.VAR_POSITIONAL
+                   for p in mine.parameters.values()):
+                continue
+            for place, parameter in enumerate(
+                    inspect.signature(theirs).parameters):
+                self.assertEqual(parameter, list(mine.parameters)[place],
+                                 name)
+
+    def test_nothing_is_named_that_nova_does_not_call(self) -> None:
+        known = dir(virt_driver.ComputeDriver)
+        for name in DockerDriver.__dict__:
+            self.assertTrue(name.startswith('_') or name in known, name)
+
+    def test_no_eventlet(self) -> None:
+        folder = os.path.join(base.PACKAGES, 'vmdock_nova')
+        for name in os.listdir(folder):
+            if name.endswith('.py'):
+                with open(os.path.join(folder, name)) as file:
+                    self.assertIsNone(re.search(
+                        r'^\s*(import|from) eventlet', file.read(), re.M))
+
+
+class Protocol(base.nova.test.NoDBTestCase):
+    """vmdock-nova by itself, as a caller that means no good uses it."""
+
+    def call(self, text: str, *argv: str) -> tuple[int, str]:
+        done = subprocess.run([base.SHIM, *argv], input=text,
+                              capture_output=True, text=True)
+        last = done.stderr.strip().splitlines()[-1]
+        return done.returncode, json.loads(last)['error']
+
+    def test_refusals(self) -> None:
+        good = {'host': 'h', 'instance': {
+            'uuid': '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99'}}
+        for kind, text, argv in (
+                ('USAGE', '', ()),
+                ('USAGE', '{}', ('info', 'x')),
+                ('USAGE', '{}', ('--config', '/tmp/x')),
+                ('SPEC', '', ('info',)),
+                ('SPEC', '[]', ('info',)),
+                ('SPEC', '{"host": "h", "host": "i"}', ('info',)),
+                ('SPEC', '{}', ('list',)),
+                ('SPEC', '{"host": "h", "instance": {"uuid": "../x"}}',
+                 ('destroy',)),
+                ('SPEC', '{"host": "h", "x": "%s"}' % ('x' * 5000000),
+                 ('list',)),
+                ('NO_VM', json.dumps(good), ('info',)),
+                ('NO_VM', json.dumps(good), ('power_off',)),
+                ('NO_IMAGE', json.dumps(good), ('save',))):
+            self.assertEqual(kind, self.call(text, *argv)[1],
+                             (text[:80], argv))
+
+    def test_another_container_of_the_name(self) -> None:
+        uuid = '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99'
+        name = 'nova-' + uuid
+        run('docker', 'run', '-d', '--name', name, '--network', 'none',
+            '--label', 'vmdock.vm=' + name, '--label', 'vmdock.cloud=nova',
+            '--label', 'vmdock.host=h', base.IMAGE)
+        self.addCleanup(run, 'docker', 'rm', '-f', name)
+        text = json.dumps({'host': 'h', 'instance': {'uuid': uuid}})
+        for method in ('info', 'destroy', 'power_off', 'console', 'save'):
+            self.assertEqual('STATE', self.call(text, method)[1], method)
+        listed = subprocess.run([base.SHIM, 'list'], input=text,
+                                capture_output=True, text=True).stdout
+        self.assertEqual({'instances': []}, json.loads(listed))
+        self.assertEqual('running', base.Container(name).status)
+
+
+class Host(base.NovaTest):
+
+    def test_inventory(self) -> None:
+        provider = self._get_provider_uuid_by_host('host1')
+        found = self._get_provider_inventory(provider)
+        self.assertEqual(os.cpu_count(), found['VCPU']['total'])
+        with open('/proc/meminfo', encoding='ascii') as file:
+            total = int(re.findall(r'MemTotal:\s+(\d+)', file.read())[0])
+        self.assertEqual(total // 1024, found['MEMORY_MB']['total'])
+        self.assertGreater(found['DISK_GB']['total'], 0)
+        self.assertEqual(512, found['MEMORY_MB']['reserved'])
+        node = self.admin_api.api_get('/os-hypervisors/detail').body[
+            'hypervisors'][0]
+        self.assertEqual('docker', node['hypervisor_type'])
+        self.assertGreater(node['hypervisor_version'], 20000000)
+        self.assertIn('up', self.admin_api.api_get(
+            '/os-hypervisors/%s' % node['id']).body['hypervisor']['uptime']
+            or 'up')
+
+    def test_engine_that_is_down_is_told_at_the_start(self) -> None:
+        run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" stop')
+        try:
+            driver = DockerDriver(None)
+            error = self.assertRaises(Exception, driver.init_host, 'host3')
+            self.assertIn('vmdock cannot work on this host', str(error))
+        finally:
+            run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" start')
+
+    def test_events_outlive_the_engine(self) -> None:
+        server = self.boot([])
+        run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" stop')
+        run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" start')
+        wait('SHUTOFF', 20, lambda: self.api.get_server(
+            server['id'])['status'] == 'SHUTOFF')
+        self.act(server, 'os-start', state='ACTIVE')
+        time.sleep(1)
+        run('docker', 'kill', self.container(server).name)
+        wait('SHUTOFF', 5, lambda: self.api.get_server(
+            server['id'])['status'] == 'SHUTOFF')
+
+    def test_nothing_listens_when_nobody_does(self) -> None:
+        """The process that hears the events ends with the service."""
+        own = 'vmdock-nova events'
+        wait('a listener', 5, lambda: own in run('ps', '-eo', 'args'))
+        self.computes['host1'].stop()
+        wait('none', 5, lambda: own not in run('ps', '-eo', 'args'))
+
+    def test_admin_password(self) -> None:
+        server = self.boot([])
+        container = self.container(server)
+        container.sh("echo 'root:!:19000:0:99999:7:::' > /etc/shadow")
+        self.act(server, 'changePassword', {'adminPass': 'other-word'})
+        wait('a hash', 5, lambda: 'root:$6$' in container.sh(
+            'cat /etc/shadow'))
