@@ -233,6 +233,10 @@ static GPtrArray *parse_vifs(const json_t *request, const GPtrArray *before, GPt
     const json_t *list = json_object_get(request, "network_info");
     gsize index;
     const json_t *vif;
+    if (list && !json_is_null(list) && !json_is_array(list)) {
+        nova_fail(error, "network_info is no list of VIFs");
+        return NULL;
+    }
     if (json_array_size(list) > MAX_NICS) {
         nova_fail(error, "the VM has more than %d VIFs", MAX_NICS);
         return NULL;

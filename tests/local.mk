@@ -37,6 +37,7 @@ unit_tests = \
 	tests/unit/test_setup \
 	tests/unit/test_spec \
 	tests/unit/test_spec_disk \
+	tests/unit/test_spec_nova \
 	tests/unit/test_spec_opennebula \
 	tests/unit/test_table \
 	tests/unit/test_tm_args \
@@ -59,6 +60,7 @@ tests_unit_test_runtime_SOURCES = tests/unit/test_runtime.c
 tests_unit_test_runtime_LDADD = libruntime.la libshim.la
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_test_spec_nova_SOURCES = tests/unit/test_spec_nova.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_opennebula_SOURCES = tests/unit/test_spec_opennebula.c tests/unit/golden.c tests/unit/golden.h
 
 # Against a live engine: tests/live/engine_live.c says how it is run.
@@ -70,5 +72,5 @@ dist-hook:
 	cp -p $(srcdir)/check $(distdir)/check
 
 # Folders in which nothing is built, whole.
-EXTRA_DIST += tests/data tests/fuzz tests/integration tests/packages
+EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/packages
 EXTRA_DIST += tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/cppcheck.cfg

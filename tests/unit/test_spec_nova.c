@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "driver/autoptr.h"
+#include "driver/engine_body.h"
+#include "driver/error.h"
+#include "driver/spec_nova.h"
+#include "tests/unit/golden.h"
+
+#include <string.h>
+
+#define UUID "0f5e6a7b-1c2d-4e3f-8a9b-0c1d2e3f4a5b"
+
+enum { MAX = 4194304 };
+
+static const NovaOptions options = {.terminal = TRUE, .mount_point = "/mnt/config"};
+static const char *const own[] = {"bare", "everything", "ovs", "two-nics", NULL};
+static const char *const recorded[] = {"spawn__create_non1",     "spawn__create_ovs1",
+                                       "spawn__create_rec1",     "spawn__evacuate",
+                                       "spawn__rebuild_with_pw", NULL};
+
+static json_t *request_of(const char *text, gsize length)
+{
+    g_autoptr(GError) error = NULL;
+    json_t *request = nova_request(text, length, MAX, &error);
+    g_assert_no_error(error);
+    return request;
+}
+
+static json_t *load(const char *path)
+{
+    gsize length = 0;
+    g_autofree gchar *text = golden_read(path, &length);
+    return request_of(text, length);
+}
+
+static void check(const char *name, const json_t *request, const char *folder)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmSpec) spec = spec_from_nova(request, &options, &error);
+    g_assert_no_error(error);
+    g_autofree gchar *spec_file = g_strdup_printf("%s/nova-%s.spec.json", folder, name);
+    g_autofree gchar *body_file = g_strdup_printf("%s/nova-%s.body.json", folder, name);
+    g_autofree gchar *spec_path = golden_data(spec_file);
+    g_autofree gchar *body_path = golden_data(body_file);
+    g_autoptr(GoldenConfig) config = golden_config();
+    golden_compare(spec_path, vm_spec_to_json(spec));
+    json_t *body = engine_body(spec, config, "sha256:image");
+    /* Another version is no other result. */
+    json_object_set_new(json_object_get(body, "Labels"), "vmdock.version", json_string("0.1.0"));
+    golden_compare(body_path, body);
+}
+
+static void test_own(void)
+{
+    for (const char *const *name = own; *name; name++) {
+        g_autofree gchar *file = g_strdup_printf("nova/%s.json", *name);
+        g_autofree gchar *path = golden_data(file);
+        g_autoptr(json_t) request = load(path);
+        check(*name, request, "golden");
+    }
+}
+
+/* What Nova 26 passed to spawn, of an image that Glance would hold as a container. */
+static void test_recorded(void)
+{
+    const char *records = g_getenv("VMDOCK_RECORDS");
+    for (const char *const *name = recorded; records && *records && *name; name++) {
+        g_autofree gchar *file = g_strconcat(*name, ".json", NULL);
+        g_autofree gchar *path = g_build_filename(records, "nova", "samples", file, NULL);
+        g_autoptr(json_t) record = load(path);
+        json_t *request = json_object_get(record, "args");
+        /* The recorder's own form of a list that is waited for. */
+        json_t *vifs = json_object_get(json_object_get(request, "network_info"), "vifs");
+        if (vifs)
+            json_object_set(request, "network_info", vifs);
+        json_object_set_new(request, "host", json_string("cmp1"));
+        json_object_set_new(json_object_get(request, "image_meta"), "container_format",
+                            json_string("docker"));
+        check(*name, request, "golden/recorded");
+    }
+}
+
+static VmSpec *spec_of(const char *name)
+{
+    g_autofree gchar *file = g_strdup_printf("nova/%s.json", name);
+    g_autofree gchar *path = golden_data(file);
+    g_autoptr(json_t) request = load(path);
+    g_autoptr(GError) error = NULL;
+    VmSpec *spec = spec_from_nova(request, &options, &error);
+    g_assert_no_error(error);
+    return spec;
+}
+
+/* ---- the network of a VM that is there ---- */
+
+#define VIF(name, mac, ip)                                                                         \
+    "{\"devname\": \"" name "\", \"address\": \"" mac "\", \"type\": \"bridge\", \"network\": "    \
+    "{\"bridge\": \"brq0\", \"subnets\": [{\"cidr\": \"10.1.0.0/24\", \"ips\": [{\"address\": "    \
+    "\"" ip "\"}]}]}}"
+
+static const VmNic *nic_at(const VmSpec *spec, guint i)
+{
+    g_assert_cmpuint(i, <, spec->nics->len);
+    return spec->nics->pdata[i];
+}
+
+static void take(VmSpec *spec, const char *network_info)
+{
+    g_autofree gchar *text = g_strdup_printf("{\"network_info\": [%s]}", network_info);
+    g_autoptr(json_t) request = request_of(text, strlen(text));
+    g_autoptr(GError) error = NULL;
+    nova_take_network(request, spec, &error);
+    g_assert_no_error(error);
+}
+
+static void test_nics_keep_their_names(void)
+{
+    g_autoptr(VmSpec) spec = spec_of("bare");
+    take(spec, VIF("tapa", "fa:16:3e:00:00:0a", "10.1.0.10") "," VIF("tapb", "fa:16:3e:00:00:0b",
+                                                                     "10.1.0.11"));
+    g_assert_cmpstr(nic_at(spec, 1)->guest_name, ==, "eth1");
+    take(spec, VIF("tapc", "fa:16:3e:00:00:0c", "10.1.0.12") "," VIF("tapb", "fa:16:3e:00:00:0b",
+                                                                     "10.1.0.11"));
+    g_assert_cmpuint(spec->nics->len, ==, 2);
+    g_assert_cmpstr(nic_at(spec, 0)->host_name, ==, "tapb");
+    g_assert_cmpstr(nic_at(spec, 0)->guest_name, ==, "eth1");
+    g_assert_cmpstr(nic_at(spec, 1)->host_name, ==, "tapc");
+    g_assert_cmpstr(nic_at(spec, 1)->guest_name, ==, "eth2");
+    take(spec, "");
+    g_assert_cmpuint(spec->nics->len, ==, 0);
+}
+
+static void test_one_more_nic(void)
+{
+    g_autoptr(VmSpec) spec = spec_of("bare");
+    g_autoptr(GError) error = NULL;
+    take(spec, VIF("tapa", "fa:16:3e:00:00:0a", "10.1.0.10"));
+    const char *text = "{\"vif\": " VIF("tapb", "fa:16:3e:00:00:0b", "10.1.0.11") "}";
+    g_autoptr(json_t) request = request_of(text, strlen(text));
+    const VmNic *nic = nova_take_vif(request, spec, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(nic->id, ==, 1);
+    /* Asked for again, it is the same one. */
+    nic = nova_take_vif(request, spec, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(nic->id, ==, 1);
+    g_assert_cmpuint(spec->nics->len, ==, 2);
+}
+
+/* ---- names ---- */
+
+static void test_deploy_id(void)
+{
+    static const char plain[] = "{\"host\": \"a\", \"instance\": {\"uuid\": \"" UUID "\"}}";
+    static const char shared[] =
+        "{\"host\": \"a\", \"shared_engine\": true, \"instance\": {\"uuid\": \"" UUID "\"}}";
+    g_autoptr(json_t) one = request_of(plain, strlen(plain));
+    g_autoptr(json_t) other = request_of(shared, strlen(shared));
+    g_autofree gchar *id = nova_deploy_id(one, NULL);
+    g_autofree gchar *marked = nova_deploy_id(other, NULL);
+    g_autofree gchar *uuid = nova_uuid(marked);
+    g_assert_cmpstr(id, ==, "nova-" UUID);
+    g_assert_true(vm_id_valid(marked));
+    g_assert_true(g_str_has_prefix(marked, id));
+    g_assert_cmpstr(uuid, ==, UUID);
+    g_assert_null(nova_uuid("one-42"));
+    g_assert_null(nova_uuid("nova-42"));
+}
+
+/* ---- refusals ---- */
+
+/* PATCH, an object, laid over the smallest request. */
+static void refuse(const char *patch, const char *words)
+{
+    g_autofree gchar *path = golden_data("nova/bare.json");
+    g_autoptr(json_t) request = load(path);
+    g_autoptr(json_t) over = request_of(patch, strlen(patch));
+    g_autoptr(GError) error = NULL;
+    json_object_update_recursive(request, over);
+    VmSpec *spec = spec_from_nova(request, &options, &error);
+    if (spec)
+        g_error("taken: %s", patch);
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+    if (!strstr(error->message, words))
+        g_error("\"%s\" has no \"%s\" in it", error->message, words);
+    g_assert_null(strchr(error->message, '\n'));
+}
+
+static void test_refusals(void)
+{
+    refuse("{\"host\": \"\"}", "names no host");
+    refuse("{\"instance\": {\"uuid\": \"../x\"}}", "no UUID of an instance");
+    refuse("{\"instance\": {\"uuid\": \"0F5E6A7B-1C2D-4E3F-8A9B-0C1D2E3F4A5B\"}}", "no UUID");
+    refuse("{\"instance\": {\"flavor\": {\"memory_mb\": 0}}}", "memory_mb");
+    refuse("{\"instance\": {\"flavor\": {\"vcpus\": -1}}}", "vcpus");
+    refuse("{\"image_meta\": {\"container_format\": \"bare\"}}", "vmdock_image");
+    refuse("{\"image_meta\": {\"id\": \"x:y\"}}", "no id");
+    refuse("{\"image_meta\": {\"container_format\": \"bare\"}, \"instance\": {\"system_metadata\": "
+           "{\"image_vmdock_image\": \"vmdock/one-1:disk.0\"}}}",
+           "an image of a VM");
+    refuse("{\"files\": {\"../x\": \"\"}}", "no place");
+    refuse("{\"files\": {\"/etc/x\": \"\"}}", "no such path");
+    refuse("{\"injected_files\": [[\"/a/../x\", \"\"]]}", "no place");
+    refuse("{\"injected_files\": [[\"/a\"]]}", "no content");
+    refuse("{\"network_info\": {\"vifs\": []}}", "no list of VIFs");
+    refuse("{\"network_info\": [{}]}", "devname");
+    refuse("{\"network_info\": [{\"devname\": \"tap0\", \"address\": \"fa:16:3e:00:00:01\", "
+           "\"type\": \"hw_veb\"}]}",
+           "cannot be plugged");
+    refuse("{\"network_info\": [{\"devname\": \"tap0\", \"address\": \"fa:16:3e:00:00:01\", "
+           "\"type\": \"bridge\", \"network\": {\"bridge\": \"a-bridge-of-a-long-name\"}}]}",
+           "longer than");
+    refuse("{\"network_info\": [{\"devname\": \"tap0\", \"address\": \"fa:16:3e:00:00:01\", "
+           "\"type\": \"bridge\", \"network\": {\"bridge\": \"b\", \"subnets\": [{\"cidr\": "
+           "\"10.0.0.0\", \"ips\": [{\"address\": \"10.0.0.1\"}]}]}}]}",
+           "no subnet");
+    refuse("{\"instance\": {\"flavor\": {\"extra_specs\": {\"vmdock:pids_limit\": \"many\"}}}}",
+           "vmdock:pids_limit");
+}
+
+/* What is a secret is in no form that is shown. */
+static void test_secrets(void)
+{
+    g_autoptr(VmSpec) spec = spec_of("everything");
+    json_t *shown = vm_spec_to_shown_json(spec);
+    char *text = json_dumps(shown, 0);
+    g_assert_null(strstr(text, "a-word"));
+    g_assert_null(strstr(text, "IyEvYmlu"));
+    g_assert_nonnull(strstr(text, "openstack/latest/user_data"));
+    free(text);
+    json_decref(shown);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/spec-nova/own", test_own);
+    g_test_add_func("/spec-nova/recorded", test_recorded);
+    g_test_add_func("/spec-nova/nics-keep-their-names", test_nics_keep_their_names);
+    g_test_add_func("/spec-nova/one-more-nic", test_one_more_nic);
+    g_test_add_func("/spec-nova/deploy-id", test_deploy_id);
+    g_test_add_func("/spec-nova/refusals", test_refusals);
+    g_test_add_func("/spec-nova/secrets", test_secrets);
+    return g_test_run();
+}
