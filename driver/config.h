@@ -63,6 +63,7 @@
     STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \
     STR(opennebula_front_remotes, "opennebula", "front_remotes", "/var/lib/one/remotes")           \
     STR(nova_mount_point, "nova", "mount_point", "/mnt/config")                                    \
+    STR(nova_rescue_point, "nova", "rescue_point", "/mnt/rescue")                                  \
     NUM(nova_console_bytes, "nova", "console_bytes", 102400, 1024, 16777216)                       \
     STR(datastore_skopeo, "datastore", "skopeo", "/usr/bin/skopeo")                                \
     STR(datastore_credentials, "datastore", "credentials", "/etc/one/vmdock")                      \

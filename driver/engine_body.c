@@ -150,14 +150,33 @@ static void set_limits(json_t *host, const VmSpec *spec, const Config *config)
     set_number(host, "PidsLimit", pids_limit(spec, config));
 }
 
-/* What the cloud tells the guest; the folder is ours, and no template names a place on the host. */
+static json_t *bind_mount(const char *source, const char *target, gboolean read_only)
+{
+    return json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source", source, "Target",
+                     target, "ReadOnly", read_only, "BindOptions", "Propagation", "rprivate");
+}
+
+gchar *rescue_mount(const Config *config, const char *deploy_id)
+{
+    return g_build_filename(config->run_dir, "rescue", deploy_id, NULL);
+}
+
+/* What the cloud tells the guest, and the files of the VM that it rescues; these folders are ours,
+ * and no template names a place on the host. */
 static json_t *mounts(const VmSpec *spec, const Config *config)
 {
-    g_autofree gchar *folder = context_folder(config, spec->deploy_id);
-    const char *own = spec->context->mount_point;
-    return json_pack("[{s:s, s:s, s:s, s:b, s:{s:s}}]", "Type", "bind", "Source", folder, "Target",
-                     own ? own : config->context_mount_point, "ReadOnly", 1, "BindOptions",
-                     "Propagation", "rprivate");
+    json_t *list = json_array();
+    if (spec->context) {
+        g_autofree gchar *folder = context_folder(config, spec->deploy_id);
+        const char *own = spec->context->mount_point;
+        json_array_append_new(list,
+                              bind_mount(folder, own ? own : config->context_mount_point, TRUE));
+    }
+    if (spec->rescued) {
+        g_autofree gchar *files = rescue_mount(config, spec->rescued);
+        json_array_append_new(list, bind_mount(files, config->nova_rescue_point, FALSE));
+    }
+    return list;
 }
 
 static json_t *host_config(const VmSpec *spec, const Config *config)
@@ -178,7 +197,7 @@ static json_t *host_config(const VmSpec *spec, const Config *config)
     json_object_set_new(host, "DnsSearch", strings(spec->search));
     g_auto(GStrv) names = hosts(spec);
     json_object_set_new(host, "ExtraHosts", strings(names));
-    if (spec->context)
+    if (spec->context || spec->rescued)
         json_object_set_new(host, "Mounts", mounts(spec, config));
     if (config->log_max_bytes)
         json_object_set_new(host, "LogConfig", log_config(config));

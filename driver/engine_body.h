@@ -37,3 +37,6 @@ json_t *engine_update_body(const VmSpec *spec, const Config *config);
  * NULL-terminated, empty when nothing differs.
  */
 GStrv engine_body_changed(const VmSpec *old, const VmSpec *new);
+
+/* Where the files of a VM that another one rescues are mounted on the host. */
+gchar *rescue_mount(const Config *config, const char *deploy_id);

@@ -153,6 +153,8 @@ libvmdock_la_SOURCES = \
 	driver/purge.c \
 	driver/reconfigure.c \
 	driver/renew.c \
+	driver/rescue.c \
+	driver/rescue.h \
 	driver/resize.c \
 	driver/resize_disk.c \
 	driver/restart.c \

@@ -51,6 +51,7 @@ void vm_spec_free(VmSpec *spec)
     vm_context_free(spec->context);
     g_ptr_array_unref(spec->disks);
     g_free(spec->host);
+    g_free(spec->rescued);
     g_free(spec);
 }
 

@@ -165,6 +165,7 @@ typedef struct VmSpec {
     VmContext *context;      /* NULL = the cloud tells the guest nothing */
     GPtrArray *disks;        /* VmDisk, in order of id: those beside disk 0 */
     gchar *host; /* which of the cloud's hosts the VM is on, where it can be several; may be NULL */
+    gchar *rescued; /* the VM whose files this one sees, being made to rescue it; NULL = none */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);

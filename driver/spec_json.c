@@ -119,7 +119,9 @@
     X(files, told)                                                                                 \
     X(files, given)
 
-#define SPEC_OPTIONAL_FIELDS(X) X(string, host)
+#define SPEC_OPTIONAL_FIELDS(X)                                                                    \
+    X(string, host)                                                                                \
+    X(string, rescued)
 
 #define WRITE_OPTIONAL(kind, field)                                                                \
     {                                                                                              \

@@ -39,13 +39,15 @@ typedef struct {
     X("power_on", nova_power_on, FALSE)                                                            \
     X("reboot", nova_reboot, FALSE)                                                                \
     X("renew_network", nova_renew_network, FALSE)                                                  \
+    X("rescue", nova_rescue, FALSE)                                                                \
     X("resources", nova_resources, FALSE)                                                          \
     X("resume", nova_resume, FALSE)                                                                \
     X("save", nova_save, FALSE)                                                                    \
     X("set_password", nova_set_password, FALSE)                                                    \
     X("spawn", nova_spawn, FALSE)                                                                  \
     X("suspend", nova_suspend, FALSE)                                                              \
-    X("unpause", nova_unpause, FALSE)
+    X("unpause", nova_unpause, FALSE)                                                              \
+    X("unrescue", nova_unrescue, FALSE)
 
 #define X(name, function, archive) gboolean function(Nova *nova, GError **error);
 NOVA_METHODS(X)
@@ -60,6 +62,9 @@ gchar *nova_id(const Nova *nova, GError **error);
  * done once, to a new container, is no more in it: keys, password and given files.
  */
 VmSpec *nova_saved_spec(const Nova *nova, GError **error);
+/* What a new VM's disk 0 is made from: the id of an image that Glance gave, or a reference.
+ * NO_IMAGE when the first has not been loaded. */
+gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error);
 /* A line of the caller's, after its request; FALSE when it has gone. */
 gboolean nova_hear(Nova *nova, GError **error);
 /* The word for a container's state in answers and events: "running", "paused", "suspended",

@@ -8,6 +8,20 @@
 
 #include <unistd.h>
 
+gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error)
+{
+    if (spec->image)
+        return g_strdup(spec->image);
+    GError *failure = NULL;
+    gchar *id = engine_image_id(nova->host->engine, spec->image_source, &failure);
+    if (!id && !failure)
+        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
+                    "the image %s has not been loaded on this host", spec->image_source);
+    if (failure)
+        g_propagate_error(error, failure);
+    return id;
+}
+
 /* NULL with SPEC when the request's image is none that Glance holds. */
 static gchar *image_name(const Nova *nova, GError **error)
 {

@@ -6,6 +6,7 @@
 #include "driver/error.h"
 #include "driver/interrupt.h"
 #include "driver/log.h"
+#include "driver/rescue.h"
 #include "driver/state.h"
 #include "driver/transfer.h"
 
@@ -17,21 +18,6 @@ static gboolean is_true(const Nova *nova, const char *key)
 }
 
 /* ---- spawn ---- */
-
-/* What the VM's disk 0 is made from: the id of an image that Glance gave, or a reference. */
-static gchar *image_source(const Nova *nova, const VmSpec *spec, GError **error)
-{
-    if (spec->image)
-        return g_strdup(spec->image);
-    GError *failure = NULL;
-    gchar *id = engine_image_id(nova->host->engine, spec->image_source, &failure);
-    if (!id && !failure)
-        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_NO_IMAGE,
-                    "the image %s has not been loaded on this host", spec->image_source);
-    if (failure)
-        g_propagate_error(error, failure);
-    return id;
-}
 
 /* Neutron must hear of the NICs before the VM uses them: the caller waits, and then says so. */
 static gboolean plugged(const char *deploy_id G_GNUC_UNUSED, gpointer data, GError **error)
@@ -52,7 +38,7 @@ static void leave_nothing(const Nova *nova, const char *deploy_id)
 static gboolean make(Nova *nova, const VmSpec *spec, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
-    g_autofree gchar *source = image_source(nova, spec, error);
+    g_autofree gchar *source = nova_image_source(nova, spec, error);
     if (!source || !transfer_hold(nova->host, spec->deploy_id, source, FALSE, silent, error))
         return FALSE;
     DeployHooks hooks = {.plugged = is_true(nova, "wait") ? plugged : NULL, .data = nova};
@@ -96,9 +82,15 @@ static gboolean plain(Nova *nova, Plain action, GError **error)
     return id && action(nova->host, id, error) && nova_answer(json_object(), error);
 }
 
+static gboolean destroy(Host *host, const char *deploy_id, GError **error)
+{
+    return (!rescue_is_on(host->config, deploy_id) || vm_unrescue(host, deploy_id, error)) &&
+           vm_purge(host, deploy_id, error);
+}
+
 gboolean nova_destroy(Nova *nova, GError **error)
 {
-    return plain(nova, vm_purge, error);
+    return plain(nova, destroy, error);
 }
 
 gboolean nova_pause(Nova *nova, GError **error)
@@ -127,6 +119,11 @@ gboolean nova_suspend(Nova *nova, GError **error)
 static gboolean start(Nova *nova, GError **error)
 {
     g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
+    if (spec && rescue_is_on(nova->config, spec->deploy_id)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "VM %s: it is being rescued",
+                    spec->deploy_id);
+        return FALSE;
+    }
     return spec && state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error) &&
            vm_deploy(nova->host, spec, NULL, error);
 }

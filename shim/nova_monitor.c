@@ -10,6 +10,7 @@
 #include "driver/log.h"
 #include "driver/monitor_host.h"
 #include "driver/poll.h"
+#include "driver/rescue.h"
 #include "driver/samples.h"
 #include "driver/transfer.h"
 #include "driver/vm_list.h"
@@ -32,7 +33,8 @@ enum {
 
 gboolean nova_info(Nova *nova, GError **error)
 {
-    g_autofree gchar *id = nova_id(nova, error);
+    g_autofree gchar *own = nova_id(nova, error);
+    g_autofree gchar *id = own && rescue_is_on(nova->config, own) ? rescue_id(own) : g_strdup(own);
     g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
     if (!container)
         return FALSE;
@@ -52,7 +54,7 @@ static const char *label(const EngineContainer *container, const char *name)
 static json_t *listed(const Nova *nova, const char *host, const EngineContainer *container)
 {
     g_autofree gchar *uuid = nova_uuid(container->name);
-    if (!uuid || host_is_leftover(container) ||
+    if (!uuid || host_is_leftover(container) || rescue_is_on(nova->config, container->name) ||
         g_strcmp0(label(container, ENGINE_LABEL_HOST), host) != 0)
         return NULL;
     return json_pack("{s:s, s:s, s:s}", "uuid", uuid, "name", container->name, "state",

@@ -276,3 +276,48 @@ class Lifecycle(base.NovaTest):
             server['id'])['status'] == 'SHUTOFF')
         self.act(server, 'os-start', state='ACTIVE')
         self.assertIn('192.168.1.25/24', container.addresses('eth0'))
+
+    def test_rescue_and_unrescue(self) -> None:
+        """The rescuing container has the NICs, and the files at hand."""
+        port = self.make_port(26)
+        server = self.boot([port])
+        container = self.container(server)
+        container.sh('echo broken > /root/file')
+        rescuing = Container(container.name + '-rescue')
+        image = self.reference_image(vmdock_env='RESCUE=yes')
+        self.act(server, 'rescue', {'rescue_image_ref': image}, 'RESCUE')
+        self.assertEqual('exited', container.status)
+        self.assertEqual(1, self.power_state(server))
+        self.assertIn('RESCUE=yes', rescuing.inspect()['Config']['Env'])
+        self.assertIn('192.168.1.26/24', rescuing.addresses('eth0'))
+        self.assertEqual(port['mac_address'],
+                         rescuing.links()['eth0']['address'])
+        self.assertEqual('broken', rescuing.sh('cat /mnt/rescue/root/file'))
+        rescuing.sh('echo mended > /mnt/rescue/root/file')
+        self.act(server, 'unrescue', state='ACTIVE')
+        self.assertFalse(rescuing.exists())
+        self.assertEqual('mended', container.sh('cat /root/file'))
+        self.assertIn('192.168.1.26/24', container.addresses('eth0'))
+        self.delete(server)
+        self.assert_nothing_left()
+
+    def test_delete_of_what_is_rescued(self) -> None:
+        server = self.boot([self.make_port(27)])
+        self.act(server, 'rescue', None, 'RESCUE')
+        self.delete(server)
+        self.assert_nothing_left()
+        self.assertNotIn('/rescue/', run('cat', '/proc/mounts'))
+
+    def test_image_that_cannot_rescue(self) -> None:
+        """The instance stays what it was, and starts again."""
+        self.configure('vm', 'boot_watch_ms = 2000')
+        server = self.boot([self.make_port(28)])
+        container = self.container(server)
+        image = self.reference_image(vmdock_command='false')
+        self.act(server, 'rescue', {'rescue_image_ref': image})
+        self.idle(server)
+        self.assertNotIn('/rescue/', run('cat', '/proc/mounts'))
+        self.assertEqual([container.name], self.containers())
+        self.act(server, 'reboot', {'type': 'HARD'})
+        self.idle(server)
+        self.assertEqual('running', container.status)

@@ -569,6 +569,25 @@ class DockerDriver(driver.ComputeDriver):
     def set_admin_password(self, instance: Any, new_pass: str) -> None:
         self._call('set_password', instance, admin_password=new_pass)
 
+    def rescue(self, context: Any, instance: Any, network_info: Any,
+               image_meta: Any, rescue_password: str | None,
+               block_device_info: Any = None, **kwargs: Any) -> None:
+        request = self._whole(instance, image_meta, network_info, True, None,
+                              rescue_password)
+        # The instance knows its own image's properties alone.
+        properties = glance.API().get(context, image_meta.id)['properties']
+        request['instance']['system_metadata'] = {
+            'image_' + name: value for name, value in properties.items()}
+        self._plug(instance, network_info)
+        with self._acting(instance):
+            self._fetch_image(context, instance, request)
+            self._shim.call('rescue', request)
+
+    def unrescue(self, context: Any, instance: Any,
+                 *args: Any, **kwargs: Any) -> None:
+        self._call('unrescue', instance)
+        self.power_on(context, instance, instance.get_network_info())
+
     # ---- resize and cold migration ----------------------------------------
 
     @staticmethod
