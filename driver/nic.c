@@ -177,7 +177,8 @@ static gboolean settle_guest_link(Work *work, GError **error)
             return FALSE;
         end->up = FALSE;
     }
-    if (work->bridge.userspace && !nic_offload_off(work->sandbox, work->nic->guest_name, error))
+    if ((work->bridge.userspace || work->nic->checksums) &&
+        !nic_offload_off(work->sandbox, work->nic->guest_name, error))
         return FALSE;
     return end->mtu == work->mtu || netlink_link_set_mtu(netlink, end->index, work->mtu, error);
 }

@@ -173,16 +173,11 @@ GPtrArray *nic_port_strays(const NicHost *host, GError **error)
 static gboolean external_find(const NicHost *host, const char *bridge, NicBridge *it,
                               GError **error)
 {
-    g_autoptr(GError) unknown = NULL;
     NetlinkLink link = {0};
-    gboolean found = FALSE, userspace = FALSE;
+    gboolean found = FALSE;
     if (!netlink_link_get(host->netlink, bridge, &link, &found, error))
         return FALSE;
-    if (ovs_serves(host->config) &&
-        !ovs_bridge_find(host->config, bridge, &userspace, &unknown))
-        log_debug("%s", unknown->message);
-    *it = (NicBridge){.mtu = found && link.mtu > 0 ? link.mtu : DEFAULT_MTU,
-                      .userspace = userspace};
+    *it = (NicBridge){.mtu = found && link.mtu > 0 ? link.mtu : DEFAULT_MTU};
     return TRUE;
 }
 

@@ -60,6 +60,7 @@ typedef struct {
     VmIp6Mode ip6_mode;
     VmBandwidth inbound;  /* of what the guest receives */
     VmBandwidth outbound; /* of what it sends */
+    gboolean checksums;   /* the guest's packets leave with them: a switch in user space needs it */
 } VmNic;
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
@@ -115,9 +116,9 @@ typedef struct {
     gchar *password_hash; /* crypt(5) */
     gboolean sealed;      /* the password came encrypted: only the image has it in clear */
     gchar *script;        /* to be run at every boot; NULL = none */
-    gchar *mount_point;   /* where the guest sees what it is told; NULL = the host's configuration */
-    GPtrArray *told;      /* VmFile: further files there, by relative path */
-    GPtrArray *given;     /* VmFile: put into a new container's own files, by absolute path */
+    gchar *mount_point; /* where the guest sees what it is told; NULL = the host's configuration */
+    GPtrArray *told;    /* VmFile: further files there, by relative path */
+    GPtrArray *given;   /* VmFile: put into a new container's own files, by absolute path */
 } VmContext;
 
 typedef enum { VM_DISK_RAW, VM_DISK_QCOW2 } VmDiskFormat;

@@ -119,6 +119,8 @@
     X(files, told)                                                                                 \
     X(files, given)
 
+#define NIC_OPTIONAL_FIELDS(X) X(mark, checksums)
+
 #define SPEC_OPTIONAL_FIELDS(X)                                                                    \
     X(string, host)                                                                                \
     X(string, rescued)
@@ -213,6 +215,17 @@ static gboolean read_flag(const json_t *json, gboolean *flag, G_GNUC_UNUSED GErr
 {
     *flag = json_is_true(json);
     return json_is_boolean(json);
+}
+
+/* A mark is a flag that is left out where it is not set. */
+static json_t *write_mark(const gboolean *mark)
+{
+    return *mark ? json_true() : json_null();
+}
+
+static gboolean read_mark(const json_t *json, gboolean *mark, GError **error)
+{
+    return read_flag(json, mark, error);
 }
 
 static gboolean read_within(const json_t *json, gint64 smallest, gint64 largest, gint64 *number)
@@ -389,6 +402,7 @@ static json_t *write_nics(GPtrArray *const *list)
         NIC_NAME_FIELDS(WRITE)
         json_object_set_new(json, "mac", write_mac(from));
         NIC_REST_FIELDS(WRITE, WRITE)
+        NIC_OPTIONAL_FIELDS(WRITE_OPTIONAL)
         json_array_append_new(array, json);
     }
     return array;
@@ -401,6 +415,7 @@ static gboolean read_nic(const json_t *json, VmNic *to, GError **error)
     if (!mac || !read_mac(mac, to))
         return bad_field("mac", mac, NULL, error);
     NIC_REST_FIELDS(READ, READ_LATER)
+    NIC_OPTIONAL_FIELDS(READ_OPTIONAL)
     return TRUE;
 }
 

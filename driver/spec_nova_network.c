@@ -149,6 +149,7 @@ static gboolean take_bridge(const json_t *vif, VmNic *nic, GError **error)
         return nova_fail(error, "NIC %s: a VIF of type \"%s\" cannot be plugged", nic->host_name,
                          shown);
     }
+    nic->checksums = g_strcmp0(nova_text(details, "datapath_type"), "netdev") == 0;
     return nic->bridge || nova_fail(error, "NIC %s: its network has no bridge", nic->host_name);
 }
 

@@ -157,7 +157,8 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
         for line in run('ip', 'netns', check=False).splitlines():
             run('ip', 'netns', 'del', line.split()[0], check=False)
         for link in json.loads(run('ip', '-json', 'link')):
-            if link['ifname'].startswith(('tap', 'brq', 'qbr')):
+            if link['ifname'].startswith(
+                    ('tap', 'brq', 'qbr', 'qvo')):
                 run('ip', 'link', 'del', link['ifname'], check=False)
         for name in self.image_names():
             run('docker', 'rmi', '-f', name, check=False)

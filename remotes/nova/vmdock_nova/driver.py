@@ -510,7 +510,7 @@ class DockerDriver(driver.ComputeDriver):
                 block_device_info: Any = None, destroy_disks: bool = True,
                 destroy_secrets: bool = True, **kwargs: Any) -> None:
         if self._reverts_in_place(context, instance):
-            self._call('power_off', instance)
+            self.power_off(instance)
             return
         self._call('destroy', instance)
         self._unplug(instance, network_info)
@@ -527,6 +527,8 @@ class DockerDriver(driver.ComputeDriver):
     def power_off(self, instance: Any, timeout: int = 0,
                   retry_interval: int = 0) -> None:
         self._call('power_off', instance, timeout=timeout)
+        # A switch does not take a device of a name that it had before.
+        self._unplug(instance, instance.get_network_info())
 
     def power_on(self, context: Any, instance: Any, network_info: Any,
                  block_device_info: Any = None, accel_info: Any = None,
@@ -541,6 +543,7 @@ class DockerDriver(driver.ComputeDriver):
                **kwargs: Any) -> None:
         hard = reboot_type == 'HARD'
         if hard:
+            self._unplug(instance, network_info)
             self._plug(instance, network_info)
         self._call('reboot', instance, hard=hard,
                    network_info=convert.network(network_info))
