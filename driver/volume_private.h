@@ -29,8 +29,8 @@
 int volume_file_open(const Config *config, const char *source, gboolean writable,
                      struct stat *status, GError **error);
 
-/* What of PATH, which is absolute, lies below ROOT, whatever number of slashes is in both; NULL if it
- * does not. Looks at no file: links and ".." lead where the kernel says. */
+/* What of PATH, which is absolute, lies below ROOT, whatever number of slashes is in both; NULL if
+ * it does not. Looks at no file: links and ".." lead where the kernel says. */
 gchar *volume_below(const char *root, const char *path);
 
 /* volume_loop.c ------------------------------------------------------------------------------- */
