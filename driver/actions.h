@@ -51,7 +51,7 @@ gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error);
  * The NICs and name servers of SPEC become the VM's: at once where it runs, without a restart, and
  * with its next start where it does not. Of SPEC everything is saved. NO_VM if there is none.
  */
-gboolean vm_renew_network(Host *host, const VmSpec *spec, GError **error);
+gboolean vm_renew_network(Host *host, VmSpec *spec, GError **error);
 /* Freezes a running VM, and thaws it; fine if it is so already. STATE if it is stopped. */
 gboolean vm_pause(Host *host, const char *deploy_id, GError **error);
 gboolean vm_resume(Host *host, const char *deploy_id, GError **error);

@@ -9,19 +9,11 @@
 #include "state.h"
 #include "undo.h"
 
-/* Everything it points to outlives the undo list. */
+/* What it points to outlives its undo list. */
 typedef struct {
     Host *host;
-    VmSpec *last;
-    GBytes *saved;
+    const VmSpec *last;
 } Renewal;
-
-static void renewal_clear(Renewal *renewal)
-{
-    g_clear_pointer(&renewal->last, vm_spec_free);
-    g_clear_pointer(&renewal->saved, g_bytes_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Renewal, renewal_clear)
 
 static gboolean undo_network(gpointer data, GError **error)
 {
@@ -29,16 +21,7 @@ static gboolean undo_network(gpointer data, GError **error)
     return network_restore(renewal->host, renewal->last, error);
 }
 
-static gboolean undo_save(gpointer data, GError **error)
-{
-    const Renewal *renewal = data;
-    const Config *config = renewal->host->config;
-    const char *deploy_id = renewal->last->deploy_id;
-    return state_restore(config, deploy_id, renewal->saved, error) &&
-           state_sync(config, deploy_id, error);
-}
-
-static gboolean renew_live(Renewal *renewal, const VmSpec *spec, const EngineContainer *container,
+static gboolean renew_live(Renewal *renewal, VmSpec *spec, const EngineContainer *container,
                            Undo *undo, GError **error)
 {
     Host *host = renewal->host;
@@ -49,27 +32,24 @@ static gboolean renew_live(Renewal *renewal, const VmSpec *spec, const EngineCon
     return TRUE;
 }
 
-static gboolean renew_locked(Host *host, const VmSpec *spec, GError **error)
+static gboolean renew_locked(Host *host, VmSpec *spec, GError **error)
 {
     const Config *config = host->config;
-    g_auto(Renewal) renewal = {.host = host};
     g_autoptr(EngineContainer) container = host_container_needed(host, spec->deploy_id, error);
-    renewal.last = container ? state_load_needed(config, spec->deploy_id, error) : NULL;
-    renewal.saved = renewal.last ? state_read(config, spec->deploy_id, error) : NULL;
-    if (!renewal.saved)
+    g_autoptr(VmSpec) last = container ? state_load_needed(config, spec->deploy_id, error) : NULL;
+    if (!last)
         return FALSE;
+    Renewal renewal = {host, last};
     g_autoptr(Undo) undo = undo_new();
-    if (host_runs(container) && !renew_live(&renewal, spec, container, undo, error))
-        return FALSE;
-    undo_push(undo, "the saved spec", undo_save, &renewal, NULL);
-    if (!state_save(config, spec, error) || !state_sync(config, spec->deploy_id, error) ||
+    if ((host_runs(container) && !renew_live(&renewal, spec, container, undo, error)) ||
+        !state_change(config, spec, undo, error) || !state_sync(config, spec->deploy_id, error) ||
         !interrupt_check(error))
         return FALSE;
     undo_commit(undo);
     return TRUE;
 }
 
-gboolean vm_renew_network(Host *host, const VmSpec *spec, GError **error)
+gboolean vm_renew_network(Host *host, VmSpec *spec, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
     if (!lock)
