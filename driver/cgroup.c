@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -275,29 +274,38 @@ guint cgroup_reader_version(const CgroupReader *reader)
     return reader->kind->version;
 }
 
-/*
- * The path of a container's file from the parent's folder; FALSE when CONTAINER_ID is anything
- * but an id, because it becomes part of a path.
- */
-static gboolean container_path(const CgroupReader *reader, const char *container_id,
-                               const char *name, char path[PATH_MAX])
+/* Of a container's files from the parent's folder; what they all begin with is made once. */
+typedef struct {
+    char text[256];
+    gsize folder; /* the length of that */
+} ContainerPath;
+
+/* FALSE when CONTAINER_ID is anything but an id, because it becomes part of a path. */
+static gboolean path_begin(ContainerPath *path, const CgroupReader *reader,
+                           const char *container_id)
 {
     if (strspn(container_id, "0123456789abcdef") != CONTAINER_ID_LENGTH ||
         container_id[CONTAINER_ID_LENGTH])
         return FALSE;
-    int length = g_snprintf(path, PATH_MAX, "%s%s%s/%s", reader->scopes ? "docker-" : "",
-                            container_id, reader->scopes ? ".scope" : "", name);
-    return length < PATH_MAX;
+    path->folder = (gsize)g_snprintf(path->text, sizeof path->text,
+                                     reader->scopes ? "docker-%s.scope/" : "%s/", container_id);
+    return TRUE;
+}
+
+static const char *path_of(ContainerPath *path, const char *name)
+{
+    g_strlcpy(path->text + path->folder, name, sizeof path->text - path->folder);
+    return path->text;
 }
 
 /* FALSE when the container has no cgroup; the inode is that of its folder. */
 static gboolean find_container(const CgroupReader *reader, const char *container_id,
                                guint64 *start_id)
 {
-    char path[PATH_MAX];
+    ContainerPath path;
     struct stat info;
-    if (!container_path(reader, container_id, ".", path) ||
-        fstatat(reader->folders[CPUACCT], path, &info, 0) < 0)
+    if (!path_begin(&path, reader, container_id) ||
+        fstatat(reader->folders[CPUACCT], path_of(&path, "."), &info, 0) < 0)
         return FALSE;
     *start_id = info.st_ino;
     return TRUE;
@@ -340,25 +348,22 @@ static gboolean read_at(int folder, const char *path, char *text, gsize *length)
 
 /* By the whole path: opening the folder of each controller first would cost more. */
 static gboolean read_container(const CgroupReader *reader, Controller controller,
-                               const char *container_id, const char *name, char *text,
-                               gsize *length)
+                               ContainerPath *path, const char *name, char *text, gsize *length)
 {
-    char path[PATH_MAX];
     errno = ENOENT;
-    return reader->folders[controller] >= 0 && container_path(reader, container_id, name, path) &&
-           read_at(reader->folders[controller], path, text, length);
+    return reader->folders[controller] >= 0 &&
+           read_at(reader->folders[controller], path_of(path, name), text, length);
 }
 
 /* *there tells whether FILE was read; FALSE with an error when it should have been. */
-static gboolean take_file(const CgroupReader *reader, const CgroupFile *file,
-                          const char *container_id, Sample *sample, gboolean *there, GError **error)
+static gboolean take_file(const CgroupReader *reader, const CgroupFile *file, ContainerPath *path,
+                          Sample *sample, gboolean *there, GError **error)
 {
     char text[READ_MAX];
     gsize length;
-    *there = read_container(reader, file->controller, container_id, file->name, text, &length);
+    *there = read_container(reader, file->controller, path, file->name, text, &length);
     if (!*there && file->otherwise && errno == ENOENT)
-        *there =
-            read_container(reader, file->controller, container_id, file->otherwise, text, &length);
+        *there = read_container(reader, file->controller, path, file->otherwise, text, &length);
     if (*there) {
         file->take(text, length, sample);
         return TRUE;
@@ -375,12 +380,13 @@ static gboolean read_files(const CgroupReader *reader, const char *container_id,
 {
     const CgroupKind *kind = reader->kind;
     *sample = (Sample){.time_us = sample_clock(), .start_id = start_id};
-    *found = TRUE;
+    ContainerPath path;
+    *found = path_begin(&path, reader, container_id);
     for (gsize i = 0; *found && i < kind->n_files; i++) {
         gboolean there;
         if (reader->brief && kind->files[i].detail)
             continue;
-        if (!take_file(reader, &kind->files[i], container_id, sample, &there, error))
+        if (!take_file(reader, &kind->files[i], &path, sample, &there, error))
             return FALSE;
         if (i == 0)
             *found = there;
@@ -482,7 +488,9 @@ gint64 cgroup_reader_started(const CgroupReader *reader, const char *container_i
     char text[READ_MAX];
     gsize length;
     guint64 oldest = G_MAXUINT64, pid, ticks;
-    if (!read_container(reader, CPUACCT, container_id, "cgroup.procs", text, &length))
+    ContainerPath path;
+    if (!path_begin(&path, reader, container_id) ||
+        !read_container(reader, CPUACCT, &path, "cgroup.procs", text, &length))
         return 0;
     const char *line = text;
     const char *end;

@@ -83,6 +83,8 @@ libvmdock_la_SOURCES = \
 	driver/explain.c \
 	driver/file.c \
 	driver/file.h \
+	driver/filter.c \
+	driver/filter.h \
 	driver/gc.c \
 	driver/gc.h \
 	driver/host.c \

@@ -5,6 +5,7 @@
 #include "disk.h"
 #include "error.h"
 #include "exec.h"
+#include "filter.h"
 #include "network.h"
 #include "root_size.h"
 #include "state.h"
@@ -28,9 +29,11 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
 
 static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
 {
-    return remove_container(host, deploy_id, error) && swap_clear(host, deploy_id, error) &&
-           volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
-           disk_names_release(host, deploy_id, TRUE, error) &&
+    if (!remove_container(host, deploy_id, error) || !swap_clear(host, deploy_id, error) ||
+        !volumes_clear(host->config, deploy_id, error) || !network_down(host, deploy_id, error))
+        return FALSE;
+    filter_clear(deploy_id);
+    return disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }

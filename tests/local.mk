@@ -15,6 +15,7 @@ unit_tests = \
 	tests/unit/test_engine_http \
 	tests/unit/test_engine_parse \
 	tests/unit/test_exec \
+	tests/unit/test_filter \
 	tests/unit/test_front_end \
 	tests/unit/test_ground \
 	tests/unit/test_hotplug \

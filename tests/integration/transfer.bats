@@ -104,6 +104,41 @@ setup_file() {
     tm_fails "cannot be reached" delete "down:$SYS/80" 80 102
 }
 
+# security_group ID: the rules that OpenNebula's network drivers make for the VM's NIC.
+security_group() {
+    local nic=one-$1-0 program
+    ipset create "$nic-ip-spoofing" hash:net family inet
+    for program in iptables ip6tables; do
+        "$program" -w 5 -n -L opennebula >/dev/null 2>&1 || "$program" -w 5 -N opennebula
+        "$program" -w 5 -N "$nic-i"
+        "$program" -w 5 -N "$nic-o"
+        "$program" -w 5 -I opennebula -m physdev --physdev-is-bridged --physdev-out "$nic" -j "$nic-i"
+        "$program" -w 5 -I INPUT -m physdev --physdev-in "$nic" -j "$nic-o"
+        "$program" -w 5 -A "$nic-i" -j DROP
+    done
+    iptables -w 5 -A "$nic-o" -m set ! --match-set "$nic-ip-spoofing" src -j DROP
+}
+
+rules() {
+    iptables -w 5 -S
+    ip6tables -w 5 -S
+    ipset list -n
+}
+
+@test "delete of a VM whose container died: its rules go from the packet filter, nobody else's" {
+    local before
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE" "$NIC"
+    security_group 801
+    before=$(rules)
+    security_group 80
+    docker kill one-80 >/dev/null
+    tm delete "node1:$SYS/80/disk.0" 80 104
+    same "$(grep -c 'packet filter' "$ERR")" 0
+    same "$(rules)" "$before"
+    tm delete "node1:$SYS/80" 80 102
+}
+
 @test "an archive of docker save: loaded under the VM's name alone, and not twice" {
     image victim/other:1
     image brought:1 'ENV BROUGHT=1'
