@@ -50,7 +50,6 @@ vmdock_one_LDADD = libshim.la
 if NOVA
 pkglibexec_PROGRAMS += vmdock-nova
 endif
-EXTRA_PROGRAMS = vmdock-nova
 vmdock_nova_SOURCES = \
 	shim/nova.c shim/nova.h \
 	shim/nova_image.c \

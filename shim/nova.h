@@ -30,6 +30,7 @@ typedef struct {
     X("image_forget", nova_image_forget, FALSE)                                                    \
     X("image_held", nova_image_held, FALSE)                                                        \
     X("image_load", nova_image_load, TRUE)                                                         \
+    X("image_prune", nova_image_prune, FALSE)                                                      \
     X("info", nova_info, FALSE)                                                                    \
     X("list", nova_list, FALSE)                                                                    \
     X("migrate_forget", nova_migrate_forget, FALSE)                                                \

@@ -2,10 +2,12 @@
 /* The methods on images: Glance's on this host, and a VM's disk for Glance. */
 #include "nova.h"
 
+#include "driver/autoptr.h"
 #include "driver/error.h"
 #include "driver/interrupt.h"
 #include "driver/transfer.h"
 
+#include <string.h>
 #include <unistd.h>
 
 gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error)
@@ -64,6 +66,42 @@ gboolean nova_image_forget(Nova *nova, GError **error)
     g_autofree gchar *name = image_name(nova, error);
     return name && engine_untag(nova->host->engine, name, error) &&
            nova_answer(json_object(), error);
+}
+
+static gboolean is_kept(const json_t *keep, const char *name)
+{
+    const char *tag = name + strlen(NOVA_IMAGE_REPOSITORY ":");
+    gsize index;
+    const json_t *id;
+    json_array_foreach (keep, index, id)
+        if (json_is_string(id) && g_str_has_prefix(tag, json_string_value(id)))
+            return TRUE;
+    return FALSE;
+}
+
+/* Gives up every image that Glance gave but those whose ids are in "keep"; {"forgotten": [name,
+ * …]}. The disks of VMs have names of their own. */
+gboolean nova_image_prune(Nova *nova, GError **error)
+{
+    const json_t *keep = json_object_get(nova->request, "keep");
+    if (!json_is_array(keep)) {
+        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "\"keep\" is no list");
+        return FALSE;
+    }
+    g_autoptr(GPtrArray) names =
+        engine_image_names(nova->host->engine, NOVA_IMAGE_REPOSITORY ":", error);
+    if (!names)
+        return FALSE;
+    g_autoptr(json_t) forgotten = json_array();
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = names->pdata[i];
+        if (is_kept(keep, name))
+            continue;
+        if (!engine_untag(nova->host->engine, name, error))
+            return FALSE;
+        json_array_append_new(forgotten, json_string(name));
+    }
+    return nova_answer(json_pack("{s:O}", "forgotten", forgotten), error);
 }
 
 /* The VM's disk as it is, an archive on stdout. */

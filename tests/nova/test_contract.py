@@ -82,6 +82,22 @@ class Protocol(base.nova.test.NoDBTestCase):
             self.assertEqual(kind, self.call(text, *argv)[1],
                              (text[:80], argv))
 
+    def test_through_sudo(self) -> None:
+        """Nova's user reaches the program, and nothing beside it."""
+        run('sh', '-c', 'cp "$0"/etc/sudoers.d/* /etc/sudoers.d/',
+            base.PREFIX)
+        as_nova = ['setpriv', '--reuid=nova', '--regid=nova',
+                   '--clear-groups', 'sudo', '-n']
+        done = subprocess.run([*as_nova, base.SHIM, 'list'],
+                              input='{"host": "h"}', capture_output=True,
+                              text=True)
+        self.assertEqual({'instances': []}, json.loads(done.stdout))
+        for command in (['/bin/true'],
+                        [os.path.join(base.PREFIX, 'bin/vmdock'), 'list']):
+            refused = subprocess.run([*as_nova, *command],
+                                     capture_output=True)
+            self.assertNotEqual(0, refused.returncode)
+
     def test_another_container_of_the_name(self) -> None:
         uuid = '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99'
         name = 'nova-' + uuid
@@ -144,6 +160,17 @@ class Host(base.NovaTest):
         wait('a listener', 5, lambda: own in run('ps', '-eo', 'args'))
         self.computes['host1'].stop()
         wait('none', 5, lambda: own not in run('ps', '-eo', 'args'))
+
+    def test_unused_images_go(self) -> None:
+        self.image = self.archive_image(self.archive())
+        server = self.boot([])
+        manager = self.computes['host1'].manager
+        admin = base.context.get_admin_context()
+        manager._run_image_cache_manager_pass(admin)
+        self.assertIn('vmdock/glance:' + self.image, self.image_names())
+        self.delete(server)
+        manager._run_image_cache_manager_pass(admin)
+        self.assert_nothing_left()
 
     def test_admin_password(self) -> None:
         server = self.boot([])

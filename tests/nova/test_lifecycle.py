@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
 
 from nova.tests.functional.api import client
 
@@ -321,3 +323,39 @@ class Lifecycle(base.NovaTest):
         self.act(server, 'reboot', {'type': 'HARD'})
         self.idle(server)
         self.assertEqual('running', container.status)
+
+    def test_injected_files(self) -> None:
+        self.api.microversion = '2.56'
+        content = base64.b64encode(b'welcome').decode()
+        server = self.boot([self.make_port(29)], personality=[
+            {'path': '/etc/motd', 'contents': content},
+            {'path': '/srv/new/file', 'contents': content}])
+        container = self.container(server)
+        self.assertEqual('welcome', container.sh('cat /etc/motd'))
+        self.assertEqual('welcome', container.sh('cat /srv/new/file'))
+
+    def test_caller_that_goes(self) -> None:
+        """nova-compute ends while Neutron is waited for."""
+        self.boot([self.make_port(30)], state='ACTIVE')
+        before = self.containers()
+        request = {
+            'host': 'host1', 'wait': True, 'network_info': [],
+            'instance': {
+                'uuid': '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99',
+                'flavor': {'memory_mb': 64, 'vcpus': 1},
+                'system_metadata': {'image_vmdock_image': base.IMAGE}},
+            'image_meta': {'container_format': 'bare'}}
+        with subprocess.Popen([base.SHIM, 'spawn'], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps(request).encode() + b'\n')
+            process.stdin.flush()
+            self.assertEqual({'plugged': True},
+                             json.loads(process.stdout.readline()))
+            self.assertEqual(len(before) + 1, len(self.containers()))
+            process.stdin.close()
+            self.assertNotEqual(0, process.wait(20))
+        self.assertEqual(before, self.containers())
+        self.assertNotIn('5f4dcc3b', run('ip', 'netns'))
+        self.assertNotIn('5f4dcc3b', ' '.join(self.image_names()))

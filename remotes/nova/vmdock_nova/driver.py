@@ -83,7 +83,7 @@ class DockerDriver(driver.ComputeDriver):
 
     capabilities = {
         **driver.ComputeDriver.capabilities,
-        'has_imagecache': False,
+        'has_imagecache': True,
         'supports_attach_interface': True,
         'supports_evacuate': True,
         'supports_image_type_raw': True,
@@ -395,6 +395,13 @@ class DockerDriver(driver.ComputeDriver):
             self._shim.call('image_forget', request)
         except ShimError as error:
             LOG.warning('%s', error)
+
+    def manage_image_cache(self, context: Any, all_instances: Any) -> None:
+        if CONF.image_cache.remove_unused_base_images:
+            used = {one.image_ref for one in all_instances if one.image_ref}
+            gone = self._shim.call('image_prune', {'keep': sorted(used)})
+            LOG.info('images that no instance uses any more: %s',
+                     gone['forgotten'])
 
     def snapshot(self, context: Any, instance: Any, image_id: str,
                  update_task_state: Any) -> None:
