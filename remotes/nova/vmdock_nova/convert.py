@@ -23,8 +23,8 @@ def _base64(content: str | bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def instance(obj: Any, flavor: Any = None) -> Request:
-    flavor = flavor or obj.flavor
+def instance(obj: Any) -> Request:
+    flavor = obj.flavor
     return {
         **{name: obj[name] for name in INSTANCE},
         'system_metadata': {key: value

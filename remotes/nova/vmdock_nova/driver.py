@@ -245,11 +245,12 @@ class DockerDriver(driver.ComputeDriver):
     def get_instance_diagnostics(self,
                                  instance: Any) -> diagnostics.Diagnostics:
         now = self._call('diagnostics', instance)
+        # Of Nova's list of drivers, which has none for containers.
         found = diagnostics.Diagnostics(
             state='running' if now['pids'] else 'shutdown', driver='libvirt',
             config_drive=True, hypervisor='docker', hypervisor_os='linux',
             uptime=max(0, int(time.time()) - now['created']),
-            num_cpus=0, num_nics=0, num_disks=0)
+            num_cpus=0, num_nics=0, num_disks=0)  # add_…() count
         found.add_cpu(id=0, time=now['cpu_ns'])
         found.add_nic(rx_octets=now['net_rx'], tx_octets=now['net_tx'])
         found.add_disk(read_bytes=now['disk_read_bytes'],
@@ -350,8 +351,7 @@ class DockerDriver(driver.ComputeDriver):
         try:
             self._call('attach_interface', instance, vif=convert.vif(vif))
         except exception.NovaException as error:
-            with excutils.save_and_reraise_exception(reraise=False):
-                self._unplug(instance, [vif])
+            self._unplug(instance, [vif])
             raise exception.InterfaceAttachFailed(
                 instance_uuid=instance.uuid) from error
 

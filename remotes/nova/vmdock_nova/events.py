@@ -34,7 +34,7 @@ class Events:
         self._ended.set()
         call = self._call
         if call:
-            call._end_input()
+            call.end_input()
 
     def _run(self) -> None:
         failures = 0

@@ -78,14 +78,15 @@ class Call:
 
     def finish(self) -> Answer:
         """The rest of the answer, whose last line counts."""
-        self._end_input()
+        self.end_input()
         last: Answer = {}
         for text in self.stdout:
             last = json.loads(text)
         self.check()
         return last
 
-    def _end_input(self) -> None:
+    def end_input(self) -> None:
+        """Says that nothing more comes; ends a method that listens."""
         try:
             self.stdin.close()
         except BrokenPipeError:
@@ -120,7 +121,7 @@ class Call:
         return error
 
     def close(self) -> None:
-        self._end_input()
+        self.end_input()
         self.stdout.close()
         self._process.wait()
         self._stderr.close()
@@ -144,7 +145,7 @@ class Shim:
     def output(self, method: str, request: Request) -> bytes:
         """The answer of a method that gives bytes."""
         with self.begin(method, request) as call:
-            call._end_input()
+            call.end_input()
             content = call.stdout.read()
             call.check()
             return content
