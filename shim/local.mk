@@ -11,6 +11,7 @@ bin_PROGRAMS += vmdock
 vmdock_SOURCES = \
 	shim/verb_deploy.c \
 	shim/verb_doctor.c \
+	shim/verb_events.c \
 	shim/verb_exec.c \
 	shim/verb_explain.c \
 	shim/verb_gc.c \

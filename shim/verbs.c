@@ -23,6 +23,7 @@ const Verb verbs[] = {
     {"list", "", "Show this host's VMs", verb_list},
     {"show", "VM", "Show all that is known of a VM", verb_show},
     {"logs", "VM", "Show what a VM has printed", verb_logs},
+    {"events", "", "Show what happens to VMs, as it happens", verb_events},
     {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec},
     {"explain", "FILE", "Show what a deploy of FILE would do, without doing it", verb_explain},
     {"doctor", "", "Check this host and say how to mend it", verb_doctor},

@@ -20,6 +20,7 @@ int verb_poll(Shim *shim, int argc, char **argv, GError **error);
 int verb_list(Shim *shim, int argc, char **argv, GError **error);
 int verb_show(Shim *shim, int argc, char **argv, GError **error);
 int verb_logs(Shim *shim, int argc, char **argv, GError **error);
+int verb_events(Shim *shim, int argc, char **argv, GError **error);
 int verb_exec(Shim *shim, int argc, char **argv, GError **error);
 int verb_explain(Shim *shim, int argc, char **argv, GError **error);
 int verb_doctor(Shim *shim, int argc, char **argv, GError **error);

@@ -70,7 +70,7 @@ _vmdock_value() {
 }
 
 _vmdock_argument() {
-    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs exec explain doctor gc version"
+    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs events exec explain doctor gc version"
     case $verb in
         '') _vmdock_offer "$verbs" ;;
         deploy | explain) [[ $count -eq 0 ]] && _vmdock_files ;;

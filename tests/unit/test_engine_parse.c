@@ -649,6 +649,53 @@ static void test_push_and_load(void)
     g_assert_true(docker_pull_end(load, &error));
 }
 
+/* ---- events ---- */
+
+static gboolean keep_event(const EngineEvent *event, gpointer data, GError **error G_GNUC_UNUSED)
+{
+    g_string_append_printf(data, "%s %s %s %s %d;", event->name, event->action,
+                           event->cloud ? event->cloud : "-", event->host ? event->host : "-",
+                           event->exit_code);
+    return TRUE;
+}
+
+static void test_events(void)
+{
+    static const char text[] =
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{"
+        "\"name\":\"nova-1\",\"exitCode\":\"137\",\"vmdock.cloud\":\"nova\",\"vmdock.host\":\"h\"}}"
+        ","
+        "\"timeNano\":1700000000000000000}\n\n"
+        "{\"Type\":\"network\",\"Action\":\"destroy\",\"Actor\":{\"ID\":\"b\"}}\n"
+        "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c\",\"Attributes\":{"
+        "\"name\":\"one-2\"}}}\n"
+        "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c\"}}\n";
+    /* In pieces of every size, as they may arrive. */
+    for (gsize step = 1; step < sizeof text; step++) {
+        g_autoptr(GString) seen = g_string_new(NULL);
+        g_autoptr(DockerEvents) events = docker_events_new(keep_event, seen);
+        g_autoptr(GError) error = NULL;
+        for (gsize at = 0; at < strlen(text); at += step)
+            docker_events_feed(events, text + at, MIN(step, strlen(text) - at), &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(seen->str, ==, "nova-1 die nova h 137;one-2 start - - 0;");
+    }
+}
+
+static void test_bad_events(void)
+{
+    g_autoptr(GString) seen = g_string_new(NULL);
+    g_autoptr(DockerEvents) events = docker_events_new(keep_event, seen);
+    g_autoptr(GError) error = NULL;
+    g_assert_false(docker_events_feed(events, "<html>\n", 7, &error));
+    assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
+    g_autoptr(DockerEvents) endless = docker_events_new(keep_event, seen);
+    g_autofree gchar *blanks = g_strnfill(2 * 1024 * 1024, ' ');
+    g_assert_false(docker_events_feed(endless, blanks, strlen(blanks), &error));
+    assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
+    g_assert_cmpstr(seen->str, ==, "");
+}
+
 static void assert_pull_fails(const char *text, VmdockError code, const char *words)
 {
     g_autoptr(GError) error = NULL;
@@ -724,6 +771,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine-parse/garbled", test_garbled);
     g_test_add_func("/engine-parse/frames", test_frames);
     g_test_add_func("/engine-parse/bad-frames", test_bad_frames);
+    g_test_add_func("/engine-parse/events", test_events);
+    g_test_add_func("/engine-parse/bad-events", test_bad_events);
     g_test_add_func("/engine-parse/pull", test_pull);
     g_test_add_func("/engine-parse/push-and-load", test_push_and_load);
     g_test_add_func("/engine-parse/pull-fails", test_pull_fails);
