@@ -33,7 +33,6 @@ typedef struct {
     X("image_prune", nova_image_prune, FALSE)                                                      \
     X("info", nova_info, FALSE)                                                                    \
     X("list", nova_list, FALSE)                                                                    \
-    X("migrate_forget", nova_migrate_forget, FALSE)                                                \
     X("migrate_receive", nova_migrate_receive, TRUE)                                               \
     X("pause", nova_pause, FALSE)                                                                  \
     X("power_off", nova_power_off, FALSE)                                                          \

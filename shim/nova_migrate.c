@@ -33,13 +33,6 @@ gboolean nova_migrate_receive(Nova *nova, GError **error)
            nova_answer(json_object(), error);
 }
 
-gboolean nova_migrate_forget(Nova *nova, GError **error)
-{
-    g_autofree gchar *name = transit_name(nova, error);
-    return name && engine_untag(nova->host->engine, name, error) &&
-           nova_answer(json_object(), error);
-}
-
 static gboolean stays_off(const Nova *nova)
 {
     return json_is_false(json_object_get(nova->request, "power_on"));
@@ -112,12 +105,25 @@ static gboolean finish(Nova *nova, const VmSpec *spec, const char *transit, GErr
     return take_over(nova, spec, image, error);
 }
 
+static void drop(const Nova *nova, const char *transit)
+{
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!engine_untag(nova->host->engine, transit, &trouble))
+        log_warn("the image %s stays: %s", transit, trouble->message);
+    interrupt_allow();
+}
+
 /* On the host that the instance shall be on now, moved there, back, or not at all. */
 gboolean nova_finish_migration(Nova *nova, GError **error)
 {
     NovaOptions options = {nova->config->terminal, nova->config->nova_mount_point};
     g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
     g_autofree gchar *transit = spec ? transit_name(nova, error) : NULL;
-    return transit && finish(nova, spec, transit, error) &&
-           engine_untag(nova->host->engine, transit, error) && nova_answer(json_object(), error);
+    if (!transit)
+        return FALSE;
+    gboolean done = finish(nova, spec, transit, error);
+    /* The source has all of it until the move is confirmed. */
+    drop(nova, transit);
+    return done && nova_answer(json_object(), error);
 }
