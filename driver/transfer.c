@@ -217,6 +217,7 @@ typedef struct {
     gint snapshot;
     const char *reference; /* NULL = to FD */
     int fd;
+    TransferWritten written;
     TransferProgress progress;
 } Put;
 
@@ -274,6 +275,8 @@ static gboolean put_locked(Host *host, const char *deploy_id, gpointer data, GEr
     const Put *put = data;
     gboolean done = take_wanted(host, deploy_id, put->snapshot, error) &&
                     put_named(host, deploy_id, put, error);
+    if (done && put->written)
+        put->written();
     transfer_untag(host, deploy_id, TAG_NOW);
     return done;
 }
@@ -281,14 +284,14 @@ static gboolean put_locked(Host *host, const char *deploy_id, gpointer data, GEr
 gboolean transfer_push(Host *host, const char *deploy_id, gint snapshot, const char *reference,
                        TransferProgress progress, GError **error)
 {
-    Put put = {snapshot, reference, -1, progress};
+    Put put = {snapshot, reference, -1, NULL, progress};
     return transfer_locked(host, deploy_id, put_locked, &put, error);
 }
 
 gboolean transfer_save(Host *host, const char *deploy_id, gint snapshot, int fd,
-                       TransferProgress progress, GError **error)
+                       TransferWritten written, TransferProgress progress, GError **error)
 {
-    Put put = {snapshot, NULL, fd, progress};
+    Put put = {snapshot, NULL, fd, written, progress};
     return transfer_locked(host, deploy_id, put_locked, &put, error);
 }
 

@@ -68,8 +68,11 @@ gboolean transfer_fetch(Host *host, const char *deploy_id, const char *registry,
  * of one image to FD. */
 gboolean transfer_push(Host *host, const char *deploy_id, gint snapshot, const char *reference,
                        TransferProgress progress, GError **error);
+/* WRITTEN, which may be NULL, is called when all of it is in FD; until it returns the engine keeps
+ * what was sent, for a receiver that has the same engine. */
+typedef void (*TransferWritten)(void);
 gboolean transfer_save(Host *host, const char *deploy_id, gint snapshot, int fd,
-                       TransferProgress progress, GError **error);
+                       TransferWritten written, TransferProgress progress, GError **error);
 
 /* Disk snapshots. After a revert the next deploy makes a new container from the snapshot. */
 gboolean transfer_snapshot(Host *host, const char *deploy_id, guint snapshot, GError **error);

@@ -7,6 +7,8 @@
 #include "driver/interrupt.h"
 #include "driver/transfer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,10 +106,27 @@ gboolean nova_image_prune(Nova *nova, GError **error)
     return nova_answer(json_pack("{s:O}", "forgotten", forgotten), error);
 }
 
-/* The VM's disk as it is, an archive on stdout. */
+/* The archive ends with stdout; the input, when its reader has made something of it. */
+static void wait_for_reader(void)
+{
+    char piece[64];
+    autofd int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
+        return;
+    while (!interrupt_pending()) {
+        ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return;
+    }
+}
+
+/* The VM's disk as it is, an archive on stdout. With "hold" it is kept until the input ends: who
+ * loads it into the same engine must not see it vanish half way. */
 gboolean nova_save(Nova *nova, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
+    gboolean hold = json_is_true(json_object_get(nova->request, "hold"));
     g_autofree gchar *id = nova_id(nova, error);
-    return id && transfer_save(nova->host, id, TRANSFER_NOW, STDOUT_FILENO, silent, error);
+    return id && transfer_save(nova->host, id, TRANSFER_NOW, STDOUT_FILENO,
+                               hold ? wait_for_reader : NULL, silent, error);
 }

@@ -198,8 +198,8 @@ gboolean one_disk_save(One *one, int argc, char **argv, GError **error)
         return one_usage(error, "disk_save VMID SNAPSHOT");
     g_autofree gchar *deploy_id = id_of(argv[1], error);
     return deploy_id && snapshot_of(argv[2], TRANSFER_NOW, &snapshot, error) &&
-           transfer_save(one->host, deploy_id, snapshot, STDOUT_FILENO, progress_of(one, "sending"),
-                         error);
+           transfer_save(one->host, deploy_id, snapshot, STDOUT_FILENO, NULL,
+                         progress_of(one, "sending"), error);
 }
 
 typedef gboolean (*OnSnapshot)(Host *host, const char *deploy_id, guint snapshot, GError **error);

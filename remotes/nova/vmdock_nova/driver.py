@@ -637,15 +637,20 @@ class DockerDriver(driver.ComputeDriver):
             command = [*CONF.vmdock.ssh, dest, *command]
         there = Shim(command, host=self._host)
         with there.begin('migrate_receive', request) as receiving:
-            with self._shim.begin('save', request) as sending:
+            held = {**request, 'hold': True}
+            with self._shim.begin('save', held) as sending:
                 while piece := sending.stdout.read(PIECE):
                     try:
                         receiving.stdin.write(piece)
                     except BrokenPipeError:
                         receiving.check()
                         raise
-                sending.check()
-            receiving.finish()
+                try:
+                    receiving.finish()
+                finally:
+                    # Why a disk came only half is known here.
+                    sending.end_input()
+                    sending.check()
 
     def finish_migration(
             self, context: Any, migration: Any, instance: Any,
