@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016 # texts that are not expanded
+# shellcheck disable=SC2016,SC2153 # texts that are not expanded; CONF is the helpers'
 # Disks beside disk 0: files that transfer drivers have put into a datastore, at deploy, plugged and
 # unplugged. attach_disk and detach_disk are called as OpenNebula calls them.
 
