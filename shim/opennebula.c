@@ -51,16 +51,20 @@ gchar *front_end_log(const char *level, const char *line)
 static void take_line(LogLevel level, const char *line, gpointer data)
 {
     const FrontEndLog *log = data;
-    g_autofree gchar *text = front_end_log(level == LOG_WARN ? "WARN" : "INFO", line);
+    const char *word = level == LOG_WARN ? "WARN" : "INFO";
+    g_autofree gchar *told = log->vmid && log->front_end == FRONT_END_PREFIXED
+                                 ? g_strdup_printf("%s %s", log->vmid, line)
+                                 : g_strdup(line);
+    g_autofree gchar *text = front_end_log(word, told);
     if (log->front_end == FRONT_END_ALL)
         g_string_append(log->waiting, text);
     else
         g_printerr("%s", text);
 }
 
-void front_end_log_open(FrontEndLog *log, const char *remotes)
+void front_end_log_open(FrontEndLog *log, const char *remotes, const char *vmid)
 {
-    *log = (FrontEndLog){front_end_detect(remotes), g_string_new(NULL)};
+    *log = (FrontEndLog){front_end_detect(remotes), vmid, g_string_new(NULL)};
     log_set_sink(take_line, LOG_INFO, log);
 }
 

@@ -31,12 +31,16 @@ gchar *front_end_log(const char *level, const char *line);
  */
 typedef struct {
     FrontEnd front_end;
+    const char *vmid;
     GString *waiting;
 } FrontEndLog;
 
-/* Begins, for the front end whose remotes are in REMOTES: from here on the library's log lines go
- * to stderr. */
-void front_end_log_open(FrontEndLog *log, const char *remotes);
+/*
+ * Begins, for the front end whose remotes are in REMOTES: from here on the library's log lines go
+ * to stderr. VMID, which may be NULL, is the number of the VM whose log they belong to, where the
+ * front end has to be told: 7.x takes any number in front of a transfer action's line for one.
+ */
+void front_end_log_open(FrontEndLog *log, const char *remotes, const char *vmid);
 /* Ends, with what waited or with the sentence of ERROR, NULL when the action has succeeded. Also of
  * one that was never opened. */
 void front_end_log_close(FrontEndLog *log, const GError *error);

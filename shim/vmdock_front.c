@@ -38,6 +38,16 @@ static gboolean run(Front *front, int argc, char **argv, GError **error)
     return front_usage(error, "ds|tm ACTION ARGUMENT…");
 }
 
+/*
+ * The number of the VM that a transfer action works for: its last argument but one, whichever the
+ * action; NULL without one.
+ */
+static const char *vm_of(int argc, char **argv)
+{
+    const char *vmid = argc > 4 && strcmp(argv[1], "tm") == 0 ? argv[argc - 2] : "";
+    return *vmid && vmid[strspn(vmid, "0123456789")] == '\0' ? vmid : NULL;
+}
+
 int main(int argc, char **argv)
 {
     shim_take_standard_files();
@@ -50,7 +60,7 @@ int main(int argc, char **argv)
     Front front = {.config = config};
     FrontEndLog log = {0};
     if (config) {
-        front_end_log_open(&log, config->opennebula_front_remotes);
+        front_end_log_open(&log, config->opennebula_front_remotes, vm_of(argc, argv));
         run(&front, argc, argv, &error);
     }
     front_end_log_close(&log, error);

@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     FrontEndLog log = {0};
     if (config) {
         one.config = config;
-        front_end_log_open(&log, config->opennebula_remotes);
+        front_end_log_open(&log, config->opennebula_remotes, NULL);
         run(&one, argc, argv, &error);
         g_clear_pointer(&one.host, host_free);
     }

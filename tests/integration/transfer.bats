@@ -20,7 +20,7 @@ setup_file() {
     local by_digest
     by_digest=docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)
     tm clone "$by_digest" "node1:$SYS/80/disk.0" 80 104
-    has "$(cat "$ERR")" "INFO: VM one-80: fetched image $REGISTRY/lab/vm@sha256:"
+    has "$(cat "$ERR")" "INFO: 80 VM one-80: fetched image $REGISTRY/lab/vm@sha256:"
     [ -n "$(held_on node1 80)" ]
     start_on node1 80 "image=$by_digest" "$NIC"
     same "$(container_state 80)" running
@@ -93,7 +93,7 @@ setup_file() {
     docker kill one-80 >/dev/null
     tm delete "node1:$SYS/80/disk.0" 80 104
     # the one place of the front end's log for how it ended
-    same "$(grep -c 'INFO: VM one-80: its container ended at .*Z with exit status 137$' "$ERR")" 1
+    same "$(grep -c '^INFO: 80 VM one-80: its container ended at .*Z with exit status 137$' "$ERR")" 1
     tm delete "node1:$SYS/80" 80 102
     nothing_on node1 80
     docker rmi "$REGISTRY/lab/vm:1" >/dev/null
