@@ -312,3 +312,18 @@ gboolean engine_load(Engine *engine, int fd, EnginePullFunc progress, gpointer d
 {
     return engine->backend->load(engine, fd, progress, data, error);
 }
+
+const char *engine_event_word(const EngineEvent *event)
+{
+    static const struct {
+        const char *action, *word;
+    } words[] = {{"die", "stopped"},
+                 {"start", "started"},
+                 {"pause", "paused"},
+                 {"unpause", "resumed"},
+                 {"destroy", "removed"}};
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        if (strcmp(words[i].action, event->action) == 0)
+            return words[i].word;
+    return NULL;
+}

@@ -134,6 +134,8 @@ typedef struct {
     gint exit_code;           /* of a "die" */
     gint64 time_us;           /* since the epoch */
 } EngineEvent;
+/* What it is for a VM: "stopped", "started", "paused", "resumed", "removed"; NULL for others. */
+const char *engine_event_word(const EngineEvent *event);
 typedef gboolean (*EngineEventFunc)(const EngineEvent *event, gpointer data, GError **error);
 
 /*

@@ -38,7 +38,7 @@ static gboolean take_id(const xmlNode *parent, const char *of, gchar **id, GErro
         return TRUE;
     if (strlen(text) > MAX_ID || text[strspn(text, "0123456789")] != '\0') {
         g_autofree gchar *shown = one_shown(text);
-        return one_fail(error, "%s/ID: \"%s\" is no id", of, shown);
+        return spec_fail(error, "%s/ID: \"%s\" is no id", of, shown);
     }
     *id = g_steal_pointer(&text);
     return TRUE;
@@ -48,7 +48,7 @@ static gboolean take_base_path(DatastoreMessage *message, const xmlNode *datasto
 {
     g_autofree gchar *text = one_text(datastore, "BASE_PATH");
     if (!text)
-        return one_fail(error, "DATASTORE has no BASE_PATH");
+        return spec_fail(error, "DATASTORE has no BASE_PATH");
     g_auto(GStrv) parts = g_strsplit(text, "/", -1);
     gboolean plain = text[0] == '/';
     for (gsize i = 0; parts[i]; i++)
@@ -58,14 +58,14 @@ static gboolean take_base_path(DatastoreMessage *message, const xmlNode *datasto
     if (plain && strcmp(message->base_path, "/") != 0)
         return TRUE;
     g_autofree gchar *shown = one_shown(text);
-    return one_fail(error, "DATASTORE/BASE_PATH: \"%s\" is not the absolute path of a folder",
-                    shown);
+    return spec_fail(error, "DATASTORE/BASE_PATH: \"%s\" is not the absolute path of a folder",
+                     shown);
 }
 
 static gboolean take_datastore(DatastoreMessage *message, const xmlNode *datastore, GError **error)
 {
     if (!datastore)
-        return one_fail(error, "the message has no DATASTORE");
+        return spec_fail(error, "the message has no DATASTORE");
     const xmlNode *template = child(datastore, "TEMPLATE");
     message->registry = one_text(template, "REGISTRY");
     message->insecure = words(template, "REGISTRY_INSECURE");
@@ -74,7 +74,7 @@ static gboolean take_datastore(DatastoreMessage *message, const xmlNode *datasto
     if (!take_id(datastore, "DATASTORE", &message->id, error) ||
         !take_base_path(message, datastore, error))
         return FALSE;
-    return message->id || one_fail(error, "DATASTORE has no ID");
+    return message->id || spec_fail(error, "DATASTORE has no ID");
 }
 
 static gboolean take_number(const xmlNode *image, const char *name, guint64 *number, GError **error)
@@ -111,7 +111,7 @@ static gboolean take_snapshots(DatastoreMessage *message, const xmlNode *image, 
         if (!take_snapshot("IMAGE/SNAPSHOTS/SNAPSHOT/ID", text, &id, error))
             return FALSE;
         if (message->snapshots->len == MAX_SNAPSHOTS)
-            return one_fail(error, "IMAGE/SNAPSHOTS: more than %d", MAX_SNAPSHOTS);
+            return spec_fail(error, "IMAGE/SNAPSHOTS: more than %d", MAX_SNAPSHOTS);
         guint64 number = (guint64)MAX(id, 0);
         g_array_append_val(message->snapshots, number);
     }
@@ -153,7 +153,7 @@ DatastoreMessage *datastore_message_parse(const char *text, gsize length, gsize 
     gboolean alone = root && strcmp((const char *)root->name, "DATASTORE") == 0;
     if (!root || (!alone && strcmp((const char *)root->name, "DS_DRIVER_ACTION_DATA") != 0)) {
         g_autofree gchar *shown = one_shown(root ? (const char *)root->name : "");
-        one_fail(error, "the XML is of \"%s\", not of a datastore action", shown);
+        spec_fail(error, "the XML is of \"%s\", not of a datastore action", shown);
         return NULL;
     }
     g_autoptr(DatastoreMessage) message = g_new0(DatastoreMessage, 1);

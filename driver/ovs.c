@@ -148,7 +148,7 @@ static gchar *ask_bridge(const Config *config, const char *bridge, GError **erro
             &failure);
     if (answer)
         return answer;
-    if (strstr(failure->message, "no bridge named"))
+    if (failure && strstr(failure->message, "no bridge named"))
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_BRIDGE,
                     "Open vSwitch has no bridge %s; make it on this host or mend the network's "
                     "BRIDGE in the cloud",

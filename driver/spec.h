@@ -188,6 +188,8 @@ void vm_nics_sort(GPtrArray *nics);
  * guest of anew with each of its messages.)
  */
 void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had);
+/* Gives a route that an earlier NIC has already a larger metric. */
+void vm_nics_part_routes(GPtrArray *nics);
 
 VmContext *vm_context_new(void);
 void vm_context_free(VmContext *context);
@@ -212,6 +214,8 @@ gboolean vm_disks_check(const VmSpec *spec, GError **error);
 /* The disk with the number ID; NULL if there is none. Belongs to the spec. */
 VmDisk *vm_spec_disk(const VmSpec *spec, guint id);
 
+/* Sets an error of code SPEC, for parsers and checks of specs. Always FALSE. */
+gboolean spec_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /*
  * Checks what no front end may get wrong whatever it parsed: the deploy id's form, interface names
  * (1..15 bytes, no '/', ':', blank or control character, not "." or ".."), two NICs with one MAC,

@@ -16,6 +16,3 @@
  */
 gboolean spec_attribute_set(VmSpec *spec, const char *name, const char *label, const char *value,
                             gboolean *known, GError **error);
-
-/* Gives a route that an earlier NIC has already a larger metric. */
-void spec_part_routes(VmSpec *spec);

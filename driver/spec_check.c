@@ -12,9 +12,7 @@ enum {
     MAX_SHOWN = 80, /* bytes of foreign text in a sentence */
 };
 
-static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static gboolean wrong(GError **error, const char *format, ...)
+gboolean spec_fail(GError **error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -42,9 +40,9 @@ static gboolean check_ifname(const VmNic *nic, const char *what, const char *nam
         return TRUE;
     g_autofree gchar *shown = vmdock_one_line(name, MAX_SHOWN);
     if (name && strlen(name) > VM_IFNAME_MAX)
-        return wrong(error, "NIC %u: the %s \"%s\" is longer than %d bytes", nic->id, what, shown,
-                     VM_IFNAME_MAX);
-    return wrong(error, "NIC %u: the %s \"%s\" is no interface name", nic->id, what, shown);
+        return spec_fail(error, "NIC %u: the %s \"%s\" is longer than %d bytes", nic->id, what,
+                         shown, VM_IFNAME_MAX);
+    return spec_fail(error, "NIC %u: the %s \"%s\" is no interface name", nic->id, what, shown);
 }
 
 static gboolean check_mac(const VmNic *nic, GError **error)
@@ -54,9 +52,9 @@ static gboolean check_mac(const VmNic *nic, GError **error)
         return TRUE;
     g_autofree gchar *mac = vm_mac_format(nic->mac);
     if (nic->mac[0] & 1)
-        return wrong(error, "NIC %u: %s is a multicast MAC", nic->id, mac);
+        return spec_fail(error, "NIC %u: %s is a multicast MAC", nic->id, mac);
     if (memcmp(nic->mac, zero, sizeof zero) == 0)
-        return wrong(error, "NIC %u: %s is no MAC of a NIC", nic->id, mac);
+        return spec_fail(error, "NIC %u: %s is no MAC of a NIC", nic->id, mac);
     return TRUE;
 }
 
@@ -73,11 +71,11 @@ static gboolean check_mtu(const VmNic *nic, GError **error)
     if (nic->mtu == 0)
         return TRUE;
     if (nic->mtu < MIN_MTU || nic->mtu > MAX_MTU)
-        return wrong(error, "NIC %u: an MTU of %u is not within %d and %d", nic->id, nic->mtu,
-                     MIN_MTU, MAX_MTU);
+        return spec_fail(error, "NIC %u: an MTU of %u is not within %d and %d", nic->id, nic->mtu,
+                         MIN_MTU, MAX_MTU);
     if (nic->mtu < MIN_MTU_IP6 && has_ip6(nic))
-        return wrong(error, "NIC %u: an MTU of %u is less than IPv6 needs, %d", nic->id, nic->mtu,
-                     MIN_MTU_IP6);
+        return spec_fail(error, "NIC %u: an MTU of %u is less than IPv6 needs, %d", nic->id,
+                         nic->mtu, MIN_MTU_IP6);
     return TRUE;
 }
 
@@ -101,16 +99,16 @@ static gboolean check_address(const VmNic *nic, const VmAddress *address, GError
 {
     g_autofree gchar *text = vm_address_format(address);
     if (!unicast(address))
-        return wrong(error, "NIC %u: %s is no address of a host", nic->id, text);
+        return spec_fail(error, "NIC %u: %s is no address of a host", nic->id, text);
     /* RFC 3021: a subnet of two addresses has neither. */
     if (address->family != AF_INET || address->prefix > 30)
         return TRUE;
     VmAddress subnet = vm_address_subnet(address);
     if (vm_address_same(&subnet, address))
-        return wrong(error, "NIC %u: %s is the address of its subnet, not of a host", nic->id,
-                     text);
+        return spec_fail(error, "NIC %u: %s is the address of its subnet, not of a host", nic->id,
+                         text);
     if (is_broadcast(address))
-        return wrong(error, "NIC %u: %s is the broadcast address of its subnet", nic->id, text);
+        return spec_fail(error, "NIC %u: %s is the broadcast address of its subnet", nic->id, text);
     return TRUE;
 }
 
@@ -144,11 +142,11 @@ static gboolean check_route(const VmNic *nic, guint index, GError **error)
         return TRUE;
     g_autofree gchar *gateway = vm_address_text(&route->gateway);
     if (route->gateway.family != route->destination.family || !unicast(&route->gateway))
-        return wrong(error, "NIC %u: %s is no gateway for such a route", nic->id, gateway);
+        return spec_fail(error, "NIC %u: %s is no gateway for such a route", nic->id, gateway);
     if (gateway_reachable(nic, index))
         return TRUE;
-    return wrong(error, "NIC %u: the gateway %s is outside every subnet of the NIC", nic->id,
-                 gateway);
+    return spec_fail(error, "NIC %u: the gateway %s is outside every subnet of the NIC", nic->id,
+                     gateway);
 }
 
 static gboolean check_nic(const VmNic *nic, GError **error)
@@ -171,13 +169,13 @@ static gboolean check_pair(const VmNic *a, const VmNic *b, GError **error)
 {
     if (a->has_mac && b->has_mac && memcmp(a->mac, b->mac, sizeof a->mac) == 0) {
         g_autofree gchar *mac = vm_mac_format(a->mac);
-        return wrong(error, "NIC %u and NIC %u have one MAC, %s", a->id, b->id, mac);
+        return spec_fail(error, "NIC %u and NIC %u have one MAC, %s", a->id, b->id, mac);
     }
     if (strcmp(a->host_name, b->host_name) == 0)
-        return wrong(error, "NIC %u and NIC %u have one name, %s", a->id, b->id, a->host_name);
+        return spec_fail(error, "NIC %u and NIC %u have one name, %s", a->id, b->id, a->host_name);
     if (strcmp(a->guest_name, b->guest_name) == 0)
-        return wrong(error, "NIC %u and NIC %u have one guest name, %s", a->id, b->id,
-                     a->guest_name);
+        return spec_fail(error, "NIC %u and NIC %u have one guest name, %s", a->id, b->id,
+                         a->guest_name);
     return TRUE;
 }
 
@@ -185,13 +183,13 @@ gboolean vm_spec_check(const VmSpec *spec, GError **error)
 {
     if (!spec->deploy_id || !vm_id_valid(spec->deploy_id)) {
         g_autofree gchar *shown = vmdock_one_line(spec->deploy_id, MAX_SHOWN);
-        return wrong(error, "\"%s\" is no id of a VM", shown);
+        return spec_fail(error, "\"%s\" is no id of a VM", shown);
     }
     if (spec->limits.memory != 0 && spec->limits.memory < MIN_MEMORY)
-        return wrong(error,
-                     "a memory of %" G_GINT64_FORMAT " bytes is less than 6 MiB, the least "
-                     "that the engine takes",
-                     spec->limits.memory);
+        return spec_fail(error,
+                         "a memory of %" G_GINT64_FORMAT " bytes is less than 6 MiB, the least "
+                         "that the engine takes",
+                         spec->limits.memory);
     for (guint i = 0; i < spec->nics->len; i++) {
         if (!check_nic(spec->nics->pdata[i], error))
             return FALSE;

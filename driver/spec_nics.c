@@ -48,3 +48,33 @@ void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had)
         }
     }
 }
+
+enum {
+    LATER_METRIC_IP4 = 1000,
+    LATER_METRIC_IP6 = 2000,
+    KERNEL_METRIC_IP6 = 1024, /* what the kernel makes of metric 0 */
+};
+
+static gchar *route_key(const VmRoute *route)
+{
+    g_autofree gchar *destination = vm_address_format(&route->destination);
+    guint metric = route->metric;
+    if (metric == 0 && route->destination.family == AF_INET6)
+        metric = KERNEL_METRIC_IP6;
+    return g_strdup_printf("%s %u", destination, metric);
+}
+
+void vm_nics_part_routes(GPtrArray *nics)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < nics->len; i++) {
+        const VmNic *nic = nics->pdata[i];
+        for (guint j = 0; j < nic->routes->len; j++) {
+            VmRoute *route = &g_array_index(nic->routes, VmRoute, j);
+            guint later =
+                route->destination.family == AF_INET ? LATER_METRIC_IP4 : LATER_METRIC_IP6;
+            for (later += nic->id; !g_hash_table_add(seen, route_key(route)); later++)
+                route->metric = later;
+        }
+    }
+}

@@ -53,16 +53,6 @@ gboolean nova_number(const json_t *object, const char *key, gint64 largest, gint
     return *number >= 0 && *number <= largest;
 }
 
-gboolean nova_fail(GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree gchar *sentence = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, sentence);
-    return FALSE;
-}
-
 gchar *nova_shown(const char *text)
 {
     return vmdock_one_line(text ? text : "", MAX_SHOWN);
@@ -72,7 +62,7 @@ json_t *nova_request(const char *text, gsize length, gsize max_size, GError **er
 {
     json_error_t problem;
     if (length > max_size) {
-        nova_fail(error, "the request is larger than %" G_GSIZE_FORMAT " bytes", max_size);
+        spec_fail(error, "the request is larger than %" G_GSIZE_FORMAT " bytes", max_size);
         return NULL;
     }
     json_t *request = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
@@ -80,9 +70,9 @@ json_t *nova_request(const char *text, gsize length, gsize max_size, GError **er
         return request;
     /* jansson quotes the text near the fault, which may be a secret. */
     if (request)
-        nova_fail(error, "the request is no JSON object");
+        spec_fail(error, "the request is no JSON object");
     else
-        nova_fail(error, "the request, line %d, column %d: malformed JSON", problem.line,
+        spec_fail(error, "the request, line %d, column %d: malformed JSON", problem.line,
                   problem.column);
     json_decref(request);
     return NULL;
@@ -113,7 +103,7 @@ const char *nova_host(const json_t *request, GError **error)
     const char *host = nova_text(request, "host");
     if (host && strlen(host) <= MAX_HOST)
         return host;
-    nova_fail(error, "the request names no host");
+    spec_fail(error, "the request names no host");
     return NULL;
 }
 
@@ -131,7 +121,7 @@ gchar *nova_deploy_id(const json_t *request, GError **error)
         return NULL;
     if (!is_uuid(uuid)) {
         g_autofree gchar *shown = nova_shown(uuid);
-        nova_fail(error, "\"%s\" is no UUID of an instance", shown);
+        spec_fail(error, "\"%s\" is no UUID of an instance", shown);
         return NULL;
     }
     if (!json_is_true(json_object_get(request, "shared_engine")))
@@ -172,7 +162,7 @@ static gboolean take_memory(const json_t *flavor, VmSpec *spec, GError **error)
 {
     gint64 megabytes = 0, swap = 0, gigabytes = 0;
     if (!nova_number(flavor, "memory_mb", MAX_MEGABYTES, &megabytes) || megabytes == 0)
-        return nova_fail(error, "the flavor has no memory_mb that a VM could have");
+        return spec_fail(error, "the flavor has no memory_mb that a VM could have");
     nova_number(flavor, "swap", MAX_MEGABYTES, &swap);
     nova_number(flavor, "root_gb", MAX_GIGABYTES, &gigabytes);
     spec->limits.memory = megabytes * MEGABYTE;
@@ -187,7 +177,7 @@ static gboolean take_cpu(const json_t *flavor, const json_t *extra, VmSpec *spec
 {
     gint64 cpus = 0, shares = 0, period = PERIOD_US, quota = 0;
     if (!nova_number(flavor, "vcpus", MAX_CPUS, &cpus) || cpus == 0)
-        return nova_fail(error, "the flavor has no vcpus that a VM could have");
+        return spec_fail(error, "the flavor has no vcpus that a VM could have");
     if (!nova_number(extra, "quota:cpu_shares", MAX_WEIGHT, &shares))
         shares = MIN(cpus, MAX_WEIGHT) * WEIGHT_OF_CPU;
     nova_number(extra, "quota:cpu_period", 1000000, &period);
@@ -227,10 +217,10 @@ gboolean nova_image_is_archive(const json_t *request, gchar **name, GError **err
     if (g_strcmp0(format, "docker") != 0 || (reference && size == 0))
         return reference
                    ? FALSE
-                   : nova_fail(error, "its image has neither the container format docker nor a "
+                   : spec_fail(error, "its image has neither the container format docker nor a "
                                       "property vmdock_image");
     if (!is_uuid(id))
-        return nova_fail(error, "its image has no id");
+        return spec_fail(error, "its image has no id");
     *name = is_plain(checksum) ? g_strconcat(NOVA_IMAGE_REPOSITORY ":", id, "-", checksum, NULL)
                                : g_strconcat(NOVA_IMAGE_REPOSITORY ":", id, NULL);
     return TRUE;
@@ -257,7 +247,7 @@ static gboolean take_image(const json_t *request, VmSpec *spec, GError **error)
     }
     /* Names under which nodes hold the images of VMs, other tenants' among them. */
     if (strcmp(ref->registry, "docker.io") == 0 && g_str_has_prefix(ref->repository, "vmdock/"))
-        return nova_fail(error, "the image's property vmdock_image names an image of a VM");
+        return spec_fail(error, "the image's property vmdock_image names an image of a VM");
     spec->image = image_ref_name(ref);
     spec->image_source = g_strdup(text);
     return TRUE;
@@ -270,11 +260,11 @@ static gboolean add_file(GPtrArray *files, const char *path, const char *text, G
     gsize length = 0;
     g_autofree gchar *shown = nova_shown(path);
     if (files->len >= MAX_FILES)
-        return nova_fail(error, "the VM is given more than %d files", MAX_FILES);
+        return spec_fail(error, "the VM is given more than %d files", MAX_FILES);
     if (!tar_path_safe(path + strspn(path, "/")))
-        return nova_fail(error, "\"%s\" is no place for a file", shown);
+        return spec_fail(error, "\"%s\" is no place for a file", shown);
     if (!text)
-        return nova_fail(error, "the file \"%s\" has no content", shown);
+        return spec_fail(error, "the file \"%s\" has no content", shown);
     g_autofree guchar *content = g_base64_decode(text, &length);
     vm_files_add(files, path, content, length);
     return TRUE;
@@ -286,7 +276,7 @@ static gboolean take_told(const json_t *request, VmContext *context, GError **er
     json_t *content;
     json_object_foreach (json_object_get(request, "files"), path, content) {
         if (*path == '/' || !add_file(context->told, path, json_string_value(content), error))
-            return *path == '/' ? nova_fail(error, "a file of the config drive has no such path")
+            return *path == '/' ? spec_fail(error, "a file of the config drive has no such path")
                                 : FALSE;
     }
     return TRUE;
@@ -300,7 +290,7 @@ static gboolean take_given(const json_t *request, VmContext *context, GError **e
         const char *path = json_string_value(json_array_get(pair, 0));
         const char *content = json_string_value(json_array_get(pair, 1));
         if (!path)
-            return nova_fail(error, "an injected file has no path");
+            return spec_fail(error, "an injected file has no path");
         if (!add_file(context->given, path, content, error))
             return FALSE;
     }

@@ -15,7 +15,7 @@ static gboolean parse_cidr(const VmNic *nic, const json_t *object, VmAddress *su
     if (text && strchr(text, '/') && vm_address_parse(text, subnet))
         return TRUE;
     g_autofree gchar *shown = nova_shown(text);
-    return nova_fail(error, "NIC %s: \"%s\" is no subnet", nic->host_name, shown);
+    return spec_fail(error, "NIC %s: \"%s\" is no subnet", nic->host_name, shown);
 }
 
 /* Nova writes a gateway that is not there as an object without address. */
@@ -35,7 +35,7 @@ static gboolean add_addresses(VmNic *nic, const json_t *subnet, guint prefix, GE
         if (!text || strchr(text, '/') || !vm_address_parse(text, &address) ||
             prefix > address.prefix) {
             g_autofree gchar *shown = nova_shown(text);
-            return nova_fail(error, "NIC %s: \"%s\" is no address", nic->host_name, shown);
+            return spec_fail(error, "NIC %s: \"%s\" is no address", nic->host_name, shown);
         }
         address.prefix = prefix;
         g_array_append_val(nic->addresses, address);
@@ -92,7 +92,7 @@ static gboolean take_subnet(VmNic *nic, const json_t *subnet, GArray *defaults, 
 {
     gsize index;
     const json_t *server;
-    VmAddress cidr;
+    VmAddress cidr = {0};
     if (json_array_size(json_object_get(subnet, "ips")) == 0)
         return TRUE;
     if (!parse_cidr(nic, subnet, &cidr, error) || !add_addresses(nic, subnet, cidr.prefix, error) ||
@@ -146,11 +146,11 @@ static gboolean take_bridge(const json_t *vif, VmNic *nic, GError **error)
         nic->bridge_type = g_strdup("external");
     } else {
         g_autofree gchar *shown = nova_shown(type);
-        return nova_fail(error, "NIC %s: a VIF of type \"%s\" cannot be plugged", nic->host_name,
+        return spec_fail(error, "NIC %s: a VIF of type \"%s\" cannot be plugged", nic->host_name,
                          shown);
     }
     nic->checksums = g_strcmp0(nova_text(details, "datapath_type"), "netdev") == 0;
-    return nic->bridge || nova_fail(error, "NIC %s: its network has no bridge", nic->host_name);
+    return nic->bridge || spec_fail(error, "NIC %s: its network has no bridge", nic->host_name);
 }
 
 static void take_bandwidth(const json_t *extra, const char *direction, VmBandwidth *bandwidth)
@@ -176,7 +176,7 @@ static VmNic *parse_vif(const json_t *request, const json_t *vif, GPtrArray *ser
     const char *label = nova_text(network, "label");
     gint64 mtu = 0;
     if (!name || !mac || !vm_mac_parse(mac, nic->mac)) {
-        nova_fail(error, "a VIF has no devname or no MAC address");
+        spec_fail(error, "a VIF has no devname or no MAC address");
         return NULL;
     }
     nic->host_name = g_strdup(name);
@@ -235,11 +235,11 @@ static GPtrArray *parse_vifs(const json_t *request, const GPtrArray *before, GPt
     gsize index;
     const json_t *vif;
     if (list && !json_is_null(list) && !json_is_array(list)) {
-        nova_fail(error, "network_info is no list of VIFs");
+        spec_fail(error, "network_info is no list of VIFs");
         return NULL;
     }
     if (json_array_size(list) > MAX_NICS) {
-        nova_fail(error, "the VM has more than %d VIFs", MAX_NICS);
+        spec_fail(error, "the VM has more than %d VIFs", MAX_NICS);
         return NULL;
     }
     json_array_foreach (list, index, vif) {
@@ -267,7 +267,7 @@ gboolean nova_take_network(const json_t *request, VmSpec *spec, GError **error)
         g_ptr_array_add(servers, NULL);
         spec->dns = (GStrv)g_ptr_array_steal(servers, NULL);
     }
-    spec_part_routes(spec);
+    vm_nics_part_routes(spec->nics);
     return vm_spec_check(spec, error);
 }
 
@@ -283,6 +283,6 @@ const VmNic *nova_take_vif(const json_t *request, VmSpec *spec, GError **error)
         g_ptr_array_remove(spec->nics, same);
     g_ptr_array_add(spec->nics, nic);
     g_ptr_array_sort(spec->nics, compare_ids);
-    spec_part_routes(spec);
+    vm_nics_part_routes(spec->nics);
     return vm_spec_check(spec, error) ? nic : NULL;
 }

@@ -8,8 +8,6 @@
 const char *nova_text(const json_t *object, const char *key);
 /* The whole number at KEY, also as text; FALSE when there is none within 0 and LARGEST. */
 gboolean nova_number(const json_t *object, const char *key, gint64 largest, gint64 *number);
-/* Sets an error of code SPEC. Always FALSE. */
-gboolean nova_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Foreign text for a sentence: on one line, not long. */
 gchar *nova_shown(const char *text);
 

@@ -35,9 +35,9 @@ gchar *one_parse_id(const xmlNode *vm, GError **error)
         return g_steal_pointer(&id);
     g_autofree gchar *shown = one_shown(id);
     if (id)
-        one_fail(error, "the VM's ID \"%s\" is no number of a VM", shown);
+        spec_fail(error, "the VM's ID \"%s\" is no number of a VM", shown);
     else
-        one_fail(error, "the VM has no ID");
+        spec_fail(error, "the VM has no ID");
     return NULL;
 }
 
@@ -87,7 +87,7 @@ static gboolean parse_memory(OneVm *one, GError **error)
     VmLimits *limits = &one->spec->limits;
     g_autofree gchar *memory = one_template_text(one, "MEMORY");
     if (!memory)
-        return one_fail(error, "the VM's TEMPLATE has no MEMORY");
+        return spec_fail(error, "the VM's TEMPLATE has no MEMORY");
     if (!parse_megabytes("MEMORY", memory, 1, &limits->memory, error))
         return FALSE;
     g_autofree gchar *label = NULL;
@@ -104,7 +104,7 @@ static gboolean parse_cpus(const char *text, double *cpus, GError **error)
         *cpus >= 0 && *cpus <= MAX_CPUS && !signbit(*cpus))
         return TRUE;
     g_autofree gchar *shown = one_shown(text);
-    return one_fail(error, "CPU: \"%s\" is no number of CPUs within 0 and %d", shown, MAX_CPUS);
+    return spec_fail(error, "CPU: \"%s\" is no number of CPUs within 0 and %d", shown, MAX_CPUS);
 }
 
 static gboolean parse_cpu(OneVm *one, GError **error)
@@ -115,7 +115,7 @@ static gboolean parse_cpu(OneVm *one, GError **error)
     double cpus;
     guint64 vcpus;
     if (!cpu)
-        return one_fail(error, "the VM's TEMPLATE has no CPU");
+        return spec_fail(error, "the VM's TEMPLATE has no CPU");
     if (!parse_cpus(cpu, &cpus, error) ||
         (vcpu && !one_number("VCPU", vcpu, "CPUs", 1, MAX_CPUS, &vcpus, error)))
         return FALSE;
@@ -155,7 +155,7 @@ static gboolean sort_disks(OneVm *one, GError **error)
         if (i == 0)
             one->root_disk = disk->node;
         else if (disk->id == disk[-1].id)
-            return one_fail(error, "two DISKs have the DISK_ID %" G_GUINT64_FORMAT, disk->id);
+            return spec_fail(error, "two DISKs have the DISK_ID %" G_GUINT64_FORMAT, disk->id);
         else
             g_ptr_array_add(one->more_disks, (gpointer)disk->node);
     }
@@ -172,7 +172,7 @@ static gboolean set_image(OneVm *one, const char *what, const char *text, GError
     g_autofree gchar *name = image_ref_name(ref);
     if (g_str_has_prefix(name, RESERVED_SPACE)) {
         g_autofree gchar *shown = one_shown(name);
-        return one_fail(error, "%s: names like \"%s\" are for vmdock's own use", what, shown);
+        return spec_fail(error, "%s: names like \"%s\" are for vmdock's own use", what, shown);
     }
     one->spec->image = g_steal_pointer(&name);
     return TRUE;

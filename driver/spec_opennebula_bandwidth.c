@@ -84,7 +84,7 @@ static GPtrArray *parse_nics(const xmlNode *vm, GError **error)
     g_autoptr(GPtrArray) nodes = one_children(one->templates, "NIC");
     g_autoptr(GPtrArray) nics = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
     if (nodes->len > MAX_NICS) {
-        one_fail(error, "the VM has more than %d elements NIC", MAX_NICS);
+        spec_fail(error, "the VM has more than %d elements NIC", MAX_NICS);
         return NULL;
     }
     for (guint i = 0; i < nodes->len; i++) {

@@ -92,14 +92,14 @@ static gboolean parse_place(OneDisk *it, GError **error)
     g_autofree gchar *label = g_strdup_printf("ONEDOCK_MOUNT of disk %s", it->id);
     if (target && !is_word(target)) {
         g_autofree gchar *shown = one_shown(target);
-        return one_fail(error, "disk %s: \"%s\" is no TARGET of a disk", it->id, shown);
+        return spec_fail(error, "disk %s: \"%s\" is no TARGET of a disk", it->id, shown);
     }
     disk->target = target ? g_steal_pointer(&target) : g_strdup_printf("disk%s", it->id);
     disk->mount_point = one_text(it->node, "ONEDOCK_MOUNT");
     if (!disk->mount_point)
         disk->mount_point = g_strconcat("/mnt/", disk->target, NULL);
     if (strlen(disk->mount_point) > MAX_MOUNT_POINT)
-        return one_fail(error, "%s is longer than %d bytes", label, MAX_MOUNT_POINT);
+        return spec_fail(error, "%s is longer than %d bytes", label, MAX_MOUNT_POINT);
     return one_check_path(label, disk->mount_point, error);
 }
 
@@ -110,7 +110,7 @@ static gboolean set_fs(OneDisk *it, const char *fs, GError **error)
         return TRUE;
     }
     g_autofree gchar *shown = one_shown(fs);
-    return one_fail(error, "disk %s: \"%s\" is no name of a file system", it->id, shown);
+    return spec_fail(error, "disk %s: \"%s\" is no name of a file system", it->id, shown);
 }
 
 /*
@@ -208,7 +208,7 @@ gboolean one_parse_disks(OneVm *one, GError **error)
         return FALSE;
     }
     if (one->more_disks->len > MAX_DISKS)
-        return one_fail(error, "the VM has more than %d disks", MAX_DISKS);
+        return spec_fail(error, "the VM has more than %d disks", MAX_DISKS);
     for (guint i = 0; i < one->more_disks->len; i++) {
         const xmlNode *node = one->more_disks->pdata[i];
         g_autofree gchar *id = one_text(node, "DISK_ID");

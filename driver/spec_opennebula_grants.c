@@ -45,7 +45,7 @@ static gboolean check_mount(const char *label, const char *mount, GError **error
         if (tmpfs_option_valid(*option))
             continue;
         g_autofree gchar *shown = one_shown(*option);
-        return one_fail(error, "%s: \"%s\" is no option of a tmpfs", label, shown);
+        return spec_fail(error, "%s: \"%s\" is no option of a tmpfs", label, shown);
     }
     return TRUE;
 }
@@ -79,7 +79,7 @@ gboolean one_set_tmpfs(OneVm *one, const char *label, const char *value, GError 
             return FALSE;
         gchar *path = g_strndup(*mount, strcspn(*mount, ":"));
         if (!g_hash_table_add(paths, path))
-            return one_fail(error, "%s names one path twice", label);
+            return spec_fail(error, "%s names one path twice", label);
     }
     return TRUE;
 }
@@ -101,7 +101,7 @@ gboolean one_set_capabilities(OneVm *one, const char *label, const char *value, 
         if (*name == '\0' ||
             strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != strlen(name)) {
             g_autofree gchar *shown = one_shown(*part);
-            return one_fail(error, "%s: \"%s\" is no capability", label, shown);
+            return spec_fail(error, "%s: \"%s\" is no capability", label, shown);
         }
         g_free(*part);
         *part = g_strdup(name);
@@ -128,7 +128,7 @@ static gboolean add_device(OneVm *one, const char *label, const char *text, GErr
         return FALSE;
     if (!access_valid(access)) {
         g_autofree gchar *shown = one_shown(access);
-        return one_fail(error, "%s: \"%s\" is no access to a device", label, shown);
+        return spec_fail(error, "%s: \"%s\" is no access to a device", label, shown);
     }
     VmDevice *device = g_new0(VmDevice, 1);
     device->host_path = g_strdup(parts[0]);

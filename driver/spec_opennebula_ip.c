@@ -10,9 +10,6 @@ enum {
     MAX_ROUTES = 1024, /* of one NIC */
     MAX_METRIC = 2147483647,
     /* A route that an earlier NIC has already gets this much more, so that it stands behind it. */
-    LATER_METRIC_IP4 = 1000,
-    LATER_METRIC_IP6 = 2000,
-    KERNEL_METRIC_IP6 = 1024, /* what the kernel makes of metric 0 */
 };
 
 typedef enum {
@@ -69,8 +66,8 @@ static gboolean parse_plain(const OneNic *nic, const char *what, const char *tex
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *shown = one_shown(text);
-    return one_fail(error, "%s: %s: \"%s\" is no IPv%d address", label, what, shown,
-                    family == AF_INET ? 4 : 6);
+    return spec_fail(error, "%s: %s: \"%s\" is no IPv%d address", label, what, shown,
+                     family == AF_INET ? 4 : 6);
 }
 
 static gboolean has_address(const VmNic *link, const VmAddress *address)
@@ -112,7 +109,7 @@ static gboolean parse_mask(const OneVm *one, const OneNic *nic, guint *prefix, G
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *shown = one_shown(mask);
-    return one_fail(error, "%s: MASK: \"%s\" is no netmask", label, shown);
+    return spec_fail(error, "%s: MASK: \"%s\" is no netmask", label, shown);
 }
 
 static gboolean check_network(const OneVm *one, const OneNic *nic, const VmAddress *address,
@@ -130,7 +127,7 @@ static gboolean check_network(const OneVm *one, const OneNic *nic, const VmAddre
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *host = vm_address_text(address);
     g_autofree gchar *subnet = vm_address_format(&network);
-    return one_fail(error, "%s: IP %s is outside its subnet %s", label, host, subnet);
+    return spec_fail(error, "%s: IP %s is outside its subnet %s", label, host, subnet);
 }
 
 /* What oned leases wins: it is what it routes, and what its anti-spoofing lets through. */
@@ -343,7 +340,7 @@ static gboolean add_listed_route(OneVm *one, const OneNic *nic, const char *text
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *shown = one_shown(text);
     if (!parse_route(text, &route))
-        return one_fail(error, "%s: ROUTES: \"%s\" is not DESTINATION via GATEWAY", label, shown);
+        return spec_fail(error, "%s: ROUTES: \"%s\" is not DESTINATION via GATEWAY", label, shown);
     if (route.destination.family == AF_INET ? !ip4 : !ip6)
         return TRUE;
     if (has_family(nic->nic, route.destination.family))
@@ -352,7 +349,7 @@ static gboolean add_listed_route(OneVm *one, const OneNic *nic, const char *text
         one_note(one, "%s: the route \"%s\" is not honoured: the NIC has no such address", label,
                  shown);
     return nic->nic->routes->len <= MAX_ROUTES ||
-           one_fail(error, "%s: it has more than %d routes", label, MAX_ROUTES);
+           spec_fail(error, "%s: it has more than %d routes", label, MAX_ROUTES);
 }
 
 static gboolean add_routes(OneVm *one, const OneNic *nic, gboolean ip4, gboolean ip6,
@@ -429,28 +426,4 @@ gboolean one_parse_addresses(OneVm *one, const OneNic *nic, const GPtrArray *ali
         return FALSE;
     nic->nic->ip6_mode = ip6_mode(nic->nic, ip6);
     return TRUE;
-}
-
-static gchar *route_key(const VmRoute *route)
-{
-    g_autofree gchar *destination = vm_address_format(&route->destination);
-    guint metric = route->metric;
-    if (metric == 0 && route->destination.family == AF_INET6)
-        metric = KERNEL_METRIC_IP6;
-    return g_strdup_printf("%s %u", destination, metric);
-}
-
-void spec_part_routes(VmSpec *spec)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0; i < spec->nics->len; i++) {
-        const VmNic *nic = spec->nics->pdata[i];
-        for (guint j = 0; j < nic->routes->len; j++) {
-            VmRoute *route = &g_array_index(nic->routes, VmRoute, j);
-            guint later =
-                route->destination.family == AF_INET ? LATER_METRIC_IP4 : LATER_METRIC_IP6;
-            for (later += nic->id; !g_hash_table_add(seen, route_key(route)); later++)
-                route->metric = later;
-        }
-    }
 }

@@ -46,7 +46,7 @@ static gboolean parse_mac(OneNic *nic, GError **error)
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *shown = one_shown(text);
-    return one_fail(error, "%s: \"%s\" is no MAC", label, shown);
+    return spec_fail(error, "%s: \"%s\" is no MAC", label, shown);
 }
 
 static gint compare_ids(gconstpointer a, gconstpointer b)
@@ -60,7 +60,7 @@ static GPtrArray *collect(const OneVm *one, const char *element, guint most, GEr
     g_autoptr(GPtrArray) nodes = one_children(one->templates, element);
     g_autoptr(GPtrArray) nics = g_ptr_array_new_with_free_func((GDestroyNotify)one_nic_free);
     if (nodes->len > most) {
-        one_fail(error, "the VM has more than %u elements %s", most, element);
+        spec_fail(error, "the VM has more than %u elements %s", most, element);
         return NULL;
     }
     for (guint i = 0; i < nodes->len; i++) {
@@ -88,7 +88,7 @@ static gboolean check_ids(const GPtrArray *nics, const GPtrArray *aliases, GErro
         for (guint i = 0; i < lists[list]->len; i++) {
             const OneNic *nic = lists[list]->pdata[i];
             if (!g_hash_table_add(seen, GUINT_TO_POINTER(nic->id)))
-                return one_fail(error, "two NICs have the NIC_ID %u", nic->id);
+                return spec_fail(error, "two NICs have the NIC_ID %u", nic->id);
         }
     }
     return TRUE;
@@ -234,7 +234,8 @@ static gboolean find_parents(const GPtrArray *aliases, const GPtrArray *nics, GE
         OneNic *alias = aliases->pdata[i];
         const OneNic *parent = parent_of(alias, nics);
         if (!parent)
-            return one_fail(error, "NIC_ALIAS %u: the VM has no NIC that is its parent", alias->id);
+            return spec_fail(error, "NIC_ALIAS %u: the VM has no NIC that is its parent",
+                             alias->id);
         alias->nic = parent->nic;
     }
     return TRUE;
@@ -254,7 +255,7 @@ static gchar *parse_bridge_type(const OneNic *nic, GError **error)
     if (g_strv_contains(words, type))
         return g_steal_pointer(&type);
     g_autofree gchar *shown = one_shown(type);
-    one_fail(error, "NIC %u: \"%s\" is no BRIDGE_TYPE that is known", nic->id, shown);
+    spec_fail(error, "NIC %u: \"%s\" is no BRIDGE_TYPE that is known", nic->id, shown);
     return NULL;
 }
 
@@ -288,7 +289,7 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GError **error)
         link->host_name = g_strdup_printf("%s-%u", one->spec->deploy_id, nic->id);
     link->bridge = one_text(nic->node, "BRIDGE");
     if (!link->bridge)
-        return one_fail(error, "NIC %u: no BRIDGE is given", nic->id);
+        return spec_fail(error, "NIC %u: no BRIDGE is given", nic->id);
     link->bridge_type = parse_bridge_type(nic, error);
     g_autofree gchar *label = one_nic_label(nic);
     return link->bridge_type && parse_mtu(one, nic, error) &&
@@ -359,7 +360,7 @@ gboolean one_parse_nics(OneVm *one, GError **error)
     leave_out_detached(aliases, groups);
     if (!parse_links(one, nics, aliases, error))
         return FALSE;
-    spec_part_routes(one->spec);
+    vm_nics_part_routes(one->spec->nics);
     one_parse_dns(one, nics, aliases);
     for (guint i = 0; i < nics->len; i++)
         one_note_nic(one, nics->pdata[i]);

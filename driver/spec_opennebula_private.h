@@ -67,8 +67,6 @@ GPtrArray *one_children(const GPtrArray *parents, const char *name);
 /* CONTEXT's variable PREFIX_KEY; NULL when it says nothing. Belongs to ONE. */
 const char *one_context(const OneVm *one, const char *prefix, const char *key);
 
-/* Sets an error of code SPEC. Always FALSE. */
-gboolean one_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* One sentence on something asked and not honoured; doubles are left out. */
 void one_note(OneVm *one, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Foreign text for a sentence: on one line, not long. */

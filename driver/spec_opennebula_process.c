@@ -57,8 +57,8 @@ static json_t *load_json(const char *label, const char *value, GError **error)
     json_t *json = json_loads(value, JSON_REJECT_DUPLICATES, &problem);
     /* jansson quotes the text near the fault, which may be a secret. */
     if (!json)
-        one_fail(error, "%s: line %d, column %d: malformed JSON", label, problem.line,
-                 problem.column);
+        spec_fail(error, "%s: line %d, column %d: malformed JSON", label, problem.line,
+                  problem.column);
     return json;
 }
 
@@ -69,8 +69,8 @@ static GStrv json_words(const char *label, const json_t *array, GError **error)
     const json_t *item;
     json_array_foreach (array, index, item) {
         if (!json_is_string(item)) {
-            one_fail(error, "%s: entry %" G_GSIZE_FORMAT " of the JSON array is no string", label,
-                     index + 1);
+            spec_fail(error, "%s: entry %" G_GSIZE_FORMAT " of the JSON array is no string", label,
+                      index + 1);
             return NULL;
         }
         g_strv_builder_add(builder, json_string_value(item));
@@ -84,10 +84,10 @@ static GStrv shell_words(const char *label, const char *value, GError **error)
     g_autoptr(GError) problem = NULL;
     if (g_shell_parse_argv(value, NULL, &words, &problem))
         return words;
-    one_fail(error, "%s: %s", label,
-             g_error_matches(problem, G_SHELL_ERROR, G_SHELL_ERROR_EMPTY_STRING)
-                 ? "it has no words"
-                 : "a quotation is not closed");
+    spec_fail(error, "%s: %s", label,
+              g_error_matches(problem, G_SHELL_ERROR, G_SHELL_ERROR_EMPTY_STRING)
+                  ? "it has no words"
+                  : "a quotation is not closed");
     return NULL;
 }
 
@@ -112,7 +112,7 @@ static gboolean set_command(OneVm *one, const char *label, const char *value, GE
     GStrv *command = &one->spec->process.command;
     if (!parse_words(label, value, command, error))
         return FALSE;
-    return *command[0] || one_fail(error, "%s: it has no words", label);
+    return *command[0] || spec_fail(error, "%s: it has no words", label);
 }
 
 static gboolean set_entrypoint(OneVm *one, const char *label, const char *value, GError **error)
@@ -153,11 +153,11 @@ static GStrv object_variables(const char *label, json_t *object, GError **error)
         g_autofree gchar *text = json_text(value);
         g_autofree gchar *shown = one_shown(name);
         if (!variable_name_valid(name, strlen(name))) {
-            one_fail(error, "%s: \"%s\" is no valid name", label, shown);
+            spec_fail(error, "%s: \"%s\" is no valid name", label, shown);
             return NULL;
         }
         if (!text) {
-            one_fail(error, "%s: the value of %s is no string", label, shown);
+            spec_fail(error, "%s: the value of %s is no string", label, shown);
             return NULL;
         }
         g_autofree gchar *variable = g_strdup_printf("%s=%s", name, text);
@@ -202,9 +202,9 @@ static gboolean set_environment(OneVm *one, const char *label, const char *value
     for (guint i = 0; variables[i]; i++) {
         const char *equals = strchr(variables[i], '=');
         if (!equals)
-            return one_fail(error, "%s: entry %u is not NAME=value", label, i + 1);
+            return spec_fail(error, "%s: entry %u is not NAME=value", label, i + 1);
         if (!variable_name_valid(variables[i], (gsize)(equals - variables[i])))
-            return one_fail(error, "%s: entry %u has no valid name", label, i + 1);
+            return spec_fail(error, "%s: entry %u has no valid name", label, i + 1);
         if (!one_check_text(label, equals, "\t\n", error))
             return FALSE;
     }
@@ -215,7 +215,7 @@ static gboolean set_environment(OneVm *one, const char *label, const char *value
 static gboolean set_user(OneVm *one, const char *label, const char *value, GError **error)
 {
     if (strpbrk(value, " \t\n"))
-        return one_fail(error, "%s: a user has no blanks", label);
+        return spec_fail(error, "%s: a user has no blanks", label);
     one->spec->process.user = g_strdup(value);
     return one_check_text(label, value, "", error);
 }
@@ -262,7 +262,7 @@ static gboolean set_stop_signal(OneVm *one, const char *label, const char *value
     }
     one->spec->process.stop_signal = g_strconcat("SIG", name, NULL);
     g_autofree gchar *shown = one_shown(value);
-    return signal_known(name) || one_fail(error, "%s: \"%s\" is no signal", label, shown);
+    return signal_known(name) || spec_fail(error, "%s: \"%s\" is no signal", label, shown);
 }
 
 static gboolean set_stop_timeout(OneVm *one, const char *label, const char *value, GError **error)
@@ -316,7 +316,7 @@ gboolean spec_attribute_set(VmSpec *spec, const char *name, const char *label, c
             continue;
         *known = TRUE;
         if (strlen(value) > MAX_VALUE)
-            return one_fail(error, "%s is longer than %d bytes", label, MAX_VALUE);
+            return spec_fail(error, "%s is longer than %d bytes", label, MAX_VALUE);
         return attributes[i].set(&one, label, value, error);
     }
     return TRUE;
@@ -356,7 +356,7 @@ static gboolean parse_dockerrun(OneVm *one, GError **error)
     if (!value)
         return TRUE;
     if (strlen(value) > MAX_VALUE)
-        return one_fail(error, "DOCKERRUN is longer than %d bytes", MAX_VALUE);
+        return spec_fail(error, "DOCKERRUN is longer than %d bytes", MAX_VALUE);
     if (one->spec->process.command) {
         one_note(one, "DOCKERRUN is not honoured: " PREFIX " gives the command");
         return TRUE;
@@ -379,7 +379,7 @@ gboolean one_parse_process(OneVm *one, GError **error)
         if (!value || !attributes[i].set)
             continue;
         if (strlen(value) > MAX_VALUE)
-            return one_fail(error, "%s is longer than %d bytes", label, MAX_VALUE);
+            return spec_fail(error, "%s is longer than %d bytes", label, MAX_VALUE);
         if (!attributes[i].set(one, label, value, error))
             return FALSE;
     }

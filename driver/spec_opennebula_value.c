@@ -14,7 +14,7 @@ static gboolean has_control(const char *text, const char *allowed)
 
 gboolean one_check_text(const char *label, const char *text, const char *allowed, GError **error)
 {
-    return !has_control(text, allowed) || one_fail(error, "%s has control characters", label);
+    return !has_control(text, allowed) || spec_fail(error, "%s has control characters", label);
 }
 
 gboolean one_flag(const char *label, const char *value, gboolean *flag, GError **error)
@@ -27,7 +27,7 @@ gboolean one_flag(const char *label, const char *value, gboolean *flag, GError *
         }
     }
     g_autofree gchar *shown = one_shown(value);
-    return one_fail(error, "%s: \"%s\" is neither YES nor NO", label, shown);
+    return spec_fail(error, "%s: \"%s\" is neither YES nor NO", label, shown);
 }
 
 /* The parts between commas, blanks around them taken off, empty ones left out. */
@@ -44,7 +44,7 @@ GStrv one_commas(const char *value)
 gboolean one_check_count(const char *label, const GStrv list, guint most, GError **error)
 {
     return g_strv_length(list) <= most ||
-           one_fail(error, "%s has more than %u entries", label, most);
+           spec_fail(error, "%s has more than %u entries", label, most);
 }
 
 /* Absolute, and already in the form that the kernel would make of it. */
@@ -59,5 +59,5 @@ gboolean one_check_path(const char *label, const char *path, GError **error)
     if (path_valid(path))
         return TRUE;
     g_autofree gchar *shown = one_shown(path);
-    return one_fail(error, "%s: \"%s\" is no plain absolute path", label, shown);
+    return spec_fail(error, "%s: \"%s\" is no plain absolute path", label, shown);
 }

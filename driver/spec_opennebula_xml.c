@@ -88,30 +88,30 @@ static const xmlNode *find_vm(xmlDoc *doc, GError **error)
     if (root && is_named(root, "VMM_DRIVER_ACTION_DATA")) {
         const xmlNode *vm = first_child(root, "VM");
         if (!vm)
-            one_fail(error, "the XML has no VM in its VMM_DRIVER_ACTION_DATA");
+            spec_fail(error, "the XML has no VM in its VMM_DRIVER_ACTION_DATA");
         return vm;
     }
     g_autofree gchar *shown = one_shown(root ? (const char *)root->name : "");
-    one_fail(error, "the XML is of \"%s\", not of a VM", shown);
+    spec_fail(error, "the XML is of \"%s\", not of a VM", shown);
     return NULL;
 }
 
 xmlDoc *one_xml_read(const char *xml, gsize length, gsize max_size, GError **error)
 {
     if (length > MIN(max_size, G_MAXINT)) {
-        one_fail(error, "the XML is larger than %" G_GSIZE_FORMAT " bytes", max_size);
+        spec_fail(error, "the XML is larger than %" G_GSIZE_FORMAT " bytes", max_size);
         return NULL;
     }
     if (length == 0) {
-        one_fail(error, "the XML is empty");
+        spec_fail(error, "the XML is empty");
         return NULL;
     }
     Complaint complaint = {0};
     g_autoptr(xmlDoc) doc = parse_quietly(xml, (int)length, &complaint);
     g_autofree gchar *message = complaint.message;
     if (!doc)
-        one_fail(error, "the XML cannot be read: line %d: %s", complaint.line,
-                 message ? message : "no memory");
+        spec_fail(error, "the XML cannot be read: line %d: %s", complaint.line,
+                  message ? message : "no memory");
     return g_steal_pointer(&doc);
 }
 
@@ -220,16 +220,6 @@ void one_vm_free(OneVm *one)
     g_free(one);
 }
 
-gboolean one_fail(GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree gchar *sentence = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, sentence);
-    return FALSE;
-}
-
 void one_note(OneVm *one, const char *format, ...)
 {
     GPtrArray *notes = one->spec->not_honoured;
@@ -258,7 +248,7 @@ gboolean one_number(const char *what, const char *text, const char *unit, guint6
     if (g_ascii_string_to_unsigned(text, 10, smallest, largest, number, NULL))
         return TRUE;
     g_autofree gchar *shown = one_shown(text);
-    return one_fail(
+    return spec_fail(
         error, "%s: \"%s\" is no number of %s within %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT,
         what, shown, unit, smallest, largest);
 }

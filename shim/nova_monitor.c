@@ -175,14 +175,17 @@ static gboolean add_memory(json_t *answer, GError **error)
 /* Nanoseconds by kind, of all CPUs, as Nova's host CPU statistics have them. */
 static void add_cpu_time(json_t *answer, const char *stat)
 {
-    unsigned long long user = 0, nice = 0, kernel = 0, idle = 0, wait = 0;
+    enum { USER, NICE, KERNEL, IDLE, WAIT, KINDS };
     const json_int_t tick = 1000000000 / MAX(sysconf(_SC_CLK_TCK), 1);
-    if (sscanf(stat, "cpu %llu %llu %llu %llu %llu", &user, &nice, &kernel, &idle, &wait) != 5)
+    json_int_t time[KINDS];
+    char *rest = (char *)stat + strlen("cpu");
+    if (!g_str_has_prefix(stat, "cpu "))
         return;
+    for (guint i = 0; i < KINDS; i++)
+        time[i] = (json_int_t)g_ascii_strtoull(rest, &rest, 10) * tick;
     json_object_set_new(answer, "cpu_time",
-                        json_pack("{s:I, s:I, s:I, s:I}", "user", (json_int_t)(user + nice) * tick,
-                                  "kernel", (json_int_t)kernel * tick, "idle",
-                                  (json_int_t)idle * tick, "iowait", (json_int_t)wait * tick));
+                        json_pack("{s:I, s:I, s:I, s:I}", "user", time[USER] + time[NICE], "kernel",
+                                  time[KERNEL], "idle", time[IDLE], "iowait", time[WAIT]));
 }
 
 static gboolean add_cpu(json_t *answer, GError **error)
@@ -238,24 +241,15 @@ typedef struct {
 /* {"uuid": …, "event": "stopped"|"started"|"paused"|"resumed"|"removed", "exit_code": …} */
 static gboolean tell_event(const EngineEvent *event, gpointer data, GError **error)
 {
-    static const struct {
-        const char *action, *word;
-    } words[] = {{"die", "stopped"},
-                 {"start", "started"},
-                 {"pause", "paused"},
-                 {"unpause", "resumed"},
-                 {"destroy", "removed"}};
     const Listener *listener = data;
     g_autofree gchar *uuid = nova_uuid(event->name);
     if (!uuid || g_strcmp0(event->cloud, "nova") != 0 ||
         g_strcmp0(event->host, listener->host) != 0)
         return TRUE;
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        if (strcmp(event->action, words[i].action) == 0)
-            return nova_answer(json_pack("{s:s, s:s, s:i}", "uuid", uuid, "event", words[i].word,
-                                         "exit_code", event->exit_code),
-                               error);
-    return TRUE;
+    const char *word = engine_event_word(event);
+    return !word || nova_answer(json_pack("{s:s, s:s, s:i}", "uuid", uuid, "event", word,
+                                          "exit_code", event->exit_code),
+                                error);
 }
 
 /* Nova's user may not send signals to root's process: it closes stdin when it has heard enough. */

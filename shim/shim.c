@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void shim_take_standard_files(void)
@@ -18,6 +20,18 @@ void shim_take_standard_files(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             _exit(EXIT_FAILURE);
+}
+
+void shim_begin_as_root(const char *name)
+{
+    shim_take_standard_files();
+    clearenv();
+    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    setlocale(LC_ALL, "C.UTF-8");
+    umask(0022);
+    g_set_prgname(name);
+    interrupt_install();
 }
 
 static gboolean write_out(const char *text, gsize length, GError **error)

@@ -43,6 +43,9 @@ const Verb *shim_verb(const char *name);
  * is opened later becomes somebody's stdout. One that was closed fails when it is used.
  */
 void shim_take_standard_files(void);
+/* The same, and all else that a program begins with that a cloud's user runs as root: nothing of
+ * the caller's environment is left. */
+void shim_begin_as_root(const char *name);
 
 /* Writes to stdout and flushes; a closed pipe or a full disk is an error (IO, NO_SPACE). */
 gboolean shim_print(const char *text, GError **error);

@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *word_of(const char *action)
-{
-    static const struct {
-        const char *action, *word;
-    } words[] = {{"die", "stopped"},
-                 {"start", "started"},
-                 {"pause", "paused"},
-                 {"unpause", "resumed"},
-                 {"destroy", "removed"}};
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        if (strcmp(words[i].action, action) == 0)
-            return words[i].word;
-    return NULL;
-}
-
 /* One line an event, so that a program can read them as they come. */
 static gchar *json_line(const EngineEvent *event, const char *word)
 {
@@ -44,7 +29,7 @@ static gchar *plain_line(const EngineEvent *event, const char *word)
 static gboolean show(const EngineEvent *event, gpointer data, GError **error)
 {
     const Shim *shim = data;
-    const char *word = vm_id_valid(event->name) ? word_of(event->action) : NULL;
+    const char *word = vm_id_valid(event->name) ? engine_event_word(event) : NULL;
     if (!word)
         return TRUE;
     g_autofree gchar *line = shim->json ? json_line(event, word) : plain_line(event, word);

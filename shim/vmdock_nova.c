@@ -16,10 +16,8 @@
 #include "driver/log.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of what follows an archive's request, nothing may be read with it. */
@@ -118,21 +116,9 @@ static gboolean run(Nova *nova, int argc, char **argv, GError **error)
     return FALSE;
 }
 
-static void clear_environment(void)
-{
-    clearenv();
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
-}
-
 int main(int argc, char **argv)
 {
-    shim_take_standard_files();
-    clear_environment();
-    setlocale(LC_ALL, "C.UTF-8");
-    umask(0022);
-    g_set_prgname("vmdock-nova");
-    interrupt_install();
+    shim_begin_as_root("vmdock-nova");
     log_set_sink(tell_log, LOG_INFO, NULL);
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) config = config_load(NULL, &error);

@@ -12,13 +12,8 @@
 #include "one.h"
 
 #include "driver/error.h"
-#include "driver/interrupt.h"
 
-#include <locale.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -43,21 +38,9 @@ static gboolean run(One *one, int argc, char **argv, GError **error)
     return one_usage(error, names->str);
 }
 
-static void clear_environment(void)
-{
-    clearenv();
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
-}
-
 int main(int argc, char **argv)
 {
-    shim_take_standard_files();
-    clear_environment();
-    setlocale(LC_ALL, "C.UTF-8");
-    umask(0022);
-    g_set_prgname("vmdock-one");
-    interrupt_install();
+    shim_begin_as_root("vmdock-one");
     One one = {0};
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) config = config_load(NULL, &error);
