@@ -97,7 +97,8 @@ gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
         return FALSE;
     g_autoptr(json_t) mounts = volumes_mounts(volumes);
     if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, mounts, error) ||
-        !interrupt_check(error) || !engine_start(host->engine, container_id, error))
+        !interrupt_check(error) || !engine_start(host->engine, container_id, error) ||
+        !state_mark(host->config, spec->deploy_id, STATE_STOPPED, FALSE, error))
         return FALSE;
     if (volumes_limited(volumes))
         limit_volumes(host, volumes, container_id);

@@ -251,7 +251,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
 {
     Host *host = deploy->host;
     deploy->id = g_strdup(container->id);
-    host_tell_end(container, deploy->spec->deploy_id);
+    host_tell_end(host, container, deploy->spec->deploy_id);
     tell_not_honoured(deploy);
     if (!update_limits(deploy, container, undo, error) ||
         (host_runs(container) &&

@@ -6,6 +6,7 @@
 #include "file.h"
 #include "log.h"
 #include "sandbox.h"
+#include "state.h"
 #include "swap.h"
 
 #include <unistd.h>
@@ -125,9 +126,10 @@ gboolean host_runs(const EngineContainer *container)
            container->state == ENGINE_RESTARTING;
 }
 
-void host_tell_end(const EngineContainer *container, const char *deploy_id)
+void host_tell_end(const Host *host, const EngineContainer *container, const char *deploy_id)
 {
-    if (container->state != ENGINE_EXITED || container->started == 0)
+    if (container->state != ENGINE_EXITED || container->started == 0 ||
+        state_marked(host->config, deploy_id, STATE_STOPPED))
         return;
     g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(container->finished / G_USEC_PER_SEC);
     g_autofree gchar *when =

@@ -51,10 +51,10 @@ gboolean host_is_leftover(const EngineContainer *container);
 /* It runs, frozen or not. */
 gboolean host_runs(const EngineContainer *container);
 /*
- * Logs how a container ended that once ran: a front end that hears of a VM's end from a probe has
- * no place for that in the VM's log.
+ * Logs how a container ended that once ran and that vmdock has not stopped: a front end that hears
+ * of a VM's end from a probe has no place for that in the VM's log.
  */
-void host_tell_end(const EngineContainer *container, const char *deploy_id);
+void host_tell_end(const Host *host, const EngineContainer *container, const char *deploy_id);
 /* The rule itself. CONTAINER must come from engine_inspect(). */
 gboolean host_owns(const Config *config, const EngineContainer *container, const char *deploy_id);
 /* The rule in all but the name: it was made for the VM, and may be put aside now (swap.h). */

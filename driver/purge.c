@@ -23,7 +23,7 @@ static gboolean remove_container(Host *host, const char *deploy_id, GError **err
     }
     if (!container)
         return TRUE;
-    host_tell_end(container, deploy_id);
+    host_tell_end(host, container, deploy_id);
     return host_remove_container(host, container->id, error);
 }
 

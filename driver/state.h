@@ -24,6 +24,8 @@ VmSpec *state_load_needed(const Config *config, const char *deploy_id, GError **
 gboolean state_mark(const Config *config, const char *deploy_id, const char *mark, gboolean on,
                     GError **error);
 gboolean state_marked(const Config *config, const char *deploy_id, const char *mark);
+/* The mark of a VM that an action has stopped: it has not ended by itself. */
+#define STATE_STOPPED "stopped"
 gboolean state_remove(const Config *config, const char *deploy_id, GError **error);
 /* The deploy ids that have a state folder; gchar*. */
 GPtrArray *state_list(const Config *config, GError **error);

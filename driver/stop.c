@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "leftover.h"
+#include "log.h"
 #include "network.h"
 #include "state.h"
 #include "volume.h"
@@ -24,15 +25,26 @@ static gboolean thaw(Host *host, const EngineContainer *container, GError **erro
     return container->state != ENGINE_PAUSED || engine_unpause(host->engine, container->id, error);
 }
 
+/* For a sentence in a log, which no stop fails for. */
+static void note_stop(Host *host, const char *deploy_id)
+{
+    g_autoptr(GError) failure = NULL;
+    if (!state_mark(host->config, deploy_id, STATE_STOPPED, TRUE, &failure))
+        log_trace("VM %s: %s", deploy_id, failure->message);
+}
+
 static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_s, GError **error)
 {
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
     if (!container)
         return FALSE;
-    if (host_runs(container) && (!thaw(host, container, error) ||
-                                 !engine_stop(host->engine, container->id,
-                                              stop_seconds(host, deploy_id, timeout_s), error)))
-        return FALSE;
+    if (host_runs(container)) {
+        if (!thaw(host, container, error) ||
+            !engine_stop(host->engine, container->id, stop_seconds(host, deploy_id, timeout_s),
+                         error))
+            return FALSE;
+        note_stop(host, deploy_id);
+    }
     return volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }
 
@@ -47,8 +59,12 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
     /* A container that never ran has nothing worth keeping. */
     if (!container || host_is_leftover(container))
         return leftover_clear(host, deploy_id, container, error);
-    return (!host_runs(container) || engine_kill(host->engine, container->id, error)) &&
-           volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
+    if (host_runs(container)) {
+        if (!engine_kill(host->engine, container->id, error))
+            return FALSE;
+        note_stop(host, deploy_id);
+    }
+    return volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }
 
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)
