@@ -33,9 +33,10 @@ static const TemplatePair vm_mad[] = {
     {"SUPPORT_SHAREABLE", "yes"},
 };
 
+/* No DRIVER: OpenNebula would put that in the place of every volatile disk's own FORMAT. */
 static const TemplatePair tm_mad_conf[] = {
-    {"NAME", DRIVER},  {"LN_TARGET", "NONE"},    {"CLONE_TARGET", "SYSTEM"}, {"SHARED", "YES"},
-    {"DRIVER", "raw"}, {"ALLOW_ORPHANS", "YES"}, {"DS_MIGRATE", "YES"},
+    {"NAME", DRIVER},  {"LN_TARGET", "NONE"},    {"CLONE_TARGET", "SYSTEM"},
+    {"SHARED", "YES"}, {"ALLOW_ORPHANS", "YES"}, {"DS_MIGRATE", "YES"},
 };
 
 static const TemplatePair ds_mad_conf[] = {

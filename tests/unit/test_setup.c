@@ -68,7 +68,7 @@ typedef struct {
 static const Case cases[] = {
     {SETUP_ONED, "oned-7.conf", 0, FALSE},
     {SETUP_ONED, "oned-5.conf", 0, FALSE},
-    {SETUP_ONED, "oned-onedock.conf", 8, TRUE},
+    {SETUP_ONED, "oned-onedock.conf", 7, TRUE},
     {SETUP_MONITORD, "monitord.conf", 0, FALSE},
     {SETUP_VMM_EXECRC, "vmm_execrc", 0, FALSE},
     {SETUP_VMM_EXECRC, "vmm_execrc-none", 0, FALSE},
