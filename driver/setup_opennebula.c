@@ -78,6 +78,8 @@ static const Edit oned[] = {
     VECTOR("TM_MAD_CONF", tm_mad_conf),
     VECTOR("DS_MAD_CONF", ds_mad_conf),
     SINGLE("INHERIT_IMAGE_ATTR", "DOCKERRUN"),
+    SINGLE("INHERIT_IMAGE_ATTR", "ONEDOCK_FS"),
+    SINGLE("INHERIT_IMAGE_ATTR", "ONEDOCK_MOUNT"),
 };
 static const Edit monitord[] = {VECTOR("IM_MAD", im_mad)};
 /*
