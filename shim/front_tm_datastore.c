@@ -192,6 +192,10 @@ static gboolean put_snapshots(const Put *put, GError **error)
 
 /* ---- disks that are files ---------------------------------------------------------------------*/
 
+/* OpenNebula's numbers of the states in which a disk is detached from a VM that runs, or is off. */
+#define LCM_HOTPLUG "17"
+#define LCM_HOTPLUG_EPILOG_POWEROFF "34"
+
 static gboolean is_live(const Put *put)
 {
     g_autofree gchar *state = tm_vm_value(put->front, put->vmid, "/VM/LCM_STATE");
@@ -208,6 +212,22 @@ static gboolean put_file(const Put *put, GError **error)
                                  : g_strdup(put->place->path);
     return tm_take_file(put->front, put->place->host, tm_shell("exec cat -- \"$1\"", path, NULL),
                         put->source->text, error);
+}
+
+/*
+ * OpenNebula deletes the file of a persistent disk with the VM's folder. One that is detached would
+ * stay there as long as the VM does. What has arrived in the datastore must not fail for that.
+ */
+static void drop_detached(const Put *put)
+{
+    g_autofree gchar *state = tm_vm_value(put->front, put->vmid, "/VM/LCM_STATE");
+    if (g_strcmp0(state, LCM_HOTPLUG) != 0 && g_strcmp0(state, LCM_HOTPLUG_EPILOG_POWEROFF) != 0)
+        return;
+    g_autoptr(GError) failure = NULL;
+    if (!tm_do(put->front, put->place->host,
+               tm_shell("exec rm -rf -- \"$1\" \"$1.snap\"", put->place->path, NULL), &failure))
+        log_warn("VM %s: %s stays on %s: %s", put->vmid, put->place->path, put->place->host,
+                 failure->message);
 }
 
 static gboolean put_back(const Put *put, GError **error)
@@ -233,7 +253,11 @@ gboolean front_tm_mvds(Front *front, int argc, char **argv, GError **error)
     if (!source)
         return FALSE;
     gboolean root = source->kind != TM_FILE && place->disk == 0;
-    return (!root || put_snapshots(&put, error)) && put_back(&put, error);
+    if ((root && !put_snapshots(&put, error)) || !put_back(&put, error))
+        return FALSE;
+    if (source->kind == TM_FILE)
+        drop_detached(&put);
+    return TRUE;
 }
 
 /* cpds HOST:PLACE SOURCE SNAPSHOT VMID DATASTORE: the same into an image of its own; SNAPSHOT is -1

@@ -177,6 +177,23 @@ rules() {
     [ ! -e "$WORK/node1/one/datastores/102/80/disk.1" ]
 }
 
+@test "a persistent image that is a file goes back into it, and leaves the node when it is detached" {
+    local image=$WORK/front/one/datastores/104/pers disk=$WORK/node1/one/datastores/102/80/disk.1 state
+    for state in 17 34 11; do
+        truncate -s 8M "$image"
+        chown oneadmin "$image"
+        echo 3 >"$WORK/bin/lcm_state"
+        tm ln fe:/run/one/datastores/104/pers "node1:$SYS/80/disk.1" 80 104
+        echo "written $state" | dd of="$disk" conv=notrunc status=none
+        echo "$state" >"$WORK/bin/lcm_state"
+        tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+        same "$(head -c 10 "$image")" "written $state"
+        # the end of a VM may be repeated
+        [ ! -e "$disk" ] || same "$state" 11
+    done
+    [ -e "$disk" ]
+}
+
 # ---- snapshots ----------------------------------------------------------------------------------
 
 @test "disk snapshots: a revert starts from it, never under a VM that runs; delete removes the name" {
@@ -252,6 +269,9 @@ file_of() {
     same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
     tm resize "node1:$SYS/80/disk.4" 32 80 102
     same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
+    tm mkimage 64 qcow2 "node1:$SYS/80/disk.6" 80 102
+    tm resize "node1:$SYS/80/disk.6" 128 80 102
+    same "$(qemu-img info --output=json "${disk%4}6" | jq -r '.format, ."virtual-size"' | xargs)" "qcow2 134217728"
     tm_fails "swap space" mkswap 32 "node1:$SYS/80/disk.5" 80 102
     tm_fails "raw or qcow2" mkimage 64 vmdk "node1:$SYS/80/disk.5" 80 102
     echo 62 >"$WORK/bin/lcm_state"
