@@ -171,10 +171,10 @@ DatastoreMessage *tm_datastore(const Front *front, const char *id, GError **erro
 
 /* ---- snapshots that an image keeps ------------------------------------------------------------*/
 
-GStrv tm_vm_snapshots(const Front *front, const char *vmid, GError **error)
+GStrv tm_vm_snapshots(const Front *front, const char *vmid, int disk, GError **error)
 {
-    g_auto(GStrv) numbers =
-        tm_vm_values(front, vmid, "/VM/SNAPSHOTS[DISK_ID=0]/SNAPSHOT/ID", error);
+    g_autofree gchar *at = g_strdup_printf("/VM/SNAPSHOTS[DISK_ID=%d]/SNAPSHOT/ID", disk);
+    g_auto(GStrv) numbers = tm_vm_values(front, vmid, at, error);
     for (gsize i = 0; numbers && numbers[i]; i++)
         if (!tm_number(numbers[i], "snapshot's number", error))
             return NULL;

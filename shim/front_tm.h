@@ -53,8 +53,8 @@ gchar *tm_xml_value(const char *xml, gsize length, const char *xpath, GError **e
 /* A datastore as OpenNebula shows it, for what its registry is asked on the front end. */
 DatastoreMessage *tm_datastore(const Front *front, const char *id, GError **error);
 
-/* The numbers of the snapshots that OpenNebula has of the VM's disk 0. */
-GStrv tm_vm_snapshots(const Front *front, const char *vmid, GError **error);
+/* The numbers of the snapshots that OpenNebula has of the VM's disk DISK. */
+GStrv tm_vm_snapshots(const Front *front, const char *vmid, int disk, GError **error);
 /* Whether SOURCE, a reference or an archive, is an image that a datastore keeps for itself alone,
  * so that snapshots can stand beside it. */
 gboolean tm_has_snapshots(const TmSource *source);

@@ -168,7 +168,7 @@ static void drop_others(const char *folder, const GStrv numbers)
 /* The image keeps the snapshots that its VM has, as DS snap_* and the next VM look for them. */
 static gboolean put_snapshots(const Put *put, GError **error)
 {
-    g_auto(GStrv) numbers = tm_vm_snapshots(put->front, put->vmid, error);
+    g_auto(GStrv) numbers = tm_vm_snapshots(put->front, put->vmid, 0, error);
     if (!numbers)
         return FALSE;
     g_autofree gchar *folder = datastore_snapshot_folder(put->source->text);
@@ -193,7 +193,7 @@ static gboolean put_snapshots(const Put *put, GError **error)
 /* ---- disks that are files ---------------------------------------------------------------------*/
 
 /* OpenNebula's numbers of the states in which a disk is detached from a VM that runs, or is off. */
-#define LCM_HOTPLUG "17"
+#define LCM_HOTPLUG                 "17"
 #define LCM_HOTPLUG_EPILOG_POWEROFF "34"
 
 static gboolean is_live(const Put *put)
@@ -212,6 +212,31 @@ static gboolean put_file(const Put *put, GError **error)
                                  : g_strdup(put->place->path);
     return tm_take_file(put->front, put->place->host, tm_shell("exec cat -- \"$1\"", path, NULL),
                         put->source->text, error);
+}
+
+/* The image keeps its VM's snapshots beside it. One that never came to the VM stays as it is. */
+static gboolean put_copies(const Put *put, GError **error)
+{
+    const Front *front = put->front;
+    g_auto(GStrv) numbers = tm_vm_snapshots(front, put->vmid, put->place->disk, error);
+    g_autofree gchar *folder = datastore_snapshot_folder(put->source->text);
+    if (numbers && *numbers && g_mkdir_with_parents(folder, 0750) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot make %s", folder);
+        return FALSE;
+    }
+    for (gsize i = 0; numbers && numbers[i]; i++) {
+        g_autofree gchar *from = g_strconcat(put->place->path, ".snap/", numbers[i], NULL);
+        g_autofree gchar *to = g_build_filename(folder, numbers[i], NULL);
+        g_autofree gchar *there = tm_ask(
+            front, put->place->host, tm_shell("[ ! -e \"$1\" ] || echo yes", from, NULL), error);
+        if (!there ||
+            (*there && !tm_take_file(front, put->place->host,
+                                     tm_shell("exec cat -- \"$1\"", from, NULL), to, error)))
+            return FALSE;
+    }
+    if (numbers)
+        drop_others(folder, numbers);
+    return numbers != NULL;
 }
 
 /*
@@ -255,8 +280,11 @@ gboolean front_tm_mvds(Front *front, int argc, char **argv, GError **error)
     gboolean root = source->kind != TM_FILE && place->disk == 0;
     if ((root && !put_snapshots(&put, error)) || !put_back(&put, error))
         return FALSE;
-    if (source->kind == TM_FILE)
-        drop_detached(&put);
+    if (source->kind != TM_FILE)
+        return TRUE;
+    if (!put_copies(&put, error))
+        return FALSE;
+    drop_detached(&put);
     return TRUE;
 }
 

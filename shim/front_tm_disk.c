@@ -3,6 +3,7 @@
 #include "front_tm.h"
 
 #include "driver/autoptr.h"
+#include "driver/datastore_source.h"
 #include "driver/error.h"
 #include "driver/image_archive.h"
 #include "driver/image_ref.h"
@@ -83,7 +84,7 @@ static gboolean bring_snapshots(const Front *front, const TmPlace *place, const 
 {
     g_autoptr(GError) unknown = NULL;
     g_auto(GStrv) numbers =
-        tm_has_snapshots(source) ? tm_vm_snapshots(front, vmid, &unknown) : NULL;
+        tm_has_snapshots(source) ? tm_vm_snapshots(front, vmid, 0, &unknown) : NULL;
     if (unknown)
         log_warn("VM %s: snapshots of its disk 0 are not brought: %s", vmid, unknown->message);
     for (gsize i = 0; numbers && numbers[i]; i++) {
@@ -99,6 +100,28 @@ static gboolean bring_snapshots(const Front *front, const TmPlace *place, const 
         log_warn("VM %s: snapshot %s is lost: %s", vmid, numbers[i], failure->message);
     }
     return TRUE;
+}
+
+/* The same of a disk that is a file: copies beside it, here and there. */
+static gboolean bring_copies(const Front *front, const TmPlace *place, const char *vmid,
+                             const TmSource *source, GError **error)
+{
+    g_autofree gchar *folder = datastore_snapshot_folder(source->text);
+    g_auto(GStrv) numbers = g_file_test(folder, G_FILE_TEST_IS_DIR)
+                                ? tm_vm_snapshots(front, vmid, place->disk, error)
+                                : g_new0(gchar *, 1);
+    for (gsize i = 0; numbers && numbers[i]; i++) {
+        g_autofree gchar *from = g_build_filename(folder, numbers[i], NULL);
+        g_autofree gchar *to = g_strconcat(place->path, ".snap/", numbers[i], NULL);
+        TmPlace copy = *place;
+        copy.path = to;
+        if (!g_file_test(from, G_FILE_TEST_IS_REGULAR))
+            log_warn("VM %s: snapshot %s of disk %d is lost: there is no %s", vmid, numbers[i],
+                     place->disk, from);
+        else if (!tm_put_file(front, from, &copy, "644", error))
+            return FALSE;
+    }
+    return numbers != NULL;
 }
 
 /* OpenNebula's number of the state in which the disk of a running VM is resized. */
@@ -134,7 +157,8 @@ static gboolean bring(Front *front, int argc, char **argv, gboolean in_place, GE
         return front_usage(error, "tm clone|ln FE:SOURCE HOST:…/disk.N VMID DATASTORE");
     if (source->kind == TM_FILE)
         return tm_put_file(front, source->text, place, "644", error) &&
-               (in_place || grow_clone(front, place, argv[3], error));
+               (in_place ? bring_copies(front, place, argv[3], source, error)
+                         : grow_clone(front, place, argv[3], error));
     if (place->disk != 0)
         return tm_refuse(error,
                          "disk %d of VM %s is a container's image: that can be a VM's first disk "

@@ -231,6 +231,26 @@ rules() {
     [ ! -e "$disk.snap/0" ]
 }
 
+@test "a persistent image that is a file keeps the snapshots of its VM beside it" {
+    local image=$WORK/front/one/datastores/104/pers disk=$WORK/node1/one/datastores/102/80/disk.1
+    truncate -s 1M "$image"
+    chown oneadmin "$image"
+    tm ln fe:/run/one/datastores/104/pers "node1:$SYS/80/disk.1" 80 104
+    echo old | dd of="$disk" conv=notrunc status=none
+    tm snap_create "node1:$SYS/80/disk.1" 77 80 104
+    vm_has_snapshots 3
+    echo new | dd of="$disk" conv=notrunc status=none
+    tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+    same "$(head -c 3 "$image") $(ls "$image.snap")" "new 77"
+    tm delete "node1:$SYS/80" 80 102
+    tm ln fe:/run/one/datastores/104/pers "node1:$SYS/80/disk.1" 80 104
+    tm snap_revert "node1:$SYS/80/disk.1" 77 80 104
+    same "$(head -c 3 "$disk")" old
+    echo >"$WORK/bin/snapshots"
+    tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+    same "$(ls "$image.snap")" ""
+}
+
 # ---- context, volatile disks, monitor -----------------------------------------------------------
 
 @test "context: an ISO with the files under their names, with quotes, blanks and dollar signs in them" {
