@@ -179,12 +179,12 @@ has_snapshot() {
     ship "$IMAGE" "${source#docker://}"
     vm_has_snapshots 4
     tm ln "$source" "node1:$SYS/80/disk.0" 80 104
-    has "$(cat "$ERR")" "WARN: VM 80: snapshot 4 is lost"
+    has "$(cat "$ERR")" "WARN: 80 VM 80: snapshot 4 is lost"
     tm mvds "node1:$SYS/80/disk.0" "$source" 80 104
     ship "$IMAGE" "$REGISTRY/vmdock/pers:3"
     tm ln "docker://$REGISTRY/vmdock/pers:3" "node1:$SYS/81/disk.0" 81 104
     tm mvds "node1:$SYS/81/disk.0" "docker://$REGISTRY/vmdock/pers:3" 81 104
-    has "$(cat "$ERR")" "WARN: VM 81: its disk snapshots are not kept"
+    has "$(cat "$ERR")" "WARN: 81 VM 81: its disk snapshots are not kept"
     same "$(digest_of vmdock/pers:snap-4)" ""
 }
 
