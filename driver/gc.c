@@ -27,6 +27,7 @@ typedef struct {
     gpointer data;
     GHashTable *containers; /* name -> EngineContainer of the listing */
     GHashTable *ids;        /* container id, a set */
+    GHashTable *swapped;    /* deploy ids whose image of before a revert still has its name */
     GPtrArray *found;       /* sentences */
 } Sweep;
 
@@ -34,6 +35,7 @@ static void sweep_clear(Sweep *sweep)
 {
     g_clear_pointer(&sweep->containers, g_hash_table_unref);
     g_clear_pointer(&sweep->ids, g_hash_table_unref);
+    g_clear_pointer(&sweep->swapped, g_hash_table_unref);
     g_clear_pointer(&sweep->found, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Sweep, sweep_clear)
@@ -65,8 +67,12 @@ static gboolean add_snapshots(Sweep *sweep, GHashTable *ids, GError **error)
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
         const char *rest = name + strlen(DISK_NAME_PREFIX);
-        if (disk_name_is_snapshot(name))
-            g_hash_table_add(ids, g_strndup(rest, strcspn(rest, ":")));
+        if (!disk_name_is_snapshot(name))
+            continue;
+        g_autofree gchar *id = g_strndup(rest, strcspn(rest, ":"));
+        if (g_str_has_suffix(name, ":" DISK_SWAP_TAG))
+            g_hash_table_add(sweep->swapped, g_strdup(id));
+        g_hash_table_add(ids, g_steal_pointer(&id));
     }
     return names != NULL;
 }
@@ -120,17 +126,19 @@ static gboolean sweep_unstarted(Sweep *sweep, const EngineContainer *container, 
     return sweep->dry_run || leftover_clear(sweep->host, container->name, container, error);
 }
 
-/* A container that was put aside, and whose removal failed. */
+/* A container that was put aside, and whose removal failed; or its image's name alone, where the
+ * action was killed between the two. */
 static gboolean sweep_aside(Sweep *sweep, const char *deploy_id, GError **error)
 {
     GError *failure = NULL;
     g_autoptr(EngineContainer) aside = swap_aside(sweep->host, deploy_id, &failure);
     if (failure)
         g_propagate_error(error, failure);
-    if (!aside)
+    if (failure || (!aside && !g_hash_table_contains(sweep->swapped, deploy_id)))
         return !failure;
-    note(sweep, "%s is the container that VM %s had before: it %s", aside->name, deploy_id,
-         sweep->dry_run ? "would go" : "is gone");
+    g_autofree gchar *image = disk_name(deploy_id, DISK_SWAP_TAG);
+    note(sweep, "%s is the %s that VM %s had before: it %s", aside ? aside->name : image,
+         aside ? "container" : "image", deploy_id, sweep->dry_run ? "would go" : "is gone");
     return sweep->dry_run || swap_clear(sweep->host, deploy_id, error);
 }
 
@@ -174,9 +182,11 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    if (swap_pending(sweep->host, deploy_id))
+    if (swap_pending(sweep->host, deploy_id)) {
+        g_hash_table_remove(sweep->swapped, deploy_id);
         note(sweep, "VM %s was given another container by an action that was killed: it %s",
              deploy_id, sweep->dry_run ? "would be settled" : "is settled");
+    }
     if (sweep->dry_run ? swap_pending(sweep->host, deploy_id)
                        : !swap_settle(sweep->host, deploy_id, error))
         return sweep->dry_run;
@@ -332,6 +342,7 @@ GPtrArray *gc_run(Host *host, gboolean dry_run, GcDueFunc due, gpointer data, GE
         .data = data,
         .containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
         .ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+        .swapped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
         .found = g_ptr_array_new_with_free_func(g_free),
     };
     list_containers(&sweep, list);

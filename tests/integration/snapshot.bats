@@ -309,6 +309,15 @@ kept too"
     run vmdock gc
     has "$output" "is settled"
     is_whole
+    # as killed between the old container's removal and its image's
+    docker tag "$IMAGE" vmdock/one-95:old
+    run vmdock gc --dry-run
+    has "$output" "vmdock/one-95:old is the image that VM one-95 had before: it would go"
+    run vmdock gc
+    has "$output" "vmdock/one-95:old is the image that VM one-95 had before: it is gone"
+    is_whole
+    run vmdock gc
+    same "$output" ""
     # as left by a removal that failed
     docker rename one-95 one-95.old
     docker create --name one-95 --runtime vmdock --cgroup-parent "/$PARENT" --label vmdock.vm=one-95 --network none \
