@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016 # texts that are not expanded
+# shellcheck disable=SC2016,SC2153 # texts that are not expanded; IMAGE is the helpers'
 # OpenNebula's transfer actions, called as the front end calls them: as oneadmin, with an ssh that runs the
 # command on a node, and a front end that has no engine; each sees the same path /run/one as its own.
 # Moves between nodes are in transfer_move.bats.

@@ -637,7 +637,7 @@ class DockerDriver(driver.ComputeDriver):
             command = [*CONF.vmdock.ssh, dest, *command]
         there = Shim(command, host=self._host)
         with there.begin('migrate_receive', request) as receiving:
-            held = {**request, 'hold': True}
+            held: dict[str, Any] = {**request, 'hold': True}
             with self._shim.begin('save', held) as sending:
                 while piece := sending.stdout.read(PIECE):
                     try:
