@@ -103,23 +103,13 @@ static gboolean detach_locked(Plugging *it, guint id, GError **error)
 gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
     g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id, .disk = disk};
-    if (attach_locked(&it, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, attach_locked(&it, error), error);
 }
 
 gboolean vm_detach_disk(Host *host, const char *deploy_id, guint id, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
     g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id};
-    if (detach_locked(&it, id, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, detach_locked(&it, id, error), error);
 }

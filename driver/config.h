@@ -62,6 +62,7 @@
     STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
     STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \
     STR(opennebula_front_remotes, "opennebula", "front_remotes", "/var/lib/one/remotes")           \
+    NUM(opennebula_filter_ms, "opennebula", "filter_timeout_ms", 10000, 1000, 600000)              \
     STR(nova_mount_point, "nova", "mount_point", "/mnt/config")                                    \
     STR(nova_rescue_point, "nova", "rescue_point", "/mnt/rescue")                                  \
     NUM(nova_console_bytes, "nova", "console_bytes", 102400, 1024, 16777216)                       \

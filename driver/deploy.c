@@ -323,10 +323,6 @@ gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GEr
     if (!policy_check(host->config, spec, error))
         return FALSE;
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (deploy_locked(host, spec, hooks ? hooks : &none, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", spec->deploy_id);
-    return FALSE;
+    return lock && host_about(spec->deploy_id,
+                              deploy_locked(host, spec, hooks ? hooks : &none, error), error);
 }

@@ -116,12 +116,7 @@ static gboolean exec_locked(Host *host, const char *deploy_id, const ExecRequest
 gboolean vm_exec(Host *host, const char *deploy_id, const ExecRequest *request, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (exec_locked(host, deploy_id, request, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, exec_locked(host, deploy_id, request, error), error);
 }
 
 /* The worker sees the end, and finds no record of its command: it keeps none then. */
@@ -138,10 +133,5 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
 gboolean vm_exec_cancel(Host *host, const char *deploy_id, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (cancel_locked(host, deploy_id, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, cancel_locked(host, deploy_id, error), error);
 }

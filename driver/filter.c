@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter.h"
 
-#include "autoptr.h"
 #include "log.h"
-#include "setup_run.h"
+#include "program.h"
 
 #include <string.h>
+#include <sys/wait.h>
+
+enum { MAX_WORDS = 400, LOCKED = 4 /* how iptables ends that did not get its lock */ };
 
 /* Behind "one-7-" of "one-7-0-i"; NULL when NAME is none of the VM's. */
 static const char *after_nic(const char *name, const char *deploy_id)
@@ -67,41 +69,74 @@ static void complain(const char *deploy_id, const GError *failure)
              failure->message);
 }
 
-static void clear_rules(const char *program, const char *restore, const char *deploy_id)
+/* What ARGV prints, or NULL with ERROR in its own words; UNSUPPORTED when it is not installed, or
+ * says no: the kernel may have no such thing. */
+static gchar *run(const Config *config, const char *const *argv, const char *input, GError **error)
 {
-    const char *const list[] = {program, "-w", "5", "-S", NULL};
-    g_autofree gchar *rules = setup_run(list, 0, NULL);
-    g_autofree gchar *text = rules ? filter_removal(rules, deploy_id) : NULL;
-    if (!text)
-        return;
+    g_autofree gchar *out = NULL;
+    g_autofree gchar *said = NULL;
+    int status = 0;
+    if (!program_run(argv, input, config->opennebula_filter_ms, VMDOCK_ERROR_IO, &out, &said,
+                     &status, error))
+        return NULL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return g_steal_pointer(&out);
+    g_autofree gchar *words = vmdock_one_line(said, MAX_WORDS);
+    gboolean late = WIFEXITED(status) && WEXITSTATUS(status) == LOCKED;
+    g_set_error(error, VMDOCK_ERROR, late ? VMDOCK_ERROR_IO : VMDOCK_ERROR_UNSUPPORTED, "%s: %s",
+                argv[0], *words ? words : "it failed");
+    return NULL;
+}
+
+/* What a look at the filter prints; NULL on a host that has none, or with a line in the log. */
+static gchar *look(const Config *config, const char *deploy_id, const char *const *argv)
+{
     g_autoptr(GError) failure = NULL;
-    autofd int fd = setup_text_fd(text, &failure);
-    g_autofree gchar *path = g_strdup_printf("/proc/self/fd/%d", fd);
-    const char *const apply[] = {restore, "--noflush", "-w", "5", path, NULL};
-    g_autofree gchar *said = fd < 0 ? NULL : setup_run(apply, 0, &failure);
-    if (!said)
+    gchar *out = run(config, argv, NULL, &failure);
+    if (failure && !vmdock_error_is(failure, VMDOCK_ERROR_UNSUPPORTED))
+        complain(deploy_id, failure);
+    return out;
+}
+
+static void change(const Config *config, const char *deploy_id, const char *const *argv,
+                   const char *input)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree gchar *out = run(config, argv, input, &failure);
+    if (!out)
         complain(deploy_id, failure);
 }
 
-static void clear_sets(const char *deploy_id)
+static void clear_rules(const Config *config, const char *deploy_id, const char *program,
+                        const char *restore)
+{
+    /* Others hold its lock for a moment: it is waited for as long as there is time. */
+    g_autofree gchar *seconds =
+        g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)config->opennebula_filter_ms / 1000);
+    const char *const list[] = {program, "-w", seconds, "-S", NULL};
+    const char *const apply[] = {restore, "--noflush", "-w", seconds, NULL};
+    g_autofree gchar *rules = look(config, deploy_id, list);
+    g_autofree gchar *text = rules ? filter_removal(rules, deploy_id) : NULL;
+    if (text)
+        change(config, deploy_id, apply, text);
+}
+
+static void clear_sets(const Config *config, const char *deploy_id)
 {
     static const char *const list[] = {"ipset", "list", "-n", NULL};
-    g_autofree gchar *names = setup_run(list, 0, NULL);
+    g_autofree gchar *names = look(config, deploy_id, list);
     g_auto(GStrv) sets = filter_sets(names ? names : "", deploy_id);
     for (gsize i = 0; sets[i]; i++) {
-        g_autoptr(GError) failure = NULL;
         const char *const destroy[] = {"ipset", "destroy", sets[i], NULL};
-        g_autofree gchar *said = setup_run(destroy, 0, &failure);
-        if (!said)
-            complain(deploy_id, failure);
+        change(config, deploy_id, destroy, NULL);
     }
 }
 
-void filter_clear(const char *deploy_id)
+void filter_clear(const Config *config, const char *deploy_id)
 {
     if (!g_str_has_prefix(deploy_id, "one-"))
         return;
-    clear_rules("iptables", "iptables-restore", deploy_id);
-    clear_rules("ip6tables", "ip6tables-restore", deploy_id);
-    clear_sets(deploy_id);
+    clear_rules(config, deploy_id, "iptables", "iptables-restore");
+    clear_rules(config, deploy_id, "ip6tables", "ip6tables-restore");
+    clear_sets(config, deploy_id);
 }

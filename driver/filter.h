@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "config.h"
 
 /*
  * The input of iptables-restore --noflush that takes the chains of DEPLOY_ID out of RULES, which is
@@ -24,4 +24,4 @@ GStrv filter_sets(const char *names, const char *deploy_id);
  * Takes out what is there. No failure: a host without a packet filter has nothing, and a VM goes
  * also when a rule stays; that is logged.
  */
-void filter_clear(const char *deploy_id);
+void filter_clear(const Config *config, const char *deploy_id);

@@ -72,6 +72,13 @@ HostLock *host_lock(Host *host, const char *deploy_id, GError **error)
     return lock && swap_settle(host, deploy_id, error) ? g_steal_pointer(&lock) : NULL;
 }
 
+gboolean host_about(const char *deploy_id, gboolean done, GError **error)
+{
+    if (!done)
+        g_prefix_error(error, "VM %s: ", deploy_id);
+    return done;
+}
+
 HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error)
 {
     GError *failure = NULL;

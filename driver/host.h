@@ -31,6 +31,8 @@ typedef struct HostLock HostLock;
  * for what is no deploy id, BUSY, IO, INTERRUPTED; those of swap_settle().
  */
 HostLock *host_lock(Host *host, const char *deploy_id, GError **error);
+/* What became of an action on the VM: DONE, and ERROR names the VM where it is FALSE. */
+gboolean host_about(const char *deploy_id, gboolean done, GError **error);
 /* The lock alone, without waiting: NULL without error when somebody holds it. */
 HostLock *host_try_lock(const Host *host, const char *deploy_id, GError **error);
 /* Frees the VM for others. The lock's file goes with the VM's saved spec, so that a VM that never

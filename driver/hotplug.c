@@ -154,12 +154,7 @@ gboolean vm_attach_nic(Host *host, const VmSpec *spec, const guint8 mac[6], GErr
         return FALSE;
     }
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (attach_locked(host, spec, wanted, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", spec->deploy_id);
-    return FALSE;
+    return lock && host_about(spec->deploy_id, attach_locked(host, spec, wanted, error), error);
 }
 
 static gboolean remove_nic(Host *host, const char *deploy_id, const VmNic *nic, GError **error)
@@ -194,12 +189,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
 gboolean vm_detach_nic(Host *host, const char *deploy_id, const guint8 mac[6], GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (detach_locked(host, deploy_id, mac, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, detach_locked(host, deploy_id, mac, error), error);
 }
 
 static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **error)
@@ -252,12 +242,7 @@ static gboolean set_qos_locked(Host *host, const char *deploy_id, const GPtrArra
 gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (set_qos_locked(host, deploy_id, limits, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, set_qos_locked(host, deploy_id, limits, error), error);
 }
 
 gboolean vm_refresh_network(Host *host, VmSpec *spec, GError **error)

@@ -90,8 +90,8 @@ static gboolean run(const Config *config, const char *const *words, gchar **out,
     g_autoptr(GPtrArray) argv = command(config, words);
     g_autoptr(GError) failure = NULL;
     int status = 0;
-    if (!program_run((const char *const *)argv->pdata, config->ovs_timeout_ms, VMDOCK_ERROR_NETWORK,
-                     out, said, &status, &failure)) {
+    if (!program_run((const char *const *)argv->pdata, NULL, config->ovs_timeout_ms,
+                     VMDOCK_ERROR_NETWORK, out, said, &status, &failure)) {
         if (vmdock_error_is(failure, VMDOCK_ERROR_NETWORK))
             return too_late(config, error);
         g_propagate_error(error, g_steal_pointer(&failure));

@@ -22,12 +22,7 @@ static gboolean freeze_locked(Host *host, const char *deploy_id, gboolean frozen
 static gboolean freeze(Host *host, const char *deploy_id, gboolean frozen, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (freeze_locked(host, deploy_id, frozen, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, freeze_locked(host, deploy_id, frozen, error), error);
 }
 
 gboolean vm_pause(Host *host, const char *deploy_id, GError **error)

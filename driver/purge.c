@@ -32,7 +32,7 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
     if (!remove_container(host, deploy_id, error) || !swap_clear(host, deploy_id, error) ||
         !volumes_clear(host->config, deploy_id, error) || !network_down(host, deploy_id, error))
         return FALSE;
-    filter_clear(deploy_id);
+    filter_clear(host->config, deploy_id);
     return disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
@@ -45,8 +45,5 @@ gboolean vm_purge(Host *host, const char *deploy_id, GError **error)
         return FALSE;
     gboolean done = purge_locked(host, deploy_id, error);
     root_size_recount(host->config);
-    if (done)
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return host_about(deploy_id, done, error);
 }

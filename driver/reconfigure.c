@@ -109,10 +109,5 @@ static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
 gboolean vm_reconfigure(Host *host, VmSpec *spec, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (reconfigure_locked(host, spec, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", spec->deploy_id);
-    return FALSE;
+    return lock && host_about(spec->deploy_id, reconfigure_locked(host, spec, error), error);
 }

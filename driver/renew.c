@@ -52,10 +52,5 @@ static gboolean renew_locked(Host *host, VmSpec *spec, GError **error)
 gboolean vm_renew_network(Host *host, VmSpec *spec, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (renew_locked(host, spec, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", spec->deploy_id);
-    return FALSE;
+    return lock && host_about(spec->deploy_id, renew_locked(host, spec, error), error);
 }

@@ -90,10 +90,5 @@ static gboolean resize_locked(Host *host, const VmSpec *spec, GError **error)
 gboolean vm_resize(Host *host, const VmSpec *spec, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (resize_locked(host, spec, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", spec->deploy_id);
-    return FALSE;
+    return lock && host_about(spec->deploy_id, resize_locked(host, spec, error), error);
 }

@@ -44,10 +44,6 @@ gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, guint6
                         GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (resize_locked(host, deploy_id, disk_id, megabytes, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock &&
+           host_about(deploy_id, resize_locked(host, deploy_id, disk_id, megabytes, error), error);
 }

@@ -94,12 +94,7 @@ static gboolean restart_locked(Host *host, const char *deploy_id, gboolean gentl
 static gboolean restart(Host *host, const char *deploy_id, gboolean gently, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (restart_locked(host, deploy_id, gently, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, restart_locked(host, deploy_id, gently, error), error);
 }
 
 gboolean vm_reboot(Host *host, const char *deploy_id, GError **error)

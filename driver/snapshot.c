@@ -41,12 +41,7 @@ static gboolean with_lock(Host *host, const char *deploy_id, const char *snapsho
 {
     g_autoptr(HostLock) lock =
         check_name(snapshot, error) ? host_lock(host, deploy_id, error) : NULL;
-    if (!lock)
-        return FALSE;
-    if (func(host, deploy_id, snapshot, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, func(host, deploy_id, snapshot, error), error);
 }
 
 /* ---- create ------------------------------------------------------------------------------------

@@ -70,21 +70,11 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
 gboolean vm_shutdown(Host *host, const char *deploy_id, gint timeout_s, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (shutdown_locked(host, deploy_id, timeout_s, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, shutdown_locked(host, deploy_id, timeout_s, error), error);
 }
 
 gboolean vm_cancel(Host *host, const char *deploy_id, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (cancel_locked(host, deploy_id, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, cancel_locked(host, deploy_id, error), error);
 }

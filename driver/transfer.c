@@ -24,12 +24,7 @@ gboolean transfer_locked(Host *host, const char *deploy_id, TransferWork work, g
                          GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    if (!lock)
-        return FALSE;
-    if (work(host, deploy_id, data, error))
-        return TRUE;
-    g_prefix_error(error, "VM %s: ", deploy_id);
-    return FALSE;
+    return lock && host_about(deploy_id, work(host, deploy_id, data, error), error);
 }
 
 gchar *transfer_image(Host *host, const char *reference, const char *sentence, GError **error)
