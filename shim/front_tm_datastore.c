@@ -82,19 +82,11 @@ static gboolean push_stored(const Put *put, const char *archive, GError **error)
  * any more. So the one that a persistent image was before goes once the image is another one,
  * unless a snapshot is that manifest. Best effort: the new image is there.
  */
-static gchar *look_before(const Put *put, const ImageRef *ref)
-{
-    g_autoptr(DatastoreMessage) message = tm_datastore(put->front, put->datastore, NULL);
-    const Datastore datastore = {.config = put->front->config, .message = message};
-    return message ? datastore_own_digest(&datastore, ref, NULL) : NULL;
-}
-
-static void drop_before(const Put *put, const ImageRef *ref, const char *before)
+static void drop_before(const Put *put, const Datastore *datastore, const ImageRef *ref,
+                        const char *before)
 {
     g_autoptr(GError) failure = NULL;
-    g_autoptr(DatastoreMessage) message = tm_datastore(put->front, put->datastore, &failure);
-    const Datastore datastore = {.config = put->front->config, .message = message};
-    if (!message || !datastore_drop_unnamed(&datastore, ref, before, &failure))
+    if (!datastore_drop_unnamed(datastore, ref, before, &failure))
         log_info("VM %s: what %s was before stays in the registry: %s", put->vmid,
                  put->source->text, failure->message);
 }
@@ -126,11 +118,14 @@ static gboolean put_root(const Put *put, GError **error)
                                "place",
                                put->source->text, put->vmid)
                    : FALSE;
-    g_autofree gchar *before = reference ? look_before(put, ref) : NULL;
+    g_autoptr(DatastoreMessage) message =
+        reference ? tm_datastore(put->front, put->datastore, NULL) : NULL;
+    const Datastore datastore = {.config = put->front->config, .message = message};
+    g_autofree gchar *before = message ? datastore_own_digest(&datastore, ref, NULL) : NULL;
     if (!put_image(put, reference, error))
         return FALSE;
     if (before)
-        drop_before(put, ref, before);
+        drop_before(put, &datastore, ref, before);
     return TRUE;
 }
 
