@@ -105,16 +105,28 @@ pids_limit() {
     image lab/busy:1 'CMD ["sh", "-c", "while :; do :; done"]'
     deploy 30 cpu=1 vcpu=1 image=docker://lab/busy:1 nic=lab0,10.9.0.30
     deploy 31 nic=lab0,10.9.0.31
+    local json used begun percent
+    used=$(cpu_used 30) begun=$(date +%s%N)
     vmdock poll >/dev/null
     sleep 2
-    local json
     json=$(vmdock --json poll)
-    # the busy one uses what the host has left of a core, the idle one next to nothing
-    poll_between "$json" 5 130 one-30 cpu_percent
+    # the busy one uses what the host has left of a core, as its cgroup tells; the idle one next to nothing
+    percent=$((($(cpu_used 30) - used) * 100 / ($(date +%s%N) - begun)))
+    [ "$percent" -gt 0 ]
+    poll_between "$json" $((percent * 3 / 4 - 1)) $((percent * 5 / 4 + 1)) one-30 cpu_percent
     poll_between "$json" 0 20 one-31 cpu_percent
     poll_between "$json" 1 67108864 one-31 memory_bytes
     poll_between "$json" 67108864 67108864 one-31 memory_limit_bytes
     poll_between "$json" 1 1 one-30 pids
+}
+
+# Nanoseconds of CPU time.
+cpu_used() {
+    if cgroup_v2; then
+        echo $(($(cgroup_value "$1" cpu cpu.stat | awk '$1 == "usage_usec" { print $2 }') * 1000))
+    else
+        cgroup_value "$1" cpuacct cpuacct.usage
+    fi
 }
 
 # poll_between ANSWER LEAST MOST VM FIELD

@@ -121,8 +121,8 @@ class Network(base.NovaTest):
         self._wait_for_state_change(server, 'ERROR')
         self.assert_nothing_left()
 
-    def test_bridge_that_is_missing(self) -> None:
-        """A hybrid port, whose bridge os-vif has not made."""
+    def test_bridge_that_is_none(self) -> None:
+        """The port names a link that no NIC can be plugged into."""
         self.flags(max_attempts=1, group='scheduler')
         port = self.make_port(43)
         details = {'bridge_name': 'lo'}
