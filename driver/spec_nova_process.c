@@ -25,11 +25,18 @@ static void note(VmSpec *spec, const char *label, const char *why)
     g_ptr_array_add(spec->not_honoured, g_strdup_printf("%s is not honoured: %s", shown, why));
 }
 
+/* Another way to write a name would be another key, that the rules for the name do not see. */
+static gboolean written_small(const char *name)
+{
+    g_autofree gchar *small = g_ascii_strdown(name, -1);
+    return strcmp(name, small) == 0;
+}
+
 static gboolean set(VmSpec *spec, const char *name, const char *label, const char *value,
                     GError **error)
 {
     gboolean known = FALSE;
-    if (!spec_attribute_set(spec, name, label, value, &known, error))
+    if (written_small(name) && !spec_attribute_set(spec, name, label, value, &known, error))
         return FALSE;
     if (!known)
         note(spec, label, "there is no such attribute");
@@ -91,5 +98,5 @@ gboolean nova_take_process(const json_t *request, VmSpec *spec, GError **error)
     if (!take_extra_specs(nova_extra_specs(request), spec, error) ||
         !take_properties(request, spec, error))
         return FALSE;
-    return !command || spec->process.command || set(spec, "COMMAND", COMMAND, command, error);
+    return !command || spec->process.command || set(spec, "command", COMMAND, command, error);
 }

@@ -217,6 +217,30 @@ static void test_refusals(void)
            "vmdock:pids_limit");
 }
 
+/* An image that writes a name in another way gets nothing by it that is the flavor's to give. */
+static void test_names_in_capitals(void)
+{
+    static const char patch[] =
+        "{\"instance\": {\"system_metadata\": {\"image_vmdock_Cap_Add\": \"NET_ADMIN\", "
+        "\"image_vmdock_PRIVILEGED\": \"yes\"}, \"flavor\": {\"extra_specs\": "
+        "{\"vmdock:cap_add\": \"NET_RAW\"}}}}";
+    g_autofree gchar *path = golden_data("nova/bare.json");
+    g_autoptr(json_t) request = load(path);
+    g_autoptr(json_t) over = request_of(patch, strlen(patch));
+    g_autoptr(GError) error = NULL;
+    json_object_update_recursive(request, over);
+    g_autoptr(VmSpec) spec = spec_from_nova(request, &options, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_strv_length(spec->capabilities), ==, 1);
+    g_assert_cmpstr(spec->capabilities[0], ==, "NET_RAW");
+    g_assert_false(spec->privileged);
+    guint named = 0;
+    for (guint i = 0; i < spec->not_honoured->len; i++)
+        named += g_str_has_prefix(spec->not_honoured->pdata[i], "vmdock_Cap_Add ") ||
+                 g_str_has_prefix(spec->not_honoured->pdata[i], "vmdock_PRIVILEGED ");
+    g_assert_cmpuint(named, ==, 2);
+}
+
 /* What is a secret is in no form that is shown. */
 static void test_secrets(void)
 {
@@ -239,6 +263,7 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-nova/one-more-nic", test_one_more_nic);
     g_test_add_func("/spec-nova/deploy-id", test_deploy_id);
     g_test_add_func("/spec-nova/refusals", test_refusals);
+    g_test_add_func("/spec-nova/names-in-capitals", test_names_in_capitals);
     g_test_add_func("/spec-nova/secrets", test_secrets);
     return g_test_run();
 }
