@@ -158,7 +158,7 @@ static const CgroupFile files_v1[] = {
      take_io_bytes_v1},
     {BLKIO, TRUE, "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced",
      take_io_ops_v1},
-    {PIDS, FALSE, "pids.current", NULL, take_pids},
+    {PIDS, TRUE, "pids.current", NULL, take_pids},
 };
 
 static const CgroupFile files_v2[] = {
@@ -168,7 +168,7 @@ static const CgroupFile files_v2[] = {
     {CPUACCT, FALSE, "memory.max", NULL, take_memory_max},
     {CPUACCT, TRUE, "memory.events", NULL, take_oom_kills},
     {CPUACCT, FALSE, "io.stat", NULL, cgroup_parse_io_v2},
-    {CPUACCT, FALSE, "pids.current", NULL, take_pids},
+    {CPUACCT, TRUE, "pids.current", NULL, take_pids},
 };
 
 static const CgroupKind kind_v1 = {1, files_v1, G_N_ELEMENTS(files_v1)};

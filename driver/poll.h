@@ -27,8 +27,8 @@ typedef struct {
 void poll_vm_free(PollVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PollVm, poll_vm_free)
 
-/* POLL_BRIEF leaves throttled_us, oom_kills and the disk operations out: cgroup_reader_set_brief().
- */
+/* POLL_BRIEF leaves pids, throttled_us, oom_kills and the disk operations out:
+ * cgroup_reader_set_brief(). */
 typedef enum { POLL_FULL, POLL_BRIEF } PollDetail;
 
 /*

@@ -10,7 +10,7 @@ static const TableColumn columns[] = {
     {"VM", FALSE, FALSE},    {"NAME", FALSE, TRUE},   {"STATE", FALSE, FALSE},
     {"CPU %", TRUE, FALSE},  {"MEMORY", TRUE, FALSE}, {"LIMIT", TRUE, FALSE},
     {"NET RX", TRUE, FALSE}, {"NET TX", TRUE, FALSE}, {"DISK R", TRUE, FALSE},
-    {"DISK W", TRUE, FALSE}, {"PIDS", TRUE, FALSE},
+    {"DISK W", TRUE, FALSE},
 };
 
 static void bytes_cell(Table *table, gboolean known, guint64 bytes)
@@ -19,9 +19,9 @@ static void bytes_cell(Table *table, gboolean known, guint64 bytes)
     table_cell(table, TABLE_PLAIN, text ? text : "-");
 }
 
-static void number_cell(Table *table, gboolean known, int decimals, double number)
+static void percent_cell(Table *table, gboolean known, double percent)
 {
-    g_autofree gchar *text = known ? g_strdup_printf("%.*f", decimals, number) : NULL;
+    g_autofree gchar *text = known ? g_strdup_printf("%.1f", percent) : NULL;
     table_cell(table, TABLE_PLAIN, text ? text : "-");
 }
 
@@ -34,14 +34,13 @@ static gchar *poll_table(const GPtrArray *vms, gboolean colour)
         table_cell(table, TABLE_PLAIN, vm->deploy_id);
         table_cell(table, TABLE_PLAIN, vm->name);
         table_cell(table, verb_state_colour(vm->state), poll_state_name(vm->state));
-        number_cell(table, vm->has_sample, 1, vm->cpu_percent);
+        percent_cell(table, vm->has_sample, vm->cpu_percent);
         bytes_cell(table, vm->has_sample, sample->memory);
         bytes_cell(table, vm->has_sample && sample->memory_limit, sample->memory_limit);
         bytes_cell(table, TRUE, sample->net_rx);
         bytes_cell(table, TRUE, sample->net_tx);
         bytes_cell(table, vm->has_sample, sample->disk_read_bytes);
         bytes_cell(table, vm->has_sample, sample->disk_write_bytes);
-        number_cell(table, vm->has_sample, 0, (double)sample->pids);
     }
     return table_format(table, verb_width(), colour);
 }

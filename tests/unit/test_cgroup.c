@@ -228,9 +228,11 @@ static void test_brief(Tree *tree, gconstpointer data)
     Sample full = read_sample(reader, ID, TRUE);
     cgroup_reader_set_brief(reader);
     Sample brief = read_sample(reader, ID, TRUE);
+    g_assert_cmpuint(brief.pids, ==, 0);
     g_assert_cmpuint(brief.throttled_us, ==, 0);
     g_assert_cmpuint(brief.oom_kills, ==, 0);
     g_assert_cmpuint(brief.disk_read_ops, ==, 0);
+    brief.pids = full.pids;
     brief.throttled_us = full.throttled_us;
     brief.oom_kills = full.oom_kills;
     brief.disk_read_ops = full.disk_read_ops;
