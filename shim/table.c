@@ -9,6 +9,7 @@
 enum {
     CELL_MAX = 4096, /* bytes of one cell */
     GAP = 2,         /* blanks between columns */
+    WIDTH_READ = 8,  /* a flexible column keeps as much as long as an optional one is there */
     WIDTH_MIN = 2    /* a column is never cut below: one character and "…" */
 };
 
@@ -74,12 +75,27 @@ void table_cell(Table *table, TableColour colour, const char *text)
     g_array_append_val(table->cells, cell);
 }
 
+/* A column that is left out has the width 0. */
 static guint total_width(const guint *widths, guint n)
 {
-    guint total = n > 0 ? GAP * (n - 1) : 0;
+    guint total = 0;
     for (guint i = 0; i < n; i++)
-        total += widths[i];
+        if (widths[i] > 0)
+            total += widths[i] + (total > 0 ? GAP : 0);
     return total;
+}
+
+/* Leaves out optional columns, the last one first, until flexible ones can be read in what is left.
+ */
+static void leave_out(const Table *table, guint *widths, guint width)
+{
+    g_autofree guint *least = g_memdup2(widths, sizeof(guint) * table->n_columns);
+    for (guint i = 0; i < table->n_columns; i++)
+        if (table->columns[i].flexible)
+            least[i] = MIN(least[i], WIDTH_READ);
+    for (guint i = table->n_columns; i > 0 && total_width(least, table->n_columns) > width; i--)
+        if (table->columns[i - 1].optional)
+            least[i - 1] = widths[i - 1] = 0;
 }
 
 /* The column to cut next: the widest flexible one, else the widest; -1 when none can be cut. */
@@ -107,6 +123,8 @@ static guint *column_widths(const Table *table, guint width)
         guint *column = &widths[i % table->n_columns];
         *column = MAX(*column, g_array_index(table->cells, Cell, i).width);
     }
+    if (width > 0)
+        leave_out(table, widths, width);
     gint cut = 0;
     while (width > 0 && total_width(widths, table->n_columns) > width &&
            (cut = column_to_cut(table, widths)) >= 0)
@@ -165,8 +183,11 @@ static void end_line(GString *text)
 static void append_row(GString *text, const Table *table, const Cell *cells, guint n,
                        const guint *widths, gboolean colour)
 {
+    gsize start = text->len;
     for (guint i = 0; i < n; i++) {
-        if (i > 0)
+        if (widths[i] == 0)
+            continue;
+        if (text->len > start)
             append_blanks(text, GAP);
         append_cell(text, &cells[i], table->columns[i].right, widths[i], colour);
     }

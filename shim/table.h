@@ -19,6 +19,7 @@ typedef struct {
     const char *header;
     gboolean right;    /* numbers */
     gboolean flexible; /* is cut first when the table is wider than the terminal */
+    gboolean optional; /* is left out where the terminal is narrow, the last one first */
 } TableColumn;
 
 typedef struct Table Table;
@@ -33,8 +34,10 @@ void table_cell(Table *table, TableColour colour, const char *text);
 
 /*
  * Header and rows, a line each; a last row that is not full is filled with empty cells. WIDTH is
- * the terminal's, 0 for none: wider columns are cut with "…", the flexible ones first, then the
- * widest. COLOUR puts escape sequences around coloured cells. An empty table is its header alone.
+ * the terminal's, 0 for none. Where they do not fit with the flexible columns cut to what
+ * can still be read, optional columns are left out; then what is too wide is cut with "…", the
+ * flexible columns first, then the widest. COLOUR puts escape sequences around coloured cells. An
+ * empty table is its header alone.
  */
 gchar *table_format(const Table *table, guint width, gboolean colour);
 

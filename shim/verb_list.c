@@ -9,8 +9,12 @@
 #include "table.h"
 
 static const TableColumn columns[] = {
-    {"VM", FALSE, FALSE}, {"NAME", FALSE, TRUE},  {"STATE", FALSE, FALSE},
-    {"IP", FALSE, TRUE},  {"IMAGE", FALSE, TRUE}, {"AGE", TRUE, FALSE},
+    {.header = "VM"},
+    {.header = "NAME", .flexible = TRUE},
+    {.header = "STATE"},
+    {.header = "IP", .flexible = TRUE},
+    {.header = "IMAGE", .flexible = TRUE},
+    {.header = "AGE", .right = TRUE},
 };
 
 /* The addresses of all NICs, as the last applied spec has them; of a list, JSON strings. */

@@ -7,10 +7,16 @@
 #include "table.h"
 
 static const TableColumn columns[] = {
-    {"VM", FALSE, FALSE},    {"NAME", FALSE, TRUE},   {"STATE", FALSE, FALSE},
-    {"CPU %", TRUE, FALSE},  {"MEMORY", TRUE, FALSE}, {"LIMIT", TRUE, FALSE},
-    {"NET RX", TRUE, FALSE}, {"NET TX", TRUE, FALSE}, {"DISK R", TRUE, FALSE},
-    {"DISK W", TRUE, FALSE},
+    {.header = "VM"},
+    {.header = "NAME", .flexible = TRUE},
+    {.header = "STATE"},
+    {.header = "CPU %", .right = TRUE},
+    {.header = "MEMORY", .right = TRUE},
+    {.header = "LIMIT", .right = TRUE, .optional = TRUE},
+    {.header = "NET RX", .right = TRUE, .optional = TRUE},
+    {.header = "NET TX", .right = TRUE, .optional = TRUE},
+    {.header = "DISK R", .right = TRUE, .optional = TRUE},
+    {.header = "DISK W", .right = TRUE, .optional = TRUE},
 };
 
 static void bytes_cell(Table *table, gboolean known, guint64 bytes)

@@ -56,6 +56,37 @@ static void test_flexible(void)
                     "one-42  db            120.5  dead\n");
 }
 
+/* A number that is cut is another number: on a narrow terminal columns go as a whole. */
+static void test_optional(void)
+{
+    static const TableColumn four[] = {
+        {.header = "NAME", .flexible = TRUE},
+        {.header = "READ", .right = TRUE, .optional = TRUE},
+        {.header = "WRITTEN", .right = TRUE, .optional = TRUE},
+        {.header = "PIDS", .right = TRUE},
+    };
+    static const struct {
+        guint width;
+        const char *text;
+    } rows[] = {
+        {37, "NAME              READ  WRITTEN  PIDS\na web server  12.3 MiB  4.5 KiB     2\n"},
+        {33, "NAME          READ  WRITTEN  PIDS\na web s…  12.3 MiB  4.5 KiB     2\n"},
+        {32, "NAME              READ  PIDS\na web server  12.3 MiB     2\n"},
+        {20, "NAME          PIDS\na web server     2\n"},
+        {14, "NAME      PIDS\na web s…     2\n"},
+        {6, "N…  P…\na…   2\n"},
+    };
+    g_autoptr(Table) table = table_new(four, G_N_ELEMENTS(four));
+    table_cell(table, TABLE_PLAIN, "a web server");
+    table_cell(table, TABLE_PLAIN, "12.3 MiB");
+    table_cell(table, TABLE_PLAIN, "4.5 KiB");
+    table_cell(table, TABLE_PLAIN, "2");
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *text = table_format(table, rows[i].width, FALSE);
+        g_assert_cmpstr(text, ==, rows[i].text);
+    }
+}
+
 /* Any terminal that can hold two characters of each column. */
 static void test_fits(void)
 {
@@ -174,6 +205,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/table/alignment", test_alignment);
     g_test_add_func("/table/flexible", test_flexible);
+    g_test_add_func("/table/optional", test_optional);
     g_test_add_func("/table/fits", test_fits);
     g_test_add_func("/table/colour", test_colour);
     g_test_add_func("/table/wide-characters", test_wide_characters);
