@@ -13,7 +13,7 @@ static void judge_agent(const DoctorFacts *facts, const SudoGrants *grants, GPtr
         doctor_say(findings, DOCTOR_OK, id, title, NULL, "%s may run everything as root", user);
     else if (!grants->agent)
         doctor_say(findings, DOCTOR_FAIL, id, title,
-                   "install the shipped file as /etc/sudoers.d/vmdock-one (0440, root)",
+                   "vmdock-setup node puts /etc/sudoers.d/vmdock-one in place",
                    "sudo does not list vmdock-one for %s as root without a password", user);
     else if (facts->agent.err != 0 || !(facts->agent.mode & S_IXUSR))
         doctor_say(findings, DOCTOR_FAIL, id, title,

@@ -147,9 +147,11 @@ static void judge_live_restore(const json_t *info, GPtrArray *findings)
     if (is_true(info, "LiveRestoreEnabled"))
         doctor_say(findings, DOCTOR_OK, id, title, NULL, "VMs go on while the engine restarts");
     else
-        doctor_say(findings, DOCTOR_WARN, id, title,
-                   "set \"live-restore\": true in daemon.json and reload the engine (SIGHUP)",
-                   "live-restore is off: a restart or upgrade of the engine stops every VM");
+        doctor_say(
+            findings, DOCTOR_WARN, id, title,
+            "vmdock-setup node --live-restore sets \"live-restore\": true in daemon.json and "
+            "has the engine read it",
+            "live-restore is off: a restart or upgrade of the engine stops every VM");
 }
 
 static void judge_namespaces(const json_t *info, GPtrArray *findings)
@@ -250,10 +252,10 @@ static void judge_program(const DoctorPath *program, const char *id, const char 
 static void judge_runtime(const DoctorFacts *facts, GPtrArray *findings)
 {
     const char *name = facts->config->runtime_name;
-    g_autofree gchar *mend =
-        g_strdup_printf("register the installed vmdock-runtime in daemon.json by its absolute path "
-                        "(\"runtimes\": {\"%s\": {\"path\": …}}) and reload the engine (SIGHUP)",
-                        name);
+    g_autofree gchar *mend = g_strdup_printf(
+        "vmdock-setup node registers it; by hand: \"runtimes\": {\"%s\": {\"path\": "
+        "…}} in daemon.json, by its absolute path, then reload the engine (SIGHUP)",
+        name);
     if (facts->runtime.path)
         judge_program(&facts->runtime, "runtime.registered", "vmdock-runtime", mend, findings);
     else if (facts->engine_info)
