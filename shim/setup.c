@@ -97,8 +97,9 @@ static gboolean run_part(Setup *setup, const char *name, GError **error)
     for (gsize i = 0; name && i < G_N_ELEMENTS(parts); i++)
         if (strcmp(parts[i].name, name) == 0)
             return settle(setup, error) && parts[i].run(setup, error);
-    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
-                        "usage: vmdock-setup front-end|node [OPTION…]; see vmdock-setup --help");
+    g_set_error_literal(
+        error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+        "usage: vmdock-setup front-end|node|forward [OPTION…]; see vmdock-setup --help");
     return FALSE;
 }
 
@@ -125,7 +126,7 @@ static gboolean run(Setup *setup, int argc, char **argv, GError **error)
         {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("front-end|node");
+    g_autoptr(GOptionContext) context = g_option_context_new("front-end|node|forward");
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, entries, NULL);
     g_autoptr(GError) cause = NULL;

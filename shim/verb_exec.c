@@ -32,7 +32,8 @@ int verb_exec(Shim *shim, int argc, char **argv, GError **error)
     if (!shim_parse(shim, shim_verb("exec"), NULL, &own_count, &arguments, 1, 1, error))
         return 0;
     if (first >= argc) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "usage: vmdock exec VM -- COMMAND…");
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                    "usage: vmdock exec VM -- COMMAND…; see vmdock exec --help");
         return 0;
     }
     g_autofree gchar *id = verb_vm_id(arguments[1], error);

@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 const Verb verbs[] = {
-    {"deploy", "FILE", "Bring up the VM that FILE (OpenNebula VM XML, - for stdin) describes",
-     verb_deploy},
+    {"deploy", "FILE", "Bring up the VM of FILE: OpenNebula's XML; - is stdin", verb_deploy},
     {"shutdown", "VM…", "Stop a VM as its image wishes; its disk is kept", verb_shutdown},
     {"cancel", "VM…", "Stop a VM at once; its disk is kept", verb_cancel},
     {"reboot", "VM…", "Stop and start a VM; network and disk are kept", verb_reboot},

@@ -4,6 +4,7 @@
 
 #include "driver/error.h"
 #include "driver/interrupt.h"
+#include "table.h"
 
 #include <locale.h>
 #include <string.h>
@@ -30,6 +31,12 @@ static const GOptionEntry common[] = {
     {"help", 'h', 0, G_OPTION_ARG_NONE, &options.help, "Show this help", NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
+
+static const GOptionEntry version_option = {
+    "version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Show the version", NULL};
+
+/* The columns of the help. */
+enum { ARGUMENT_WIDTH = 15, OPTION_WIDTH = 21 };
 
 const Verb *shim_verb(const char *name)
 {
@@ -68,7 +75,8 @@ static gboolean settle(Shim *shim, GError **error)
 gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *argc, char ***argv,
                     int least, int most, GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GOptionContext) context =
+        g_option_context_new(*verb->arguments ? verb->arguments : NULL);
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, common, NULL);
     if (own)
@@ -77,7 +85,7 @@ gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *
     if (!g_option_context_parse(context, argc, argv, &cause))
         return usage_error(error, cause);
     if (options.help) {
-        g_autofree gchar *name = g_strdup_printf("vmdock %s %s", verb->name, verb->arguments);
+        g_autofree gchar *name = g_strconcat("vmdock ", verb->name, NULL);
         g_set_prgname(name);
         g_option_context_set_summary(context, verb->summary);
         g_autofree gchar *text = g_option_context_get_help(context, TRUE, NULL);
@@ -90,11 +98,31 @@ gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *
         (*argc)--;
     }
     if (*argc - 1 < least || (most >= 0 && *argc - 1 > most)) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE, "usage: vmdock %s %s", verb->name,
-                    verb->arguments);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+                    "usage: vmdock %s%s%s; see vmdock %s --help", verb->name,
+                    *verb->arguments ? " " : "", verb->arguments, verb->name);
         return FALSE;
     }
     return settle(shim, error);
+}
+
+/* TEXT and the blanks that make it WIDTH characters; printf would count bytes. */
+static void append_padded(GString *out, const char *text, guint width)
+{
+    g_string_append(out, text);
+    for (guint used = table_text_width(text); used < width; used++)
+        g_string_append_c(out, ' ');
+}
+
+static void append_option(GString *out, const GOptionEntry *entry)
+{
+    g_autofree gchar *names = g_strdup_printf("  %c%c%s--%s%s%s", entry->short_name ? '-' : ' ',
+                                              entry->short_name ? entry->short_name : ' ',
+                                              entry->short_name ? ", " : "  ", entry->long_name,
+                                              entry->arg_description ? "=" : "",
+                                              entry->arg_description ? entry->arg_description : "");
+    append_padded(out, names, OPTION_WIDTH);
+    g_string_append_printf(out, "%s\n", entry->description);
 }
 
 static gboolean print_help(GError **error)
@@ -102,15 +130,16 @@ static gboolean print_help(GError **error)
     g_autoptr(GString) text =
         g_string_new("Usage: vmdock [OPTION…] VERB [ARGUMENT…]\n\n"
                      "Containers as virtual machines with an IP: operates this host's.\n\n");
-    for (const Verb *verb = verbs; verb->name; verb++)
-        g_string_append_printf(text, "  %-9s %-26s %s\n", verb->name, verb->arguments,
-                               verb->summary);
+    for (const Verb *verb = verbs; verb->name; verb++) {
+        g_string_append_printf(text, "  %-9s ", verb->name);
+        append_padded(text, verb->arguments, ARGUMENT_WIDTH);
+        g_string_append_printf(text, "%s\n", verb->summary);
+    }
     g_string_append(text, "\nOptions, of every verb:\n");
     for (const GOptionEntry *entry = common; entry->long_name; entry++)
-        g_string_append_printf(
-            text, "  --%s%s%-*s %s\n", entry->long_name, entry->arg_description ? "=" : " ",
-            (int)(15 - strlen(entry->long_name)),
-            entry->arg_description ? entry->arg_description : "", entry->description);
+        append_option(text, entry);
+    g_string_append(text, "Without a verb:\n");
+    append_option(text, &version_option);
     g_string_append(text, "\nvmdock VERB --help shows a verb's own. Manual: vmdock(1).\n");
     return shim_print(text->str, error);
 }
@@ -121,10 +150,7 @@ static int run(Shim *shim, int argc, char **argv, GError **error)
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, common, NULL);
-    const GOptionEntry top[] = {
-        {"version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Show the version", NULL},
-        {NULL, 0, 0, 0, NULL, NULL, NULL},
-    };
+    const GOptionEntry top[] = {version_option, {NULL, 0, 0, 0, NULL, NULL, NULL}};
     g_option_context_add_main_entries(context, top, NULL);
     GError *cause = NULL;
     if (!g_option_context_parse(context, &argc, &argv, &cause)) {

@@ -184,3 +184,18 @@ interrupt_during() {
     same "$(vmdock exec --config "$CONF" one-70 -- echo --config)" --config
     same "$(vmdock --config "$CONF" exec one-70 echo here)" here
 }
+
+@test "the help fits 80 columns, stands in columns, and a verb's own names its options where they go" {
+    local help line verb LC_ALL=C.UTF-8
+    help=$(vmdock --help)
+    same "$(awk 'length > 80' <<<"$help")" ""
+    while IFS= read -r line; do
+        [[ $line =~ ^\ \ ([a-z]+)\  ]] || continue
+        verb=${BASH_REMATCH[1]}
+        [[ ${line:26:2} =~ ^\ [A-Z]$ ]]
+        run -0 vmdock "$verb" --help
+        has "$output" "  vmdock $verb [OPTION…]"
+    done <<<"$help"
+    run -0 vmdock exec --help
+    has "$output" "vmdock exec [OPTION…] VM -- COMMAND…"
+}
