@@ -5,8 +5,12 @@
 #include "driver/error.h"
 #include "driver/poll_format.h"
 #include "driver/state.h"
+#include "table.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { CPU_PERIOD_US = 100000 }; /* VmLimits.cpu_quota_us is of this */
 
 static gchar *time_text(gint64 us)
 {
@@ -59,22 +63,63 @@ static void add_nics(GString *out, const VmSpec *spec)
     }
 }
 
+static void add_limits(GString *out, const VmLimits *limits)
+{
+    g_autofree gchar *memory = limits->memory ? table_bytes((guint64)limits->memory) : NULL;
+    g_string_append_printf(out, "%-13s %s", "memory", memory ? memory : "no limit");
+    if (limits->swap) {
+        g_autofree gchar *swap = table_bytes((guint64)limits->swap);
+        g_string_append_printf(out, ", and %s of swap", swap);
+    }
+    g_string_append_printf(out, "\n%-13s ", "cpu");
+    if (limits->cpu_quota_us)
+        g_string_append_printf(out, "%g at most", (double)limits->cpu_quota_us / CPU_PERIOD_US);
+    else
+        g_string_append(out, "no limit");
+    if (limits->cpu_weight)
+        g_string_append_printf(out, ", weight %" G_GINT64_FORMAT, limits->cpu_weight);
+    g_string_append_c(out, '\n');
+}
+
+static void add_disks(GString *out, const VmSpec *spec)
+{
+    for (guint i = 0; i < spec->disks->len; i++) {
+        const VmDisk *disk = g_ptr_array_index(spec->disks, i);
+        g_string_append_printf(out, "%-13s %s on %s%s\n", "disk", disk->source, disk->mount_point,
+                               disk->read_only ? ", read-only" : "");
+    }
+}
+
+static void add_description(GString *out, const VmSpec *spec)
+{
+    g_autofree gchar *name = vmdock_one_line(spec->name, 200);
+    g_string_append_printf(out, "%-13s %s\n%-13s %s %s\n%-13s %s\n", "name", name, "cloud",
+                           spec->cloud, spec->cloud_id, "hostname", spec->hostname);
+    add_limits(out, &spec->limits);
+    add_nics(out, spec);
+    add_disks(out, spec);
+}
+
+/* How it ended is of no use while it runs, nor is the number of a process that is gone. */
+static gboolean says_something(const char *key, gboolean runs)
+{
+    static const char *const of_the_end[] = {"finished", "exit_code", NULL};
+    return strcmp(key, "pid") == 0 ? runs : !runs || !g_strv_contains(of_the_end, key);
+}
+
 static gchar *show_text(const EngineContainer *container, const VmSpec *spec)
 {
     GString *out = g_string_new(NULL);
     g_string_append_printf(out, "%-13s %s\n%-13s %s\n", "vm", container->name, "state",
                            poll_state_name(container->state));
-    if (spec) {
-        g_autofree gchar *name = vmdock_one_line(spec->name, 200);
-        g_string_append_printf(out, "%-13s %s\n%-13s %s %s\n", "name", name, "cloud", spec->cloud,
-                               spec->cloud_id);
-        add_nics(out, spec);
-    }
+    if (spec)
+        add_description(out, spec);
     g_autoptr(json_t) json = container_json(container, spec);
     const char *key;
     json_t *value;
     json_object_foreach (json, key, value)
-        add_line(out, key, value);
+        if (says_something(key, container->pid > 0))
+            add_line(out, key, value);
     for (guint i = 0; spec && i < spec->not_honoured->len; i++)
         g_string_append_printf(out, "%-13s %s\n", "not honoured",
                                (const char *)g_ptr_array_index(spec->not_honoured, i));

@@ -20,7 +20,7 @@ const Verb verbs[] = {
     {"purge", "VM…", "Remove a VM with its disk and everything else of it", verb_purge},
     {"poll", "[VM]", "Show what VMs use: CPU, memory, network, disk", verb_poll},
     {"list", "", "Show this host's VMs", verb_list},
-    {"show", "VM", "Show all that is known of a VM", verb_show},
+    {"show", "VM", "Show what is known of a VM", verb_show},
     {"logs", "VM", "Show what a VM has printed", verb_logs},
     {"events", "", "Show what happens to VMs, as it happens", verb_events},
     {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec},

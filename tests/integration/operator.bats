@@ -199,3 +199,16 @@ interrupt_during() {
     run -0 vmdock exec --help
     has "$output" "vmdock exec [OPTION…] VM -- COMMAND…"
 }
+
+@test "show tells what a VM was given, and how it ended only when it has" {
+    deploy 70 "$NIC"
+    run -0 vmdock show one-70
+    has "$output" "memory        "
+    has "$output" "cpu           "
+    has "$output" "pid           "
+    has_not "$output" exit_code
+    vmdock shutdown one-70
+    run -0 vmdock show one-70
+    has "$output" "exit_code     "
+    has_not "$output" "pid           "
+}
