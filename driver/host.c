@@ -74,7 +74,8 @@ HostLock *host_lock(Host *host, const char *deploy_id, GError **error)
 
 gboolean host_about(const char *deploy_id, gboolean done, GError **error)
 {
-    if (!done)
+    /* That there is no such VM names it already. */
+    if (!done && error && !vmdock_error_is(*error, VMDOCK_ERROR_NO_VM))
         g_prefix_error(error, "VM %s: ", deploy_id);
     return done;
 }

@@ -212,3 +212,12 @@ interrupt_during() {
     has "$output" "exit_code     "
     has_not "$output" "pid           "
 }
+
+@test "of several VMs the first failure ends the verb, and says which VM it was" {
+    deploy 70 "$NIC"
+    run ! vmdock shutdown one-71 one-70
+    same "$output" "vmdock: there is no VM one-71 on this host"
+    same "$(docker inspect --format "{{.State.Status}}" one-70)" running
+    vmdock shutdown one-70
+    vmdock purge one-70 one-71
+}
