@@ -39,7 +39,7 @@ gchar *verb_vm_id(const char *argument, GError **error)
         return g_steal_pointer(&id);
     g_autofree gchar *shown = vmdock_one_line(argument, 80);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
-                "\"%s\" names no VM; VMs are named like one-42", shown);
+                "\"%s\" names no VM; VMs are named like one-42 (OpenNebula) or nova-<uuid>", shown);
     return NULL;
 }
 

@@ -213,6 +213,12 @@ interrupt_during() {
     has_not "$output" "pid           "
 }
 
+@test "what names no VM is told how VMs are named, by each cloud" {
+    run vmdock show web
+    [ "$status" -eq "$(status_of USAGE)" ]
+    has "$output" '"web" names no VM; VMs are named like one-42 (OpenNebula) or nova-<uuid>'
+}
+
 @test "of several VMs the first failure ends the verb, and says which VM it was" {
     deploy 70 "$NIC"
     run ! vmdock shutdown one-71 one-70
