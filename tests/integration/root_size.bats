@@ -15,7 +15,7 @@ setup_file() {
     lab_ready
     front_end_ready
     cp "$CONF" "$BATS_FILE_TMPDIR/conf"
-    start_engine || skip "this kernel has no btrfs"
+    start_engine || skip "kernel lacks btrfs"
     printf '\n[engine]\nsocket = /run/docker3.sock\n' >>"$CONF"
     docker save "$IMAGE" | docker --host "$OTHER" load >/dev/null
     export DOCKER_HOST=$OTHER
