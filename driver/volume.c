@@ -237,13 +237,20 @@ gboolean volumes_limited(const Volumes *volumes)
     return FALSE;
 }
 
+static void set_limits(const Config *config, const char *deploy_id, const VmDisk *disk,
+                       dev_t device, gint pid)
+{
+    g_autoptr(GError) error = NULL;
+    if (!volume_limits_set(config, pid, device, &disk->limits, &error))
+        log_warn("VM %s: the I/O limits of disk %u are not honoured: %s", deploy_id, disk->id,
+                 error->message);
+}
+
 static void limit(const Config *config, const char *deploy_id, const VmDisk *disk, dev_t device,
                   gint pid)
 {
-    g_autoptr(GError) error = NULL;
-    if (has_limits(disk) && !volume_limits_set(config, pid, device, &disk->limits, &error))
-        log_warn("VM %s: the I/O limits of disk %u are not honoured: %s", deploy_id, disk->id,
-                 error->message);
+    if (has_limits(disk))
+        set_limits(config, deploy_id, disk, device, pid);
 }
 
 void volumes_limit(const Volumes *volumes, gint pid)
@@ -373,6 +380,17 @@ gboolean volume_attach(const Config *config, const char *deploy_id, const VmDisk
     if (!done)
         g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
     return done;
+}
+
+void volume_limit(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid)
+{
+    g_autoptr(GError) error = NULL;
+    dev_t device;
+    if (!find_plugged(config, deploy_id, disk, pid, &device, &error))
+        log_warn("VM %s: the I/O limits of disk %u are not honoured: %s", deploy_id, disk->id,
+                 error->message);
+    else if (device != 0)
+        set_limits(config, deploy_id, disk, device, pid);
 }
 
 static gboolean detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,

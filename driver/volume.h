@@ -85,9 +85,13 @@ gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk
 gboolean volume_resize(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,
                        guint64 bytes, GError **error);
 
+/* Sets the I/O limits of DISK, which the container that runs as process PID has; 0 takes one off.
+ * What fails is logged. Fine if it does not have it. */
+void volume_limit(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid);
 /*
  * Brings the disks of the container that runs as process PID from LAST to SPEC: those that LAST
- * alone has go, those that SPEC alone has come. What is done is pushed on UNDO.
+ * alone has go, those that SPEC alone has come, and those of both get their limits. What is done is
+ * pushed on UNDO.
  */
 gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
                        Undo *undo, GError **error);

@@ -35,6 +35,13 @@ static gboolean undo_detach(gpointer data, GError **error)
     return volume_attach(step->config, step->deploy_id, step->disk, step->pid, error);
 }
 
+static gboolean undo_limit(gpointer data, GError **error G_GNUC_UNUSED)
+{
+    const Step *step = data;
+    volume_limit(step->config, step->deploy_id, step->disk, step->pid);
+    return TRUE;
+}
+
 static void push(Undo *undo, const char *what, UndoFunc func, const Step *like, const VmDisk *disk)
 {
     Step *step = g_new(Step, 1);
@@ -47,6 +54,12 @@ static gboolean same_disk(const VmDisk *a, const VmDisk *b)
     return a && b && strcmp(a->source, b->source) == 0 &&
            strcmp(a->mount_point, b->mount_point) == 0 && a->format == b->format &&
            a->read_only == b->read_only;
+}
+
+static gboolean same_limits(const VmDiskLimits *a, const VmDiskLimits *b)
+{
+    return a->read_bytes == b->read_bytes && a->write_bytes == b->write_bytes &&
+           a->read_ops == b->read_ops && a->write_ops == b->write_ops;
 }
 
 static gboolean bring_in(const Step *like, const VmDisk *disk, Undo *undo, GError **error)
@@ -77,9 +90,14 @@ gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *s
         push(undo, "the loss of a disk", undo_detach, &like, disk);
     }
     for (guint i = 0; i < spec->disks->len; i++) {
-        const VmDisk *disk = spec->disks->pdata[i];
-        if (!same_disk(disk, vm_spec_disk(last, disk->id)) && !bring_in(&like, disk, undo, error))
-            return FALSE;
+        const VmDisk *disk = spec->disks->pdata[i], *before = vm_spec_disk(last, disk->id);
+        if (!same_disk(disk, before)) {
+            if (!bring_in(&like, disk, undo, error))
+                return FALSE;
+        } else if (!same_limits(&disk->limits, &before->limits)) {
+            volume_limit(config, spec->deploy_id, disk, pid);
+            push(undo, "the limits of a disk", undo_limit, &like, before);
+        }
     }
     return TRUE;
 }

@@ -528,6 +528,22 @@ may_grow_ext() {
     has_not "$(limits read_bps)" "$device "
 }
 
+@test "deploy of a VM that runs brings limits that alone have changed, and takes them back when it fails" {
+    blank 1
+    up "$(disk 1 vdb fs READ_BYTES_SEC=3145728)"
+    local pid
+    pid=$(docker inspect --format '{{.State.Pid}}' one-80)
+    up "$(disk 1 vdb fs READ_BYTES_SEC=2097152 WRITE_IOPS_SEC=50)"
+    limit_is 1 read_bps rbps 2097152
+    limit_is 1 write_iops wiops 50
+    fails_with IO "disk 3" up "$(disk 1 vdb fs READ_BYTES_SEC=1048576; disk 3 vdd fs)"
+    limit_is 1 read_bps rbps 2097152
+    limit_is 1 write_iops wiops 50
+    up "$(disk 1 vdb fs)"
+    has_not "$(limits read_bps)" "$(device_of 1) "
+    same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+}
+
 device_of() {
     losetup --noheadings --output MAJ:MIN --associated "$DS/102/80/disk.$1" | tr -d ' '
 }
