@@ -14,8 +14,7 @@ typedef enum { EDIT_VECTOR, EDIT_SINGLE, EDIT_WORD, EDIT_RC_WORD } EditKind;
 typedef struct {
     EditKind kind;
     const char *attribute;
-    const TemplatePair *pairs; /* of a vector */
-    gsize count;
+    TemplateVector vector;
     const char *letter, *name; /* of the option that a word stands behind */
     const char *word;          /* also the value of a single attribute */
 } Edit;
@@ -33,11 +32,14 @@ static const TemplatePair vm_mad[] = {
     {"SUPPORT_SHAREABLE", "yes"},
 };
 
-/* No DRIVER: OpenNebula would put that in the place of every volatile disk's own FORMAT. */
+/* No DRIVER, which earlier versions had: OpenNebula would put that in the place of every volatile
+ * disk's own FORMAT. */
 static const TemplatePair tm_mad_conf[] = {
     {"NAME", DRIVER},  {"LN_TARGET", "NONE"},    {"CLONE_TARGET", "SYSTEM"},
     {"SHARED", "YES"}, {"ALLOW_ORPHANS", "YES"}, {"DS_MIGRATE", "YES"},
 };
+
+static const TemplatePair tm_mad_conf_gone[] = {{"DRIVER", "raw"}};
 
 static const TemplatePair ds_mad_conf[] = {
     {"NAME", DRIVER},
@@ -56,26 +58,31 @@ static const TemplatePair im_mad[] = {
 
 #define VECTOR(attribute, pairs)                                                                   \
     {                                                                                              \
-        EDIT_VECTOR, attribute, pairs, G_N_ELEMENTS(pairs), NULL, NULL, DRIVER                     \
+        EDIT_VECTOR, attribute, {pairs, G_N_ELEMENTS(pairs), NULL, 0}, NULL, NULL, DRIVER          \
+    }
+#define RENEWED(attribute, pairs, gone)                                                            \
+    {                                                                                              \
+        EDIT_VECTOR, attribute, {pairs, G_N_ELEMENTS(pairs), gone, G_N_ELEMENTS(gone)}, NULL,      \
+            NULL, DRIVER                                                                           \
     }
 #define WORD(attribute, letter, name)                                                              \
     {                                                                                              \
-        EDIT_WORD, attribute, NULL, 0, letter, name, DRIVER                                        \
+        EDIT_WORD, attribute, {NULL, 0, NULL, 0}, letter, name, DRIVER                             \
     }
 #define SINGLE(attribute, value)                                                                   \
     {                                                                                              \
-        EDIT_SINGLE, attribute, NULL, 0, NULL, NULL, value                                         \
+        EDIT_SINGLE, attribute, {NULL, 0, NULL, 0}, NULL, NULL, value                              \
     }
 #define RC_WORD(attribute, word)                                                                   \
     {                                                                                              \
-        EDIT_RC_WORD, attribute, NULL, 0, NULL, NULL, word                                         \
+        EDIT_RC_WORD, attribute, {NULL, 0, NULL, 0}, NULL, NULL, word                              \
     }
 static const Edit oned[] = {
     VECTOR("VM_MAD", vm_mad),
     WORD("TM_MAD", "-d", "--tm-types"),
     WORD("DATASTORE_MAD", "-d", "--ds-types"),
     WORD("DATASTORE_MAD", "-s", "--system-ds-types"),
-    VECTOR("TM_MAD_CONF", tm_mad_conf),
+    RENEWED("TM_MAD_CONF", tm_mad_conf, tm_mad_conf_gone),
     VECTOR("DS_MAD_CONF", ds_mad_conf),
     SINGLE("INHERIT_IMAGE_ATTR", "DOCKERRUN"),
     SINGLE("INHERIT_IMAGE_ATTR", "ONEDOCK_FS"),
@@ -101,8 +108,7 @@ static gboolean apply(const Edit *edit, GString *text, GPtrArray *notes, GError 
 {
     switch (edit->kind) {
     case EDIT_VECTOR:
-        return template_add_vector(text, edit->attribute, edit->pairs, edit->count, COMMENT, notes,
-                                   error);
+        return template_add_vector(text, edit->attribute, &edit->vector, COMMENT, notes, error);
     case EDIT_SINGLE:
         return template_add_single(text, edit->attribute, edit->word, error);
     case EDIT_WORD:

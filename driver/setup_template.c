@@ -12,6 +12,7 @@ typedef struct {
 
 typedef struct {
     Span key, value; /* VALUE without its quotes */
+    gsize end;       /* behind the value's last byte or quote */
 } Pair;
 
 typedef struct {
@@ -115,6 +116,7 @@ static gboolean read_pairs(Reader *reader, GArray *pairs, GError **error)
         if (!read_name(reader, &pair.key, error) || !read_equals(reader, error) ||
             !read_value(reader, &pair.value, error))
             return FALSE;
+        pair.end = reader->at;
         g_array_append_val(pairs, pair);
         skip_space_and_comments(reader);
         if (!take(reader, ',') && reader->text[reader->at] != ']')
@@ -214,6 +216,54 @@ int template_has_single(const char *text, const char *attribute, const char *val
     return all ? FALSE : -1;
 }
 
+/* ---- lines ---- */
+
+static gsize line_begin(const char *text, gsize at)
+{
+    while (at > 0 && text[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+/* Whether the line that ends before AT (the begin of a line) is LINE; *begin is where it begins. */
+static gboolean line_above_is(const char *text, gsize at, const char *line, gsize *begin)
+{
+    if (at == 0)
+        return FALSE;
+    gsize above = line_begin(text, at - 1);
+    Span span = {above, at - 1};
+    if (!span_is(text, span, line))
+        return FALSE;
+    *begin = above;
+    return TRUE;
+}
+
+/* The lines of SPAN; what else stands on them stays. */
+static Span lines_of(const char *text, Span span)
+{
+    gsize begin = line_begin(text, span.begin);
+    gsize end = span.end + strspn(text + span.end, " \t\r");
+    gboolean alone = strspn(text + begin, " \t\r") == span.begin - begin &&
+                     (text[end] == '\n' || text[end] == '\0');
+    if (!alone)
+        return span;
+    return (Span){begin, text[end] == '\n' ? end + 1 : end};
+}
+
+/* Removes whole lines; those at the end of a file without a last line break take the one above. */
+static void erase_lines(GString *text, Span span)
+{
+    if (span.end == text->len && span.begin > 0 && text->str[text->len - 1] != '\n' &&
+        text->str[span.begin - 1] == '\n')
+        span.begin--;
+    g_string_erase(text, (gssize)span.begin, (gssize)(span.end - span.begin));
+}
+
+static Span span_of(const Attribute *attribute)
+{
+    return (Span){attribute->name.begin, attribute->end};
+}
+
 /* ---- putting in ---- */
 
 /* A line that only rules off, "#-----": what it closes stays above it. */
@@ -268,28 +318,101 @@ static gchar *vector_lines(const char *attribute, const TemplatePair *pairs, gsi
     return g_string_free(lines, FALSE);
 }
 
-static void note_differences(const char *text, const Attribute *attribute, const char *name,
-                             const TemplatePair *pairs, gsize count, GPtrArray *notes)
+/* A pair with the same value; NULL when there is none. */
+static const Pair *find_same(const char *text, const Attribute *attribute, const TemplatePair *like)
 {
-    for (gsize i = 0; i < count; i++) {
-        const Pair *pair = find_pair(text, attribute, pairs[i].key);
-        if (pair && span_is_name(text, pair->value, pairs[i].value))
-            continue;
-        g_ptr_array_add(notes, g_strdup_printf("%s %s is there already and stays as it is, without "
-                                               "%s = \"%s\"",
-                                               name, pairs[0].value, pairs[i].key, pairs[i].value));
-    }
+    const Pair *pair = find_pair(text, attribute, like->key);
+    return pair && span_is_name(text, pair->value, like->value) ? pair : NULL;
 }
 
-gboolean template_add_vector(GString *text, const char *attribute, const TemplatePair *pairs,
-                             gsize count, const char *comment, GPtrArray *notes, GError **error)
+static void note_differences(const char *text, const Attribute *attribute, const char *name,
+                             const TemplateVector *vector, GPtrArray *notes)
 {
+    const TemplatePair *pairs = vector->pairs;
+    for (gsize i = 0; i < vector->count; i++)
+        if (!find_same(text, attribute, &pairs[i]))
+            g_ptr_array_add(notes,
+                            g_strdup_printf("%s %s is there already and stays as it is, without "
+                                            "%s = \"%s\"",
+                                            name, pairs[0].value, pairs[i].key, pairs[i].value));
+    for (gsize i = 0; i < vector->gone_count; i++)
+        if (find_same(text, attribute, &vector->gone[i]))
+            g_ptr_array_add(notes,
+                            g_strdup_printf("%s %s is there already and stays as it is, with "
+                                            "%s = \"%s\", which is better taken out",
+                                            name, pairs[0].value, vector->gone[i].key,
+                                            vector->gone[i].value));
+}
+
+/* Whether it was put in here: COMMENT stands above it. */
+static gboolean is_put_in(const char *text, const Attribute *attribute, const char *comment)
+{
+    gsize begin = lines_of(text, span_of(attribute)).begin;
+    return line_above_is(text, begin, comment, &begin);
+}
+
+/* The comma behind AT; FALSE behind the last pair, which needs none. */
+static gboolean find_comma(const char *text, gsize at, gsize *comma)
+{
+    Reader reader = {text, at};
+    skip_space_and_comments(&reader);
+    *comma = reader.at;
+    return text[reader.at] == ',';
+}
+
+static void erase_pair(GString *text, const GArray *pairs, guint number)
+{
+    const Pair *pair = &g_array_index(pairs, Pair, number);
+    Span span = {pair->key.begin, pair->end};
+    gsize comma;
+    if (find_comma(text->str, pair->end, &comma)) {
+        if (strspn(text->str + pair->end, " \t\r") == comma - pair->end)
+            span.end = comma + 1;
+        else
+            g_string_erase(text, (gssize)comma, 1);
+    } else if (number > 0 &&
+               find_comma(text->str, g_array_index(pairs, Pair, number - 1).end, &comma)) {
+        g_string_erase(text, (gssize)comma, 1);
+        span = (Span){span.begin - 1, span.end - 1};
+    }
+    erase_lines(text, lines_of(text->str, span));
+}
+
+/* One step, after which everything has another place; FALSE when there is nothing to do. */
+static gboolean renew_once(GString *text, const Attribute *there, const TemplateVector *vector)
+{
+    const GArray *pairs = there->pairs;
+    for (gsize i = 0; i < vector->gone_count; i++) {
+        const Pair *pair = find_same(text->str, there, &vector->gone[i]);
+        if (pair) {
+            erase_pair(text, pairs, (guint)(pair - &g_array_index(pairs, Pair, 0)));
+            return TRUE;
+        }
+    }
+    for (gsize i = 0; i < vector->count; i++) {
+        if (find_pair(text->str, there, vector->pairs[i].key))
+            continue;
+        g_autofree gchar *more =
+            g_strdup_printf(",\n    %s = \"%s\"", vector->pairs[i].key, vector->pairs[i].value);
+        g_string_insert(text, (gssize)g_array_index(pairs, Pair, pairs->len - 1).end, more);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean template_add_vector(GString *text, const char *attribute, const TemplateVector *vector,
+                             const char *comment, GPtrArray *notes, GError **error)
+{
+    const TemplatePair *pairs = vector->pairs;
+    gsize count = vector->count;
     g_autoptr(GArray) all = read_all(text->str, error);
     if (!all)
         return FALSE;
     const Attribute *there = find_vector(text->str, all, attribute, pairs[0].value);
     if (there) {
-        note_differences(text->str, there, attribute, pairs, count, notes);
+        if (is_put_in(text->str, there, comment) && renew_once(text, there, vector))
+            return template_add_vector(text, attribute, vector, comment, notes, error);
+        note_differences(text->str, there, attribute, vector, notes);
         return TRUE;
     }
     g_autofree gchar *lines = vector_lines(attribute, pairs, count, comment);
@@ -313,48 +436,6 @@ gboolean template_add_single(GString *text, const char *attribute, const char *v
 
 /* ---- taking out ---- */
 
-static gsize line_begin(const char *text, gsize at)
-{
-    while (at > 0 && text[at - 1] != '\n')
-        at--;
-    return at;
-}
-
-/* Whether the line that ends before AT (the begin of a line) is LINE; *begin is where it begins. */
-static gboolean line_above_is(const char *text, gsize at, const char *line, gsize *begin)
-{
-    if (at == 0)
-        return FALSE;
-    gsize above = line_begin(text, at - 1);
-    Span span = {above, at - 1};
-    if (!span_is(text, span, line))
-        return FALSE;
-    *begin = above;
-    return TRUE;
-}
-
-/* The lines of ATTRIBUTE; what else stands on them stays. */
-static Span lines_of(const char *text, const Attribute *attribute)
-{
-    Span span = {attribute->name.begin, attribute->end};
-    gsize begin = line_begin(text, span.begin);
-    gsize end = span.end + strspn(text + span.end, " \t\r");
-    gboolean alone = strspn(text + begin, " \t\r") == span.begin - begin &&
-                     (text[end] == '\n' || text[end] == '\0');
-    if (!alone)
-        return span;
-    return (Span){begin, text[end] == '\n' ? end + 1 : end};
-}
-
-/* Removes whole lines; those at the end of a file without a last line break take the one above. */
-static void erase_lines(GString *text, Span span)
-{
-    if (span.end == text->len && span.begin > 0 && text->str[text->len - 1] != '\n' &&
-        text->str[span.begin - 1] == '\n')
-        span.begin--;
-    g_string_erase(text, (gssize)span.begin, (gssize)(span.end - span.begin));
-}
-
 gboolean template_remove_vector(GString *text, const char *attribute, const char *driver,
                                 const char *comment, GError **error)
 {
@@ -365,7 +446,7 @@ gboolean template_remove_vector(GString *text, const char *attribute, const char
         const Attribute *there = find_vector(text->str, all, attribute, driver);
         if (!there)
             return TRUE;
-        Span span = lines_of(text->str, there);
+        Span span = lines_of(text->str, span_of(there));
         if (line_above_is(text->str, span.begin, comment, &span.begin))
             line_above_is(text->str, span.begin, "", &span.begin);
         erase_lines(text, span);
@@ -381,7 +462,7 @@ gboolean template_remove_single(GString *text, const char *attribute, const char
     for (guint i = all->len; i > 0; i--) {
         const Attribute *there = &g_array_index(all, Attribute, i - 1);
         if (is_single(text->str, there, attribute, value))
-            erase_lines(text, lines_of(text->str, there));
+            erase_lines(text, lines_of(text->str, span_of(there)));
     }
     return TRUE;
 }

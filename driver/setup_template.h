@@ -17,17 +17,27 @@ typedef struct {
     const char *value;
 } TemplatePair;
 
+/* What a vector is to say, the driver's NAME first; and what an older version of it said, which is
+ * to go. */
+typedef struct {
+    const TemplatePair *pairs;
+    gsize count;
+    const TemplatePair *gone;
+    gsize gone_count;
+} TemplateVector;
+
 /* Whether TEXT has a vector ATTRIBUTE with NAME = DRIVER; -1 with error. */
 int template_has_vector(const char *text, const char *attribute, const char *driver,
                         GError **error);
 
 /*
- * Puts in a vector ATTRIBUTE of PAIRS, the first of which is its NAME, behind the last ATTRIBUTE of
- * the file (at the end when there is none), under a line that says COMMENT. A vector of that name
- * that is there already stays as it is; each pair in which it differs adds a sentence to NOTES.
+ * Puts in VECTOR under the name ATTRIBUTE, behind the last ATTRIBUTE of the file (at the end when
+ * there is none), under a line that says COMMENT. One of that driver that is there already keeps
+ * its values; if it stands under COMMENT, what it lacks is put in and what is to go is taken out.
+ * Each difference that stays adds a sentence to NOTES.
  */
-gboolean template_add_vector(GString *text, const char *attribute, const TemplatePair *pairs,
-                             gsize count, const char *comment, GPtrArray *notes, GError **error);
+gboolean template_add_vector(GString *text, const char *attribute, const TemplateVector *vector,
+                             const char *comment, GPtrArray *notes, GError **error);
 /* Takes out each vector ATTRIBUTE with NAME = DRIVER, with COMMENT's line where it stands above. */
 gboolean template_remove_vector(GString *text, const char *attribute, const char *driver,
                                 const char *comment, GError **error);

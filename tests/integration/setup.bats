@@ -136,6 +136,22 @@ refuses() {
     [ ! -e "$ROOT/etc/one/oned.conf.vmdock-backup" ]
 }
 
+@test "front end: an entry of an older version loses its DRIVER, and nothing that was edited" {
+    front_end "$ROOT"
+    "$SETUP" front-end --root "$ROOT" >/dev/null
+    local oned=$ROOT/etc/one/oned.conf
+    sed -i '/^TM_MAD_CONF = \[$/,/^\]/{s/^    CLONE_TARGET .*/    CLONE_TARGET  = "SELF",/;s/^    ALLOW_ORPHANS .*/    DRIVER        = "raw",\n&/}' "$oned"
+    grep -q '"raw"' "$oned"
+    run -22 "$SETUP" front-end --check --root "$ROOT"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" '-    DRIVER        = "raw",'
+    has "$output" 'stays as it is, without CLONE_TARGET = "SYSTEM"'
+    same "$(diff "$oned" "$DATA/oned-7.conf.after" | grep '^[<>]')" '<     CLONE_TARGET  = "SELF",
+>     CLONE_TARGET  = "SYSTEM",'
+    run -0 "$SETUP" front-end --remove --root "$ROOT"
+    cmp "$oned" "$DATA/oned-7.conf"
+}
+
 @test "front end: a script of the same name that was there comes back, one that an older version brought goes" {
     front_end "$ROOT"
     mkdir -p "$ONE/remotes/vmm/onedock"

@@ -116,6 +116,56 @@ static void test_edited_since(void)
     g_assert_nonnull(strstr(again, "local,mine,onedock\""));
 }
 
+/* An older version wrote DRIVER into TM_MAD_CONF and knew less; what the operator wrote stays. */
+static void test_older_version(void)
+{
+    static const struct {
+        const char *now, *older;
+        gboolean same; /* also to the byte */
+    } rows[] = {
+        {"    ALLOW_ORPHANS = ", "    DRIVER        = \"raw\",\n    ALLOW_ORPHANS = ", TRUE},
+        {"    NAME          = \"onedock\",\n    LN_TARGET ",
+         "    DRIVER = \"raw\", # all of them\n    NAME          = \"onedock\",\n    LN_TARGET ",
+         FALSE},
+        {"\"YES\"\n]\n\n", "\"YES\",\n    DRIVER = \"raw\"\n]\n\n", TRUE},
+        {"\"YES\"\n]\n\n", "\"YES\", DRIVER = \"raw\"]\n\n", FALSE},
+    };
+    g_autofree gchar *before = data_text("oned-7.conf", "");
+    g_autofree gchar *after = applied(SETUP_ONED, before, 0);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) older = g_string_new(after);
+        char *place = strstr(older->str, "TM_MAD_CONF = [\n    NAME          = \"onedock\"");
+        g_assert_nonnull(place);
+        g_autoptr(GString) vector = g_string_new(place);
+        g_assert_cmpuint(g_string_replace(vector, rows[i].now, rows[i].older, 1), ==, 1);
+        g_string_truncate(older, (gsize)(place - older->str));
+        g_string_append(older, vector->str);
+        g_autofree gchar *now = applied(SETUP_ONED, older->str, 0);
+        if (rows[i].same)
+            g_assert_cmpstr(now, ==, after);
+        g_assert_null(strstr(strstr(now, "# The driver onedock of vmdock"), "\"raw\""));
+        g_assert_null(strstr(now, ",\n]"));
+        g_autofree gchar *again = applied(SETUP_ONED, now, 0);
+        g_assert_cmpstr(again, ==, now);
+        g_autofree gchar *out = reverted(SETUP_ONED, now, before);
+        if (rows[i].same)
+            g_assert_cmpstr(out, ==, before);
+    }
+    g_autoptr(GString) less = g_string_new(after);
+    g_assert_cmpuint(g_string_replace(less, "    LIVE_RESIZE       = \"yes\",\n", "", 1), ==, 1);
+    g_assert_cmpuint(g_string_replace(less, "\"-t 15 -r 0 -p onedock\"", "\"-p onedock\"", 1), ==,
+                     1);
+    g_autofree gchar *now = applied(SETUP_ONED, less->str, 1);
+    g_assert_nonnull(strstr(now, "LIVE_RESIZE = \"yes\"\n]"));
+    g_assert_nonnull(strstr(now, "\"-p onedock\""));
+    /* Not under the line that says whose it is. */
+    g_autoptr(GString) foreign = g_string_new(after);
+    g_string_replace(foreign, "# The driver onedock of vmdock", "# My words", 0);
+    g_string_replace(foreign, "    ALLOW_ORPHANS = ", "    DRIVER = \"raw\", ALLOW_ORPHANS = ", 1);
+    g_autofree gchar *untouched = applied(SETUP_ONED, foreign->str, 1);
+    g_assert_cmpstr(untouched, ==, foreign->str);
+}
+
 static void test_unreadable(void)
 {
     static const struct {
@@ -344,6 +394,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, &cases[i], test_case);
     }
     g_test_add_func("/setup/opennebula/edited-since", test_edited_since);
+    g_test_add_func("/setup/opennebula/older-version", test_older_version);
     g_test_add_func("/setup/opennebula/unreadable", test_unreadable);
     g_test_add_func("/setup/opennebula/last-of-list", test_last_of_list_stays);
     g_test_add_func("/setup/opennebula/rc-forms", test_rc_forms);
