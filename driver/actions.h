@@ -25,10 +25,11 @@ typedef struct {
 /*
  * The VM runs as SPEC says when this returns TRUE: network up before the first instruction, alive
  * after [vm] boot_watch_ms. A VM that was stopped keeps its writable layer; what only creation can
- * set and has changed is logged. One that runs is brought to the spec without a restart.
+ * set and has changed is logged. One that runs is brought to the spec without a restart,
+ * and SPEC then has the names that its NICs have in the guest.
  * Errors: any but NO_VM; DEAD with the exit status and the last lines of output.
  */
-gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error);
+gboolean vm_deploy(Host *host, VmSpec *spec, const DeployHooks *hooks, GError **error);
 
 /*
  * Once begun it is seen through: a signal to vmdock does not call the stop signal back.

@@ -18,7 +18,7 @@
 /* One deploy on its way; everything it points to outlives its undo list. */
 typedef struct {
     Host *host;
-    const VmSpec *spec;
+    VmSpec *spec;
     VmSpec *last;       /* the last applied spec, NULL also when it cannot be read */
     gchar *id;          /* the container's */
     gboolean fresh;     /* the container was made by this deploy */
@@ -253,6 +253,10 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     deploy->id = g_strdup(container->id);
     host_tell_end(host, container, deploy->spec->deploy_id);
     tell_not_honoured(deploy);
+    /* The guest has them under these names, and the cloud numbers anew those it tells nothing of.
+     */
+    if (host_runs(container) && deploy->last)
+        vm_nics_keep_names(deploy->spec->nics, deploy->last->nics);
     if (!update_limits(deploy, container, undo, error) ||
         (host_runs(container) &&
          !sandbox_adopt(host->config, deploy->spec->deploy_id, container->pid, error)) ||
@@ -286,8 +290,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     return TRUE;
 }
 
-static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks *hooks,
-                              GError **error)
+static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks, GError **error)
 {
     g_auto(Deploy) deploy = {.host = host, .spec = spec};
     g_autoptr(Undo) undo = undo_new();
@@ -317,7 +320,7 @@ static gboolean deploy_locked(Host *host, const VmSpec *spec, const DeployHooks 
     return TRUE;
 }
 
-gboolean vm_deploy(Host *host, const VmSpec *spec, const DeployHooks *hooks, GError **error)
+gboolean vm_deploy(Host *host, VmSpec *spec, const DeployHooks *hooks, GError **error)
 {
     static const DeployHooks none = {0};
     if (!policy_check(host->config, spec, error))

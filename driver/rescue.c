@@ -123,7 +123,7 @@ static gboolean clear(Host *host, const char *deploy_id, GError **error)
     return vm_purge(host, id, error) && unmount(target, error);
 }
 
-gboolean vm_rescue(Host *host, const char *deploy_id, const VmSpec *spec, GError **error)
+gboolean vm_rescue(Host *host, const char *deploy_id, VmSpec *spec, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
     g_autoptr(EngineContainer) container = lock ? stopped_container(host, deploy_id, error) : NULL;

@@ -18,6 +18,6 @@ gboolean rescue_is_on(const Config *config, const char *deploy_id);
  * SPEC, whose deploy id is rescue_id(DEPLOY_ID), becomes the rescuing VM; its disk 0 is held
  * already. STATE when the VM runs. When it fails nothing is left of it.
  */
-gboolean vm_rescue(Host *host, const char *deploy_id, const VmSpec *spec, GError **error);
+gboolean vm_rescue(Host *host, const char *deploy_id, VmSpec *spec, GError **error);
 /* Everything of the rescuing VM goes; fine if there is none. */
 gboolean vm_unrescue(Host *host, const char *deploy_id, GError **error);

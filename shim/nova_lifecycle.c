@@ -35,7 +35,7 @@ static void leave_nothing(const Nova *nova, const char *deploy_id)
     interrupt_allow();
 }
 
-static gboolean make(Nova *nova, const VmSpec *spec, GError **error)
+static gboolean make(Nova *nova, VmSpec *spec, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
     g_autofree gchar *source = nova_image_source(nova, spec, error);

@@ -61,7 +61,7 @@ static void leave_nothing(const Nova *nova, const char *deploy_id)
 }
 
 /* IMAGE is what arrived. */
-static gboolean take_over(Nova *nova, const VmSpec *spec, const char *image, GError **error)
+static gboolean take_over(Nova *nova, VmSpec *spec, const char *image, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
     if (!transfer_hold(nova->host, spec->deploy_id, image, FALSE, silent, error))
@@ -86,7 +86,7 @@ static gboolean has_container(const Nova *nova, const char *deploy_id, gboolean 
     return FALSE;
 }
 
-static gboolean finish(Nova *nova, const VmSpec *spec, const char *transit, GError **error)
+static gboolean finish(Nova *nova, VmSpec *spec, const char *transit, GError **error)
 {
     gboolean here = FALSE;
     if (!has_container(nova, spec->deploy_id, &here, error))

@@ -378,6 +378,25 @@ untold() {
     done
 }
 
+@test "a deploy of the VM that runs lets a NIC be whose name the cloud numbers anew" {
+    local index second=nic=lab0,10.9.0.82
+    xml "$(context A=1)" "$second" | untold | remote deploy "$DATASTORES//102/80/deployment.0" node1 80 node1
+    index=$(cat /sys/class/net/one-80-1/ifindex)
+    # NIC 0 is not there any more, and NIC 1 would be called eth0
+    xml "$(context A=2)" "$second" | untold | sed 's|<NIC><NIC_ID>.*one-80-0.*</NIC><NIC><NIC_ID>|<NIC><NIC_ID>|' |
+        remote deploy "$DATASTORES//102/80/deployment.0" node1 80 node1
+    refused ip link show one-80-0
+    same "$(cat /sys/class/net/one-80-1/ifindex)" "$index"
+    has "$(addresses 80 eth1)" 10.9.0.82
+    refused in_sandbox 80 ip link show eth0
+    same "$(jq -r '.nics[].guest_name' "$STATE/one-80/spec.json")" eth1
+    # at the next boot it is a VM with one NIC
+    vmdock shutdown one-80
+    xml "$(context A=2)" "$second" | untold | sed 's|<NIC><NIC_ID>.*one-80-0.*</NIC><NIC><NIC_ID>|<NIC><NIC_ID>|' |
+        remote deploy "$DATASTORES//102/80/deployment.0" node1 80 node1
+    has "$(addresses 80 eth0)" 10.9.0.82
+}
+
 @test "a reconfigure that fails leaves everything as it was" {
     one_deploy "$(context A=1 SET_HOSTNAME=old)" image=docker://lab/accounts:1
     refused reconfigure "$(context A=2 SET_HOSTNAME=new USERNAME=guest PASSWORD=QUJDREVGR0hJSktMTU5PUA==)"
