@@ -34,6 +34,31 @@ setup_file() {
     same "$(held_on node1 81)" "$(held_on node1 80)"
 }
 
+@test "an image that was fetched stays for the next VM; what no VM holds goes with the engine's own prune" {
+    local source id other
+    image lab/unheld:1 'ENV UNHELD=1'
+    id=$(docker image inspect --format '{{.Id}}' lab/unheld:1)
+    ship lab/unheld:1 "$REGISTRY/lab/unheld:1"
+    source=docker://$REGISTRY/lab/unheld@$(digest_of lab/unheld:1)
+    docker rmi lab/unheld:1 >/dev/null
+    tm clone "$source" "node1:$SYS/80/disk.0" 80 104
+    tm delete "node1:$SYS/80/disk.0" 80 104
+    tm delete "node1:$SYS/80" 80 102
+    nothing_on node1 80
+    # by its id alone
+    same "$(docker image inspect --format '{{.Id}} {{.RepoTags}}' "$id")" "$id []"
+    image lab/held:1 'ENV HELD=1'
+    other=$(docker image inspect --format '{{.Id}}' lab/held:1)
+    ship lab/held:1 "$REGISTRY/lab/held:1"
+    tm clone "docker://$REGISTRY/lab/held@$(digest_of lab/held:1)" "node1:$SYS/81/disk.0" 81 104
+    docker rmi lab/held:1 >/dev/null
+    docker image prune --force >/dev/null
+    refused docker image inspect "$id"
+    same "$(held_on node1 81)" "$other"
+    start_on node1 81 "image=docker://$REGISTRY/lab/held@$(digest_of lab/held:1)" nic=lab0,10.9.0.81
+    has "$(docker exec one-81 env)" HELD=1
+}
+
 @test "a clone of a datastore's image that has been written to is what was written last" {
     local source=docker://$REGISTRY/vmdock/7-0123456789ab:latest
     ship "$IMAGE" "${source#docker://}"
