@@ -34,9 +34,28 @@ static const TemplatePair vm_mad[] = {
 
 /* No DRIVER, which earlier versions had: OpenNebula would put that in the place of every volatile
  * disk's own FORMAT. */
+/*
+ * Beside system datastores of this driver's: those of OpenNebula's own drivers for files, the one
+ * that it is installed with among them. Disk 0 is no file, and takes no space in any.
+ */
+#define BESIDE(driver)                                                                             \
+    {"LN_TARGET_" driver, "NONE"}, {"CLONE_TARGET_" driver, "SYSTEM"},                             \
+    {                                                                                              \
+        "DISK_TYPE_" driver, "FILE"                                                                \
+    }
+
 static const TemplatePair tm_mad_conf[] = {
-    {"NAME", DRIVER},  {"LN_TARGET", "NONE"},    {"CLONE_TARGET", "SYSTEM"},
-    {"SHARED", "YES"}, {"ALLOW_ORPHANS", "YES"}, {"DS_MIGRATE", "YES"},
+    {"NAME", DRIVER},
+    {"LN_TARGET", "NONE"},
+    {"CLONE_TARGET", "SYSTEM"},
+    {"SHARED", "YES"},
+    {"ALLOW_ORPHANS", "YES"},
+    {"DS_MIGRATE", "YES"},
+    {"TM_MAD_SYSTEM", "ssh,local,shared,qcow2"},
+    BESIDE("SSH"),
+    BESIDE("LOCAL"),
+    BESIDE("SHARED"),
+    BESIDE("QCOW2"),
 };
 
 static const TemplatePair tm_mad_conf_gone[] = {{"DRIVER", "raw"}};

@@ -147,7 +147,7 @@ refuses() {
     has "$output" '-    DRIVER        = "raw",'
     has "$output" 'stays as it is, without CLONE_TARGET = "SYSTEM"'
     same "$(diff "$oned" "$DATA/oned-7.conf.after" | grep '^[<>]')" '<     CLONE_TARGET  = "SELF",
->     CLONE_TARGET  = "SYSTEM",'
+>     CLONE_TARGET        = "SYSTEM",'
     run -0 "$SETUP" front-end --remove --root "$ROOT"
     cmp "$oned" "$DATA/oned-7.conf"
 }

@@ -68,7 +68,7 @@ typedef struct {
 static const Case cases[] = {
     {SETUP_ONED, "oned-7.conf", 0, FALSE},
     {SETUP_ONED, "oned-5.conf", 0, FALSE},
-    {SETUP_ONED, "oned-onedock.conf", 7, TRUE},
+    {SETUP_ONED, "oned-onedock.conf", 20, TRUE},
     {SETUP_MONITORD, "monitord.conf", 0, FALSE},
     {SETUP_VMM_EXECRC, "vmm_execrc", 0, FALSE},
     {SETUP_VMM_EXECRC, "vmm_execrc-none", 0, FALSE},
@@ -123,18 +123,20 @@ static void test_older_version(void)
         const char *now, *older;
         gboolean same; /* also to the byte */
     } rows[] = {
-        {"    ALLOW_ORPHANS = ", "    DRIVER        = \"raw\",\n    ALLOW_ORPHANS = ", TRUE},
-        {"    NAME          = \"onedock\",\n    LN_TARGET ",
-         "    DRIVER = \"raw\", # all of them\n    NAME          = \"onedock\",\n    LN_TARGET ",
+        {"    ALLOW_ORPHANS       = ",
+         "    DRIVER              = \"raw\",\n    ALLOW_ORPHANS       = ", TRUE},
+        {"    NAME                = \"onedock\",\n    LN_TARGET ",
+         "    DRIVER = \"raw\", # all of them\n    NAME                = \"onedock\",\n    "
+         "LN_TARGET ",
          FALSE},
-        {"\"YES\"\n]\n\n", "\"YES\",\n    DRIVER = \"raw\"\n]\n\n", TRUE},
-        {"\"YES\"\n]\n\n", "\"YES\", DRIVER = \"raw\"]\n\n", FALSE},
+        {"\"FILE\"\n]\n\n", "\"FILE\",\n    DRIVER = \"raw\"\n]\n\n", TRUE},
+        {"\"FILE\"\n]\n\n", "\"FILE\", DRIVER = \"raw\"]\n\n", FALSE},
     };
     g_autofree gchar *before = data_text("oned-7.conf", "");
     g_autofree gchar *after = applied(SETUP_ONED, before, 0);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GString) older = g_string_new(after);
-        char *place = strstr(older->str, "TM_MAD_CONF = [\n    NAME          = \"onedock\"");
+        char *place = strstr(older->str, "TM_MAD_CONF = [\n    NAME                = \"onedock\"");
         g_assert_nonnull(place);
         g_autoptr(GString) vector = g_string_new(place);
         g_assert_cmpuint(g_string_replace(vector, rows[i].now, rows[i].older, 1), ==, 1);
@@ -151,6 +153,18 @@ static void test_older_version(void)
         if (rows[i].same)
             g_assert_cmpstr(out, ==, before);
     }
+    g_autoptr(GString) first = g_string_new(before);
+    g_string_append(first, "\n# The driver onedock of vmdock: containers as virtual machines. By "
+                           "vmdock-setup(8).\nTM_MAD_CONF = [\n    NAME          = \"onedock\",\n"
+                           "    LN_TARGET     = \"NONE\",\n    CLONE_TARGET  = \"SYSTEM\",\n"
+                           "    SHARED        = \"YES\",\n    DRIVER        = \"raw\",\n"
+                           "    ALLOW_ORPHANS = \"YES\",\n    DS_MIGRATE    = \"YES\"\n]\n");
+    g_autofree gchar *renewed = applied(SETUP_ONED, first->str, 0);
+    g_assert_null(strstr(strstr(renewed, "LN_TARGET     ="), "\"raw\""));
+    g_assert_nonnull(strstr(renewed, "    DS_MIGRATE    = \"YES\",\n    TM_MAD_SYSTEM = \"ssh,"));
+    g_assert_nonnull(strstr(renewed, "    DISK_TYPE_QCOW2 = \"FILE\"\n]\n"));
+    g_autofree gchar *gone = reverted(SETUP_ONED, renewed, before);
+    g_assert_cmpstr(gone, ==, before);
     g_autoptr(GString) less = g_string_new(after);
     g_assert_cmpuint(g_string_replace(less, "    LIVE_RESIZE       = \"yes\",\n", "", 1), ==, 1);
     g_assert_cmpuint(g_string_replace(less, "\"-t 15 -r 0 -p onedock\"", "\"-p onedock\"", 1), ==,
@@ -161,7 +175,8 @@ static void test_older_version(void)
     /* Not under the line that says whose it is. */
     g_autoptr(GString) foreign = g_string_new(after);
     g_string_replace(foreign, "# The driver onedock of vmdock", "# My words", 0);
-    g_string_replace(foreign, "    ALLOW_ORPHANS = ", "    DRIVER = \"raw\", ALLOW_ORPHANS = ", 1);
+    g_string_replace(
+        foreign, "    ALLOW_ORPHANS       = ", "    DRIVER = \"raw\", ALLOW_ORPHANS       = ", 1);
     g_autofree gchar *untouched = applied(SETUP_ONED, foreign->str, 1);
     g_assert_cmpstr(untouched, ==, foreign->str);
 }
