@@ -189,6 +189,65 @@ detach() {
     nothing_left
 }
 
+# What tm/ssh, local, shared and qcow2 of OpenNebula 7.4 leave in the VM's folder, with their links as
+# they make them; datastore 1 is mounted on the node where they are shared and qcow2.
+@test "the files and links of OpenNebula's own transfer drivers, persistent and not, raw and qcow2" {
+    local images=$DS/1 vm=$DS/102/80 n disks='' pid
+    filled "$images/raw"
+    filled "$images/kept"
+    qemu-img convert -O qcow2 "$images/raw" "$images/qcow"
+    qemu-img convert -O qcow2 "$images/raw" "$images/keptq"
+    # clone of a raw image, by any of them
+    cp "$images/raw" "$vm/disk.1"
+    # clone of a qcow2 image: ssh and local make a whole copy, shared and qcow2 one that stands on the image
+    for n in 2 3; do
+        mkdir "$vm/disk.$n.snap"
+        ln -s . "$vm/disk.$n.snap/disk.$n.snap"
+        ln -s "disk.$n.snap/0" "$vm/disk.$n"
+    done
+    qemu-img convert -O qcow2 "$images/qcow" "$vm/disk.2.snap/0"
+    qemu-img create -q -o backing_fmt=qcow2 -b "${DS%/*}//datastores/1/qcow" -f qcow2 "$vm/disk.3.snap/0"
+    # ln of shared and qcow2: a raw image is linked to, a qcow2 one by its folder of snapshots
+    ln -s "${DS%/*}//datastores/1/kept" "$vm/disk.4"
+    mkdir "$images/keptq.snap"
+    ln -s . "$images/keptq.snap/keptq.snap"
+    ln -s "${DS%/*}//datastores/1/keptq" "$images/keptq.snap/0"
+    ln -s "${DS%/*}//datastores/1/keptq.snap/0" "$vm/disk.5"
+    chown -hR oneadmin "$DS"
+    for n in 1 4; do disks+=$(disk "$n" "sd$n" FILE FORMAT=raw); done
+    for n in 2 3 5; do disks+=$(disk "$n" "sd$n" FILE FORMAT=qcow2); done
+    up "$disks"
+    for n in 1 2 3 4 5; do
+        same "$(in_vm cat "/mnt/sd$n/data")" "of the image"
+        in_vm sh -c "echo $n >/mnt/sd$n/data"
+    done
+    vmdock shutdown one-80
+    no_disks
+    up "$disks"
+    for n in 1 2 3 4 5; do same "$(in_vm cat "/mnt/sd$n/data")" "$n"; done
+    docker kill one-80 >/dev/null
+    vmdock gc
+    no_disks
+    # what is persistent is in the datastore, and nothing else
+    same "$(debugfs -R 'cat data' "$images/kept" 2>/dev/null)" 4
+    qemu-img convert -O raw "$images/keptq" "$BATS_TEST_TMPDIR/keptq"
+    same "$(debugfs -R 'cat data' "$BATS_TEST_TMPDIR/keptq" 2>/dev/null)" 5
+    same "$(debugfs -R 'cat data' "$images/raw" 2>/dev/null)" "of the image"
+    qemu-img convert -O raw "$images/qcow" "$BATS_TEST_TMPDIR/qcow"
+    same "$(debugfs -R 'cat data' "$BATS_TEST_TMPDIR/qcow" 2>/dev/null)" "of the image"
+    # and the same, attached
+    up "$(disk 1 sd1 FILE FORMAT=raw)"
+    attach 4 "$(disk 1 sd1 FILE FORMAT=raw; disk 4 sd4 FILE FORMAT=raw)" || fail "$(cat "$ERR")"
+    same "$(in_vm cat /mnt/sd4/data)" 4
+    detach 4
+    attach 5 "$(disk 1 sd1 FILE FORMAT=raw; disk 5 sd5 FILE FORMAT=qcow2)" || fail "$(cat "$ERR")"
+    same "$(in_vm cat /mnt/sd5/data)" 5
+    detach 5
+    vmdock purge one-80
+    no_disks
+    nothing_left
+}
+
 vmdock_one() {
     find "$LAB_PREFIX" -name vmdock-one -type f -executable
 }
