@@ -96,6 +96,22 @@ release() {
     [ -z "$(find "$PROBES" -xtype l)" ]
 }
 
+@test "each probe is one process: its script becomes sudo, and vmdock-one starts nothing" {
+    local folder one trace=$BATS_TEST_TMPDIR/trace
+    one=$(find "$LAB_PREFIX" -name vmdock-one -type f -executable)
+    deploy 60 nic=lab0,10.9.0.60
+    deploy 61
+    for folder in host/system host/monitor vm/status vm/monitor vm/execution vm/snapshot; do
+        same "$(grep -cvE '^(#|$)' "$PROBES/$folder/onedock.sh")" 1
+        grep -qE "^exec sudo -n [^ ]*/vmdock-one monitor $folder \"\\\$@\"\$" "$PROBES/$folder/onedock.sh"
+        strace -f -qq -e trace=execve,fork,vfork,clone,clone3 -o "$trace" \
+            "$one" monitor "$folder" onedock 0 node1 </dev/null >/dev/null
+        same "$(grep -c execve "$trace")" 1
+        # threads alone
+        same "$(grep -E 'fork|clone' "$trace" | grep -vE 'CLONE_THREAD|resumed')" ""
+    done
+}
+
 @test "host/beacon: something" {
     probe host/beacon
     [ "$(cat "$OUT")" -gt 1700000000 ]
