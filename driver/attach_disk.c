@@ -97,6 +97,9 @@ static gboolean detach_locked(Plugging *it, guint id, GError **error)
          !volume_detach(it->host->config, it->deploy_id, disk, it->container->pid, error)))
         return FALSE;
     undo_commit(undo);
+    g_autoptr(GError) trouble = NULL;
+    if (!volume_file_drop_link(it->host->config, disk->source, &trouble))
+        log_warn("VM %s: disk %u: %s", it->deploy_id, id, trouble->message);
     return TRUE;
 }
 

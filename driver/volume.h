@@ -97,6 +97,13 @@ gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *s
                        Undo *undo, GError **error);
 
 /*
+ * For a disk that was detached: removes SOURCE if it is a link out of its folder. OpenNebula's
+ * shared drivers make such to a persistent image and leave it there; the next disk of that number
+ * would be copied through it, over the image. Fine if it is no link, or not there.
+ */
+gboolean volume_file_drop_link(const Config *config, const char *source, GError **error);
+
+/*
  * PATH, which is foreign, as a place below the datastores ("102/42/disk.1"): absolute, without "."
  * and "..", whatever number of slashes. Errors: USAGE.
  */

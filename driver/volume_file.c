@@ -155,3 +155,26 @@ int volume_file_open(const Config *config, const char *source, gboolean writable
         cannot_open(config, source, errno, error);
     return fd;
 }
+
+gboolean volume_file_drop_link(const Config *config, const char *source, GError **error)
+{
+    const char *root_path = config->opennebula_datastores;
+    g_autofree gchar *folder = g_path_get_dirname(source), *name = g_path_get_basename(source);
+    g_autofree gchar *own = g_build_filename(root_path, folder, NULL);
+    autofd int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    autofd int at = root < 0 ? -1 : open_beneath(root, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    char text[PATH_MAX];
+    ssize_t length = at < 0 ? -1 : readlinkat(at, name, text, sizeof text - 1);
+    if (length < 0 && (errno == EINVAL || errno == ENOENT))
+        return TRUE;
+    if (length >= 0) {
+        text[length] = '\0';
+        g_autofree gchar *inside = volume_below(own, text);
+        if (*text != '/' || inside || unlinkat(at, name, 0) == 0)
+            return TRUE;
+    }
+    g_autofree gchar *shown = vmdock_one_line(source, MAX_SHOWN);
+    vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove the link %s/%s", root_path,
+                       shown);
+    return FALSE;
+}

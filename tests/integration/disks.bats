@@ -243,6 +243,15 @@ detach() {
     attach 5 "$(disk 1 sd1 FILE FORMAT=raw; disk 5 sd5 FILE FORMAT=qcow2)" || fail "$(cat "$ERR")"
     same "$(in_vm cat /mnt/sd5/data)" 5
     detach 5
+    # the next disk of that number is not copied through a link that these drivers leave
+    [ ! -L "$vm/disk.4" ]
+    [ ! -L "$vm/disk.5" ]
+    cp "$images/raw" "$vm/disk.4"
+    same "$(debugfs -R 'cat data' "$images/kept" 2>/dev/null)" 4
+    # a link into the VM's own folder is part of its disk
+    attach 2 "$(disk 1 sd1 FILE FORMAT=raw; disk 2 sd2 FILE FORMAT=qcow2)" || fail "$(cat "$ERR")"
+    detach 2
+    [ -L "$vm/disk.2" ]
     vmdock purge one-80
     no_disks
     nothing_left
@@ -601,6 +610,24 @@ may_grow_ext() {
     up "$(disk 1 vdb fs)"
     has_not "$(limits read_bps)" "$(device_of 1) "
     same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+}
+
+@test "a disk is read no faster than its limit" {
+    filled "$DS/102/80/disk.1"
+    head -c 6M /dev/urandom >"$BATS_TEST_TMPDIR/big"
+    debugfs -w -R "write $BATS_TEST_TMPDIR/big big" "$DS/102/80/disk.1" 2>/dev/null
+    cp "$DS/102/80/disk.1" "$DS/102/80/disk.2"
+    chown oneadmin "$DS/102/80"/*
+    up "$(disk 1 vdb FILE READ_BYTES_SEC=2097152; disk 2 vdc FILE)"
+    local began free held
+    began=${EPOCHREALTIME/./}
+    in_vm cat /mnt/vdc/big | cmp - "$BATS_TEST_TMPDIR/big"
+    free=$((${EPOCHREALTIME/./} - began)) began=${EPOCHREALTIME/./}
+    in_vm cat /mnt/vdb/big | cmp - "$BATS_TEST_TMPDIR/big"
+    held=$((${EPOCHREALTIME/./} - began))
+    # three seconds' worth, of which the kernel lets a part go at once
+    [ "$held" -gt 1800000 ] || fail "6 MB at 2 MB/s took $held us"
+    [ "$free" -lt "$held" ] || fail "without a limit it took $free us"
 }
 
 device_of() {
