@@ -2,6 +2,8 @@
 #include "image_archive.h"
 
 #include "error.h"
+#include "image_manifest.h"
+#include "image_oci.h"
 #include "stream.h"
 
 #include <archive.h>
@@ -21,6 +23,7 @@ typedef struct {
     guint64 stall_ms;
     struct archive *reader, *writer;
     char piece[PIECE];
+    ImageOci *oci; /* what of OCI's layout has passed */
     GError *error;
     gboolean out_failed;
     gboolean discard; /* what the writer still has to say */
@@ -30,6 +33,7 @@ static void passage_clear(Passage *passage)
 {
     archive_write_free(passage->writer);
     archive_read_free(passage->reader);
+    g_clear_pointer(&passage->oci, image_oci_free);
     g_clear_error(&passage->error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Passage, passage_clear)
@@ -106,15 +110,20 @@ static gboolean next(Passage *passage, struct archive_entry **entry, GError **er
 }
 
 /* "./manifest.json" is manifest.json. */
-static gboolean is_named(struct archive_entry *entry, const char *name)
+static const char *name_of(struct archive_entry *entry)
 {
     const char *path = archive_entry_pathname(entry);
-    if (path && g_str_has_prefix(path, "./"))
-        path += 2;
-    return g_strcmp0(path, name) == 0;
+    if (!path)
+        return "";
+    return g_str_has_prefix(path, "./") ? path + 2 : path;
 }
 
-static gchar *read_manifest(Passage *passage, gsize *length, GError **error)
+static gboolean is_named(struct archive_entry *entry, const char *name)
+{
+    return strcmp(name_of(entry), name) == 0;
+}
+
+static gchar *read_text(Passage *passage, gsize *length, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     char piece[8192];
@@ -129,7 +138,7 @@ static gchar *read_manifest(Passage *passage, gsize *length, GError **error)
         g_string_append_len(text, piece, n);
         if (text->len > MAX_MANIFEST) {
             g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
-                        NOT_SAVED ": its manifest.json is larger than %d bytes", MAX_MANIFEST);
+                        NOT_SAVED ": a manifest in it is larger than %d bytes", MAX_MANIFEST);
             return NULL;
         }
     }
@@ -155,18 +164,12 @@ static gboolean write_header(Passage *passage, struct archive_entry *entry, GErr
            fail(passage, passage->writer, error);
 }
 
-static gboolean copy_manifest(Passage *passage, struct archive_entry *entry,
-                              const ImageArchiveNames *names, GError **error)
+static gboolean write_text(Passage *passage, struct archive_entry *entry, const char *text,
+                           gsize length, GError **error)
 {
-    gsize length = 0;
-    g_autofree gchar *text = read_manifest(passage, &length, error);
-    g_autofree gchar *renamed = text ? image_manifest_rename(text, length, names, error) : NULL;
-    if (!renamed)
-        return FALSE;
-    gsize size = strlen(renamed);
-    archive_entry_set_size(entry, (la_int64_t)size);
+    archive_entry_set_size(entry, (la_int64_t)length);
     return write_header(passage, entry, error) &&
-           (archive_write_data(passage->writer, renamed, size) == (la_ssize_t)size ||
+           (archive_write_data(passage->writer, text, length) == (la_ssize_t)length ||
             fail(passage, passage->writer, error));
 }
 
@@ -180,6 +183,53 @@ static gboolean is_dropped(struct archive_entry *entry)
     return FALSE;
 }
 
+static gboolean copy_manifest(Passage *passage, struct archive_entry *entry,
+                              const ImageArchiveNames *names, GError **error)
+{
+    gsize length = 0;
+    g_autofree gchar *text = read_text(passage, &length, error);
+    g_autofree gchar *renamed = text ? image_manifest_rename(text, length, names, error) : NULL;
+    return renamed && write_text(passage, entry, renamed, strlen(renamed), error);
+}
+
+/* A small file of OCI's layout is kept as it passes; index.json itself tells names. */
+static gboolean copy_blob(Passage *passage, struct archive_entry *entry, gboolean dropped,
+                          GError **error)
+{
+    gsize length = 0;
+    g_autofree gchar *text = read_text(passage, &length, error);
+    if (!text)
+        return FALSE;
+    image_oci_take(passage->oci, name_of(entry), text, length);
+    return dropped || write_text(passage, entry, text, length, error);
+}
+
+static gboolean copy_entry(Passage *passage, struct archive_entry *entry, GError **error)
+{
+    gboolean dropped = is_dropped(entry);
+    if (archive_entry_filetype(entry) == AE_IFREG &&
+        image_oci_wants(passage->oci, name_of(entry), archive_entry_size(entry)))
+        return copy_blob(passage, entry, dropped, error);
+    return dropped || (write_header(passage, entry, error) && copy_data(passage, error));
+}
+
+/* Behind all that it names. */
+static gboolean add_manifest(Passage *passage, const ImageArchiveNames *names, GError **error)
+{
+    g_autofree gchar *text = image_oci_manifest(passage->oci, image_architecture(), error);
+    g_autofree gchar *renamed =
+        text ? image_manifest_rename(text, strlen(text), names, error) : NULL;
+    if (!renamed)
+        return FALSE;
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, MANIFEST);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    gboolean done = write_text(passage, entry, renamed, strlen(renamed), error);
+    archive_entry_free(entry);
+    return done;
+}
+
 static gboolean copy_all(Passage *passage, const ImageArchiveNames *names, GError **error)
 {
     struct archive_entry *entry = NULL;
@@ -190,18 +240,23 @@ static gboolean copy_all(Passage *passage, const ImageArchiveNames *names, GErro
         if (!entry)
             break;
         gboolean manifest = is_named(entry, MANIFEST);
-        if (is_dropped(entry) || (manifest && seen))
+        if (manifest && seen)
             continue;
         seen |= manifest;
         if (manifest ? !copy_manifest(passage, entry, names, error)
-                     : !write_header(passage, entry, error) || !copy_data(passage, error))
+                     : !copy_entry(passage, entry, error))
             return FALSE;
+    }
+    if (!seen && image_oci_has_index(passage->oci)) {
+        if (!add_manifest(passage, names, error))
+            return FALSE;
+        seen = TRUE;
     }
     if (seen)
         return archive_write_close(passage->writer) == ARCHIVE_OK ||
                fail(passage, passage->writer, error);
     g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
-                        NOT_SAVED ": it has no manifest.json");
+                        NOT_SAVED ": it has neither manifest.json nor index.json");
     return FALSE;
 }
 
@@ -213,6 +268,7 @@ gboolean image_archive_rename(int in, int out, const ImageArchiveNames *names, g
     if (!set_up(&passage, error))
         return FALSE;
     set_up_writer(&passage);
+    passage.oci = image_oci_new();
     gboolean done = copy_all(&passage, names, error);
     /* A writer that is freed before its end writes that end; one that was made to fail leaks. */
     passage.discard = TRUE;
@@ -233,7 +289,7 @@ gchar *image_archive_id(int fd, GError **error)
         if (!is_named(entry, MANIFEST))
             continue;
         gsize length = 0;
-        g_autofree gchar *text = read_manifest(&passage, &length, error);
+        g_autofree gchar *text = read_text(&passage, &length, error);
         return text ? image_manifest_id(text, length, error) : NULL;
     }
     g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,

@@ -3,7 +3,7 @@
  * Archives of images, as `docker save` writes them: a tar with the layers, the configurations and
  * manifest.json, which names the images. The engine takes every name that it finds there, so an
  * archive that a user brought could give its image the name of anybody's; on its way to the engine
- * it is renamed.
+ * it is renamed. One of OCI's layout alone gets the manifest.json that it lacks (image_oci.h).
  * Errors: SPEC (what is no such archive), NO_IMAGE (what PICK names is not in it), IO, NO_SPACE,
  * INTERRUPTED.
  */

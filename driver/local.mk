@@ -98,6 +98,8 @@ libvmdock_la_SOURCES = \
 	driver/image_empty.h \
 	driver/image_manifest.c \
 	driver/image_manifest.h \
+	driver/image_oci.c \
+	driver/image_oci.h \
 	driver/image_ref.c \
 	driver/image_ref.h \
 	driver/interrupt.c \

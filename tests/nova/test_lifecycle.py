@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
+import tarfile
 
+import fixtures
 from nova.tests.functional.api import client
 
 import base
@@ -44,6 +47,48 @@ class Lifecycle(base.NovaTest):
         self.delete(server)
         self.delete(again)
         self.assert_nothing_left(cached=True)
+
+    def oci_archive(self) -> bytes:
+        """As skopeo and buildx make them, gzip and all."""
+        folder = self.useFixture(fixtures.TempDir()).path
+        saved, path = folder + '/saved.tar', folder + '/oci.tar'
+        with open(saved, 'wb') as file:
+            file.write(self.archive())
+        run('skopeo', '--tmpdir', folder, 'copy', '--insecure-policy',
+            'docker-archive:' + saved,
+            'oci-archive:' + path + ':vmdock/glance:stolen')
+        with open(path, 'rb') as file:
+            content = file.read()
+        self.assertNotIn(b'manifest.json', content)
+        return content
+
+    def test_boot_of_oci_archive(self) -> None:
+        self.image = self.archive_image(self.oci_archive())
+        server = self.boot([])
+        self.assertIn('first instruction', run(
+            'docker', 'logs', self.container(server).name))
+        names = self.image_names()
+        self.assertIn('vmdock/glance:' + self.image, names)
+        self.assertNotIn('vmdock/glance:stolen', names)
+        self.delete(server)
+        self.assert_nothing_left(cached=True)
+
+    def test_oci_archive_without_its_manifest(self) -> None:
+        source = tarfile.open(fileobj=io.BytesIO(self.oci_archive()))
+        cut = io.BytesIO()
+        with tarfile.open(fileobj=cut, mode='w') as target:
+            for member in source.getmembers():
+                file = source.extractfile(member)
+                content = file.read() if file else b''
+                if b'"layers"' not in content:
+                    target.addfile(member, io.BytesIO(content))
+        self.image = self.archive_image(cut.getvalue())
+        server = self.boot([], 'ERROR')
+        fault = self.api.get_server(server['id'])['fault']
+        self.assertIn('does not hold a manifest',
+                      fault['details'] + fault['message'])
+        self.assert_nothing_left()
+        self.delete(server)
 
     def test_broken_archive(self) -> None:
         self.image = self.archive_image(b'this is no archive' * 1000)

@@ -3,6 +3,7 @@
 #include "driver/autoptr.h"
 #include "driver/error.h"
 #include "driver/image_archive.h"
+#include "driver/image_oci.h"
 #include "driver/iso.h"
 
 #include <archive.h>
@@ -167,7 +168,7 @@ static void test_broken_archives(void)
     static const char *const good[] = {"a", "LAYER", "manifest.json", MANIFEST, NULL};
     autofd int out = scratch();
     autofd int none = tar_of(without, FALSE);
-    assert_refused(none, out, FALSE, VMDOCK_ERROR_SPEC, "no manifest.json");
+    assert_refused(none, out, FALSE, VMDOCK_ERROR_SPEC, "neither manifest.json nor");
     autofd int nonsense = tar_of(bad, FALSE);
     assert_refused(nonsense, out, FALSE, VMDOCK_ERROR_SPEC, "names no image");
     autofd int empty = scratch();
@@ -232,6 +233,107 @@ static void test_iso(void)
     g_rmdir(folder);
 }
 
+/* ---- OCI's layout ---- */
+
+#define OTHER      "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LAYER      "2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CONFIG     "3123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define BLOB(id)   "blobs/sha256/" id
+#define POINTS(id) "{\"digest\":\"sha256:" id "\"}"
+#define POINTS_ON(id, os, arch)                                                                    \
+    "{\"digest\":\"sha256:" id "\",\"platform\":{\"os\":\"" os "\",\"architecture\":\"" arch "\"}" \
+                                                                                             "}"
+#define INDEX_OF(list)              "{\"manifests\":[" list "]}"
+#define MANIFEST_OF(config, layers) "{\"config\":" config ",\"layers\":[" layers "]}"
+#define GOOD                        MANIFEST_OF(POINTS(CONFIG), POINTS(LAYER))
+#define MADE                                                                                       \
+    "[{\"Config\":\"" BLOB(CONFIG) "\",\"RepoTags\":null,\"Layers\":[\"" BLOB(LAYER) "\"]}]"
+
+static void test_oci(void)
+{
+    static const struct {
+        const char *index, *id, *other; /* index.json, and the blobs ID and OTHER; NULL = none */
+        const char *words;              /* of the refusal; NULL = it is taken */
+    } rows[] = {
+        {INDEX_OF(POINTS(ID)), GOOD, NULL, NULL},
+        {INDEX_OF(POINTS(ID) "," POINTS(ID)), GOOD, NULL, NULL},
+        {INDEX_OF(POINTS_ON(ID, "linux", "amd64") "," POINTS_ON(OTHER, "linux", "arm64")), GOOD,
+         NULL, NULL},
+        {INDEX_OF(POINTS(OTHER)), GOOD,
+         INDEX_OF(POINTS_ON(ID, "linux", "amd64") "," POINTS_ON(LAYER, "unknown", "unknown")),
+         NULL},
+        {INDEX_OF(POINTS_ON(ID, "linux", "arm64")), GOOD, NULL, "no image for linux/amd64"},
+        {INDEX_OF(POINTS(ID) "," POINTS(OTHER)), GOOD, GOOD, "holds 2 images"},
+        {INDEX_OF(""), GOOD, NULL, "no image for"},
+        {INDEX_OF(POINTS(ID)), NULL, NULL, "does not hold a manifest"},
+        {INDEX_OF(POINTS(ID)), "{", NULL, "does not hold a manifest"},
+        {INDEX_OF(POINTS(ID)), INDEX_OF(POINTS(ID)), NULL, "too many indexes"},
+        {INDEX_OF("{\"digest\":\"sha256:../../../etc/shadow\"}"), GOOD, NULL, "no sha256 digest"},
+        {INDEX_OF("7"), GOOD, NULL, "no sha256 digest"},
+        {INDEX_OF(POINTS(ID)), MANIFEST_OF("{\"digest\":\"md5:1\"}", ""), NULL, "no sha256 digest"},
+        {INDEX_OF(POINTS(ID)), MANIFEST_OF(POINTS(CONFIG), "{}"), NULL, "no sha256 digest"},
+        {"{}", NULL, NULL, "no sha256 digest"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(ImageOci) oci = image_oci_new();
+        g_assert_false(image_oci_has_index(oci));
+        image_oci_take(oci, "index.json", rows[i].index, strlen(rows[i].index));
+        g_assert_true(image_oci_has_index(oci));
+        if (rows[i].id)
+            image_oci_take(oci, BLOB(ID), rows[i].id, strlen(rows[i].id));
+        if (rows[i].other)
+            image_oci_take(oci, BLOB(OTHER), rows[i].other, strlen(rows[i].other));
+        g_autofree gchar *text = image_oci_manifest(oci, "amd64", &error);
+        g_assert_cmpstr(text, ==, rows[i].words ? NULL : MADE);
+        if (!rows[i].words)
+            continue;
+        g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+        g_assert_nonnull(strstr(error->message, rows[i].words));
+    }
+}
+
+static void test_oci_wants(void)
+{
+    g_autoptr(ImageOci) oci = image_oci_new();
+    g_assert_true(image_oci_wants(oci, "index.json", 10));
+    g_assert_true(image_oci_wants(oci, BLOB(ID), IMAGE_OCI_TEXT_MAX));
+    g_assert_false(image_oci_wants(oci, BLOB(ID), IMAGE_OCI_TEXT_MAX + 1));
+    g_assert_false(image_oci_wants(oci, "index.json", 0));
+    g_assert_false(image_oci_wants(oci, "oci-layout", 10));
+    g_autofree gchar *text = g_strnfill(IMAGE_OCI_TEXT_MAX, ' ');
+    image_oci_take(oci, BLOB(ID), text, IMAGE_OCI_TEXT_MAX); /* no object */
+    *text = '{';
+    for (guint i = 0; image_oci_wants(oci, "index.json", 10); i++) {
+        g_assert_cmpuint(i, <, 100);
+        image_oci_take(oci, BLOB(ID), text, IMAGE_OCI_TEXT_MAX);
+    }
+}
+
+/* On its way it gets what it lacks; names that it brings are gone. */
+static void test_oci_archive(void)
+{
+    static const char *const files[] = {
+        "oci-layout", "{}",         BLOB(LAYER),          "a layer",    "./" BLOB(ID),
+        GOOD,         BLOB(CONFIG), "{\"os\":\"linux\"}", "index.json", INDEX_OF(POINTS(ID)),
+        NULL};
+    gboolean out_failed = FALSE;
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GError) error = NULL;
+        autofd int in = tar_of(files, i == 1), out = scratch();
+        g_assert_true(image_archive_rename(in, out, &names, 1000, &out_failed, &error));
+        g_assert_no_error(error);
+        g_autofree gchar *text = listing(out);
+        g_assert_nonnull(strstr(
+            text, "manifest.json=[{\"Config\":\"" BLOB(
+                      CONFIG) "\",\"RepoTags\":[\"v:1\"],\"Layers\":[\"" BLOB(LAYER) "\"]}]"));
+        g_assert_nonnull(strstr(text, BLOB(LAYER) "=a layer"));
+        g_assert_nonnull(strstr(text, BLOB(CONFIG) "={\"os\":\"linux\"}"));
+        g_assert_null(strstr(text, "index.json"));
+        g_assert_null(strstr(text, "oci-layout"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -241,5 +343,8 @@ int main(int argc, char **argv)
     g_test_add_func("/image-archive/broken", test_broken_archives);
     g_test_add_func("/image-archive/id", test_archive_id);
     g_test_add_func("/image-archive/iso", test_iso);
+    g_test_add_func("/image-archive/oci", test_oci);
+    g_test_add_func("/image-archive/oci-wants", test_oci_wants);
+    g_test_add_func("/image-archive/oci-archive", test_oci_archive);
     return g_test_run();
 }
