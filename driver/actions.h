@@ -64,6 +64,12 @@ gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, G
 /* Takes the disk with the number ID from the VM, written back and unmounted; STATE with who holds
  * it while it is in use. Fine if the VM does not have it. */
 gboolean vm_detach_disk(Host *host, const char *deploy_id, guint id, GError **error);
+/*
+ * The same of a disk that the cloud knows by an id of its own (cloud_id): its number is found here,
+ * and a VM that does not run has it from its next start on.
+ */
+gboolean vm_attach_volume(Host *host, const char *deploy_id, const VmDisk *disk, GError **error);
+gboolean vm_detach_volume(Host *host, const char *deploy_id, const char *cloud_id, GError **error);
 /* Cancel, and everything of the VM goes: container, layer, image name, state. Fine if none. */
 gboolean vm_purge(Host *host, const char *deploy_id, GError **error);
 
@@ -79,6 +85,10 @@ gboolean vm_resize(Host *host, const VmSpec *spec, GError **error);
  */
 gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, guint64 megabytes,
                         GError **error);
+/* The same of the disk with the cloud's id CLOUD_ID. Of a VM that does not run the disk is filled by
+ * its next start. */
+gboolean vm_resize_volume(Host *host, const char *deploy_id, const char *cloud_id,
+                          guint64 megabytes, GError **error);
 
 /*
  * Snapshots of a VM's disk 0: images under the name vmdock/<deploy-id>:<snapshot>, where the name

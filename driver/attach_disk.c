@@ -13,13 +13,14 @@
 typedef struct {
     Host *host;
     const char *deploy_id;
-    const VmDisk *disk;
+    VmDisk *disk;
     EngineContainer *container;
     VmSpec *spec; /* the last applied one */
 } Plugging;
 
 static void plugging_clear(Plugging *plugging)
 {
+    g_clear_pointer(&plugging->disk, vm_disk_free);
     g_clear_pointer(&plugging->container, engine_container_free);
     g_clear_pointer(&plugging->spec, vm_spec_free);
 }
@@ -59,19 +60,44 @@ static gboolean save(const Plugging *it, Undo *undo, GError **error)
     return state_change(config, it->spec, undo, error) && state_sync(config, it->deploy_id, error);
 }
 
-static gboolean attach_locked(Plugging *it, GError **error)
+/* One that the cloud knows by an id of its own has a number here, which it keeps. */
+static void number(const Plugging *it)
+{
+    if (!it->disk->cloud_id)
+        return;
+    const VmDisk *had = vm_spec_volume(it->spec, it->disk->cloud_id);
+    it->disk->id = had ? had->id : vm_spec_free_disk(it->spec);
+}
+
+/* For its next start; of what the disk holds nothing is known until then. */
+static gboolean keep(Plugging *it, GError **error)
+{
+    g_autoptr(VmSpec) disks = vm_spec_new();
+    g_ptr_array_add(disks->disks, vm_disk_copy(it->disk));
+    g_autoptr(Undo) undo = undo_new();
+    if (!volumes_check(it->host->config, disks, error) || !save(it, undo, error))
+        return FALSE;
+    volumes_release(it->host->config, disks);
+    undo_commit(undo);
+    return TRUE;
+}
+
+static gboolean attach_locked(Plugging *it, gboolean stopped_too, GError **error)
 {
     if (!look(it, error))
         return FALSE;
-    if (!host_runs(it->container)) {
+    if (!stopped_too && !host_runs(it->container)) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "it does not run");
         return FALSE;
     }
+    number(it);
     forget(it->spec, it->disk->id);
     g_ptr_array_add(it->spec->disks, vm_disk_copy(it->disk));
     g_ptr_array_sort(it->spec->disks, by_id);
     if (!vm_spec_check(it->spec, error) || !interrupt_check(error))
         return FALSE;
+    if (!host_runs(it->container))
+        return keep(it, error);
     g_autoptr(Undo) undo = undo_new();
     if (!volume_attach(it->host->config, it->deploy_id, it->disk, it->container->pid, error))
         return FALSE;
@@ -83,14 +109,16 @@ static gboolean attach_locked(Plugging *it, GError **error)
 }
 
 /* The saved spec first: once the disk is gone there is nothing left that could fail. */
-static gboolean detach_locked(Plugging *it, guint id, GError **error)
+static gboolean detach_locked(Plugging *it, guint id, const char *cloud_id, GError **error)
 {
     if (!look(it, error))
         return FALSE;
-    if (!vm_spec_disk(it->spec, id))
+    const VmDisk *found =
+        cloud_id ? vm_spec_volume(it->spec, cloud_id) : vm_spec_disk(it->spec, id);
+    if (!found)
         return TRUE;
-    g_autoptr(VmDisk) disk = vm_disk_copy(vm_spec_disk(it->spec, id));
-    forget(it->spec, id);
+    g_autoptr(VmDisk) disk = vm_disk_copy(found);
+    forget(it->spec, disk->id);
     g_autoptr(Undo) undo = undo_new();
     if (!save(it, undo, error) ||
         (host_runs(it->container) &&
@@ -98,21 +126,35 @@ static gboolean detach_locked(Plugging *it, guint id, GError **error)
         return FALSE;
     undo_commit(undo);
     g_autoptr(GError) trouble = NULL;
-    if (!volume_file_drop_link(it->host->config, disk->source, &trouble))
-        log_warn("VM %s: disk %u: %s", it->deploy_id, id, trouble->message);
+    if (!volume_file_drop_link(it->host->config, disk, &trouble))
+        log_warn("VM %s: disk %u: %s", it->deploy_id, disk->id, trouble->message);
     return TRUE;
 }
 
 gboolean vm_attach_disk(Host *host, const char *deploy_id, const VmDisk *disk, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
-    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id, .disk = disk};
-    return lock && host_about(deploy_id, attach_locked(&it, error), error);
+    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id, .disk = vm_disk_copy(disk)};
+    return lock && host_about(deploy_id, attach_locked(&it, FALSE, error), error);
 }
 
 gboolean vm_detach_disk(Host *host, const char *deploy_id, guint id, GError **error)
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
     g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id};
-    return lock && host_about(deploy_id, detach_locked(&it, id, error), error);
+    return lock && host_about(deploy_id, detach_locked(&it, id, NULL, error), error);
+}
+
+gboolean vm_attach_volume(Host *host, const char *deploy_id, const VmDisk *disk, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id, .disk = vm_disk_copy(disk)};
+    return lock && host_about(deploy_id, attach_locked(&it, TRUE, error), error);
+}
+
+gboolean vm_detach_volume(Host *host, const char *deploy_id, const char *cloud_id, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    g_auto(Plugging) it = {.host = host, .deploy_id = deploy_id};
+    return lock && host_about(deploy_id, detach_locked(&it, 0, cloud_id, error), error);
 }

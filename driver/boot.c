@@ -79,14 +79,18 @@ static gboolean watch_and_sync(Host *host, const VmSpec *spec, const char *conta
     return alive;
 }
 
-static void limit_volumes(Host *host, const Volumes *volumes, const char *container_id)
+static void limit_disks(Host *host, const VmSpec *spec, const Volumes *volumes,
+                        const char *container_id)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(EngineContainer) container = engine_inspect(host->engine, container_id, &error);
     if (error)
         log_warn("the I/O limits of the disks are not set: %s", error->message);
-    else if (container && container->pid > 0)
-        volumes_limit(volumes, container->pid);
+    if (error || !container || container->pid <= 0)
+        return;
+    volumes_limit(volumes, container->pid);
+    if (vm_disk_limits_any(&spec->root_limits))
+        volume_limit_root(host->config, spec, container->layer, container->pid);
 }
 
 gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
@@ -100,8 +104,8 @@ gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
         !interrupt_check(error) || !engine_start(host->engine, container_id, error) ||
         !state_mark(host->config, spec->deploy_id, STATE_STOPPED, FALSE, error))
         return FALSE;
-    if (volumes_limited(volumes))
-        limit_volumes(host, volumes, container_id);
+    if (volumes_limited(volumes) || vm_disk_limits_any(&spec->root_limits))
+        limit_disks(host, spec, volumes, container_id);
     return TRUE;
 }
 

@@ -132,16 +132,35 @@ static gboolean check_string(const Setting *setting, const char *value, GError *
     return TRUE;
 }
 
+static gboolean is_folder(const char *value)
+{
+    return value[0] == '/' && value[1] != '\0' && !strstr(value, "/../") &&
+           !g_str_has_suffix(value, "/..");
+}
+
+static gboolean is_share(const char *value)
+{
+    const char *path = strstr(value, ":/");
+    return path && path != value && value[0] != '-' && !strpbrk(value, " ,");
+}
+
+static gboolean check_item(const Setting *setting, const char *value, GError **error)
+{
+    if (g_str_equal(setting->key, "devices"))
+        return value[0] == '/' || refuse(error, setting, value, "name devices by absolute paths");
+    if (g_str_equal(setting->key, "volumes"))
+        return is_folder(value) || refuse(error, setting, value, "name folders by absolute paths");
+    if (g_str_equal(setting->key, "shares"))
+        return is_share(value) || refuse(error, setting, value, "be \"server:/path\"");
+    return (!g_str_has_prefix(value, "CAP_") && only_of(value, "_")) ||
+           refuse(error, setting, value, "name capabilities without CAP_, as in \"NET_ADMIN\"");
+}
+
 static gboolean check_list(const Setting *setting, const GStrv list, GError **error)
 {
-    gboolean devices = g_str_equal(setting->key, "devices");
-    for (gsize i = 0; list[i]; i++) {
-        if (devices && list[i][0] != '/')
-            return refuse(error, setting, list[i], "name devices by absolute paths");
-        if (!devices && (g_str_has_prefix(list[i], "CAP_") || !only_of(list[i], "_")))
-            return refuse(error, setting, list[i],
-                          "name capabilities without CAP_, as in \"NET_ADMIN\"");
-    }
+    for (gsize i = 0; list[i]; i++)
+        if (!check_item(setting, list[i], error))
+            return FALSE;
     return TRUE;
 }
 

@@ -66,6 +66,12 @@
     STR(nova_mount_point, "nova", "mount_point", "/mnt/config")                                    \
     STR(nova_rescue_point, "nova", "rescue_point", "/mnt/rescue")                                  \
     NUM(nova_console_bytes, "nova", "console_bytes", 102400, 1024, 16777216)                       \
+    LIST(nova_volumes, "nova", "volumes")                                                          \
+    LIST(nova_shares, "nova", "shares")                                                            \
+    BOOL(nova_iscsi, "nova", "iscsi", TRUE)                                                        \
+    STR(nova_volume_point, "nova", "volume_point", "/mnt")                                         \
+    STR(nova_volume_fs, "nova", "volume_fs", "ext4")                                               \
+    STR(nova_mount, "nova", "mount", "/usr/bin/mount")                                             \
     STR(datastore_skopeo, "datastore", "skopeo", "/usr/bin/skopeo")                                \
     STR(datastore_credentials, "datastore", "credentials", "/etc/one/vmdock")                      \
     NUM(datastore_request_ms, "datastore", "request_timeout_ms", 60000, 1000, 3600000)             \

@@ -60,8 +60,9 @@ static json_t *disks_json(const Config *config, const GPtrArray *disks)
     json_t *list = json_array();
     for (guint i = 0; i < disks->len; i++) {
         const VmDisk *disk = g_ptr_array_index(disks, i);
+        gboolean below = disk->storage == VM_DISK_DATASTORE;
         g_autofree gchar *file =
-            g_build_filename(config->opennebula_datastores, disk->source, NULL);
+            g_build_filename(below ? config->opennebula_datastores : "", disk->source, NULL);
         json_array_append_new(list,
                               json_pack("{s:i, s:s, s:s, s:b, s:s?}", "disk", (int)disk->id, "file",
                                         file, "mount_point", disk->mount_point, "read_only",

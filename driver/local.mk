@@ -206,6 +206,7 @@ libvmdock_la_SOURCES = \
 	driver/spec_nova_network.c \
 	driver/spec_nova_private.h \
 	driver/spec_nova_process.c \
+	driver/spec_nova_volume.c \
 	driver/spec_opennebula.c \
 	driver/spec_opennebula.h \
 	driver/spec_opennebula_bandwidth.c \
@@ -251,6 +252,7 @@ libvmdock_la_SOURCES = \
 	driver/volume_file.c \
 	driver/volume_fs.c \
 	driver/volume_grow.c \
+	driver/volume_iscsi.c \
 	driver/volume_left.c \
 	driver/volume_limits.c \
 	driver/volume_loop.c \
@@ -258,5 +260,6 @@ libvmdock_la_SOURCES = \
 	driver/volume_private.h \
 	driver/volume_program.c \
 	driver/volume_qcow2.c \
-	driver/volume_qcow2_header.c
+	driver/volume_qcow2_header.c \
+	driver/volume_share.c
 libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(YAJL_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) $(BLKID_LIBS) -lm

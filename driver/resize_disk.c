@@ -40,6 +40,30 @@ static gboolean resize_locked(Host *host, const char *deploy_id, guint disk_id, 
     return FALSE;
 }
 
+static gboolean resize_volume_locked(Host *host, const char *deploy_id, const char *cloud_id,
+                                     guint64 megabytes, GError **error)
+{
+    g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
+    g_autoptr(VmSpec) spec = container ? state_load_needed(host->config, deploy_id, error) : NULL;
+    if (!spec)
+        return FALSE;
+    const VmDisk *disk = vm_spec_volume(spec, cloud_id);
+    if (disk)
+        return !host_runs(container) ||
+               volume_resize(host->config, deploy_id, disk, container->pid, megabytes << 20, error);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "it has no volume %s", cloud_id);
+    return FALSE;
+}
+
+gboolean vm_resize_volume(Host *host, const char *deploy_id, const char *cloud_id,
+                          guint64 megabytes, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    return lock &&
+           host_about(deploy_id, resize_volume_locked(host, deploy_id, cloud_id, megabytes, error),
+                      error);
+}
+
 gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, guint64 megabytes,
                         GError **error)
 {

@@ -123,23 +123,36 @@ typedef struct {
 
 typedef enum { VM_DISK_RAW, VM_DISK_QCOW2 } VmDiskFormat;
 
+/* Where the file of a disk is looked for, and what SOURCE then says of it. */
+typedef enum {
+    VM_DISK_DATASTORE, /* below the host's datastores: "102/42/disk.1" */
+    VM_DISK_LOCAL,     /* a file or block device of the host, in a folder that it allows:
+                          "/dev/volumes/volume-1" */
+    VM_DISK_SHARE,     /* a file of SHARE: "volume-1" */
+    VM_DISK_ISCSI,     /* the device of an iSCSI session that somebody else has begun: "/dev/sdb" */
+} VmDiskStorage;
+
 /* Most per second; 0 = no limit. Reading and writing are counted apart. */
 typedef struct {
     gint64 read_bytes, write_bytes;
     gint64 read_ops, write_ops;
 } VmDiskLimits;
 
-/* A disk beside disk 0: a file of a datastore that holds a file system. */
+/* A disk beside disk 0: a file or block device that holds a file system. */
 typedef struct {
     guint id;           /* the cloud's number of the disk */
     gchar *target;      /* the cloud's name of it, "vdb"; letters and digits */
-    gchar *source;      /* its file, below the host's datastores: "102/42/disk.1" */
+    gchar *source;      /* its file, as STORAGE says */
     gchar *mount_point; /* where the VM sees it, a plain absolute path */
     gchar *make_fs;     /* the file system to make when it holds nothing yet; NULL = none */
     VmDiskFormat format;
     gboolean read_only;
     gboolean optical; /* a CD: what this host's kernel cannot read is left out, and told */
     VmDiskLimits limits;
+    VmDiskStorage storage;
+    gchar *cloud_id;      /* the cloud's own id of it, a volume's UUID; NULL = its number */
+    gchar *share;         /* "server:/export", an NFS share; NULL but for VM_DISK_SHARE */
+    gchar *share_options; /* how it is mounted, "vers=4.1,nolock"; may be NULL */
 } VmDisk;
 
 typedef struct VmSpec {
@@ -167,6 +180,7 @@ typedef struct VmSpec {
     GPtrArray *disks;        /* VmDisk, in order of id: those beside disk 0 */
     gchar *host; /* which of the cloud's hosts the VM is on, where it can be several; may be NULL */
     gchar *rescued; /* the VM whose files this one sees, being made to rescue it; NULL = none */
+    VmDiskLimits root_limits; /* of disk 0, counted on the host's disk that holds its layer */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -213,6 +227,12 @@ VmDisk *vm_disk_copy(const VmDisk *disk);
 gboolean vm_disks_check(const VmSpec *spec, GError **error);
 /* The disk with the number ID; NULL if there is none. Belongs to the spec. */
 VmDisk *vm_spec_disk(const VmSpec *spec, guint id);
+/* The same of the disk with the cloud's id CLOUD_ID. */
+VmDisk *vm_spec_volume(const VmSpec *spec, const char *cloud_id);
+/* The smallest number, from 1, that no disk of SPEC has. */
+guint vm_spec_free_disk(const VmSpec *spec);
+/* Whether LIMITS limits anything. */
+gboolean vm_disk_limits_any(const VmDiskLimits *limits);
 
 /* Sets an error of code SPEC, for parsers and checks of specs. Always FALSE. */
 gboolean spec_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

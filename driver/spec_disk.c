@@ -13,6 +13,9 @@ void vm_disk_free(VmDisk *disk)
     g_free(disk->source);
     g_free(disk->mount_point);
     g_free(disk->make_fs);
+    g_free(disk->cloud_id);
+    g_free(disk->share);
+    g_free(disk->share_options);
     g_free(disk);
 }
 
@@ -24,6 +27,9 @@ VmDisk *vm_disk_copy(const VmDisk *disk)
     copy->source = g_strdup(disk->source);
     copy->mount_point = g_strdup(disk->mount_point);
     copy->make_fs = g_strdup(disk->make_fs);
+    copy->cloud_id = g_strdup(disk->cloud_id);
+    copy->share = g_strdup(disk->share);
+    copy->share_options = g_strdup(disk->share_options);
     return copy;
 }
 
@@ -35,6 +41,29 @@ VmDisk *vm_spec_disk(const VmSpec *spec, guint id)
             return disk;
     }
     return NULL;
+}
+
+VmDisk *vm_spec_volume(const VmSpec *spec, const char *cloud_id)
+{
+    for (guint i = 0; i < spec->disks->len; i++) {
+        VmDisk *disk = g_ptr_array_index(spec->disks, i);
+        if (g_strcmp0(disk->cloud_id, cloud_id) == 0)
+            return disk;
+    }
+    return NULL;
+}
+
+guint vm_spec_free_disk(const VmSpec *spec)
+{
+    guint id = 1;
+    while (vm_spec_disk(spec, id))
+        id++;
+    return id;
+}
+
+gboolean vm_disk_limits_any(const VmDiskLimits *limits)
+{
+    return limits->read_bytes || limits->write_bytes || limits->read_ops || limits->write_ops;
 }
 
 static gboolean is_below(const char *path, const char *parent)
@@ -82,6 +111,9 @@ static gboolean check_disk_pair(const VmDisk *a, const VmDisk *b, GError **error
 {
     if (a->id == b->id)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "two disks have the number %u", a->id);
+    else if (a->cloud_id && g_strcmp0(a->cloud_id, b->cloud_id) == 0)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "disk %u and disk %u are one volume",
+                    a->id, b->id);
     else if (strcmp(a->mount_point, b->mount_point) == 0)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
                     "disk %u and disk %u have one mount point, %s", a->id, b->id, a->mount_point);

@@ -51,6 +51,13 @@
     X(flag, optical)                                                                               \
     X(disk_limits, limits)
 
+/* What one cloud's disks alone have. */
+#define DISK_OPTIONAL_FIELDS(X)                                                                    \
+    X(disk_storage, storage)                                                                       \
+    X(string, cloud_id)                                                                            \
+    X(string, share)                                                                               \
+    X(string, share_options)
+
 #define ROUTE_FIELDS(X)                                                                            \
     X(address, destination)                                                                        \
     X(address, gateway)                                                                            \
@@ -123,7 +130,8 @@
 
 #define SPEC_OPTIONAL_FIELDS(X)                                                                    \
     X(string, host)                                                                                \
-    X(string, rescued)
+    X(string, rescued)                                                                             \
+    X(disk_limits_if_any, root_limits)
 
 #define WRITE_OPTIONAL(kind, field)                                                                \
     {                                                                                              \
@@ -491,6 +499,38 @@ static gboolean read_disk_limits(const json_t *json, VmDiskLimits *to, GError **
     return TRUE;
 }
 
+static json_t *write_disk_limits_if_any(const VmDiskLimits *from)
+{
+    return vm_disk_limits_any(from) ? write_disk_limits(from) : json_null();
+}
+
+static gboolean read_disk_limits_if_any(const json_t *json, VmDiskLimits *to, GError **error)
+{
+    return read_disk_limits(json, to, error);
+}
+
+static const char *const disk_storages[] = {[VM_DISK_DATASTORE] = "datastore",
+                                            [VM_DISK_LOCAL] = "local",
+                                            [VM_DISK_SHARE] = "share",
+                                            [VM_DISK_ISCSI] = "iscsi"};
+
+/* Most are of a datastore, and those of older specs all are. */
+static json_t *write_disk_storage(const VmDiskStorage *storage)
+{
+    return *storage == VM_DISK_DATASTORE ? json_null() : json_string(disk_storages[*storage]);
+}
+
+static gboolean read_disk_storage(const json_t *json, VmDiskStorage *storage,
+                                  G_GNUC_UNUSED GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(disk_storages); i++) {
+        *storage = (VmDiskStorage)i;
+        if (g_strcmp0(json_string_value(json), disk_storages[i]) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static json_t *write_disks(GPtrArray *const *list)
 {
     json_t *array = json_array();
@@ -498,6 +538,7 @@ static json_t *write_disks(GPtrArray *const *list)
         const VmDisk *from = (*list)->pdata[i];
         json_t *json = json_object();
         DISK_FIELDS(WRITE)
+        DISK_OPTIONAL_FIELDS(WRITE_OPTIONAL)
         json_array_append_new(array, json);
     }
     return array;
@@ -506,6 +547,7 @@ static json_t *write_disks(GPtrArray *const *list)
 static gboolean read_disk(const json_t *json, VmDisk *to, GError **error)
 {
     DISK_FIELDS(READ)
+    DISK_OPTIONAL_FIELDS(READ_OPTIONAL)
     return TRUE;
 }
 

@@ -336,9 +336,11 @@ VmSpec *spec_from_nova(const json_t *request, const NovaOptions *options, GError
 {
     g_autoptr(VmSpec) spec = vm_spec_new();
     spec->process.terminal = options->terminal;
+    nova_take_io_limits(request, spec);
     if (!take_names(request, spec, error) || !take_limits(request, spec, error) ||
-        !take_image(request, spec, error) || !nova_take_process(request, spec, error) ||
-        !take_context(request, options, spec, error) || !nova_take_network(request, spec, error))
+        !nova_take_volumes(request, options, spec, error) || !take_image(request, spec, error) ||
+        !nova_take_process(request, spec, error) || !take_context(request, options, spec, error) ||
+        !nova_take_network(request, spec, error))
         return NULL;
     return g_steal_pointer(&spec);
 }

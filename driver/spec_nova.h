@@ -4,7 +4,8 @@
  *
  * A request is one JSON object with Nova's own objects under their own names, whole or in part:
  * instance (Instance), image_meta (ImageMeta), network_info (a list of VIFs) or vif (one),
- * injected_files ([path, base64] pairs), admin_password; and beside them
+ * block_device_info, connection_info and mountpoint (of a volume), injected_files ([path, base64]
+ * pairs), admin_password; and beside them
  *   host           the compute host that Nova runs the VM on (CONF.host)
  *   shared_engine  true where several compute hosts work on one engine
  *   files          {path: base64}, the content of the config drive
@@ -17,8 +18,10 @@
 #include "spec.h"
 
 typedef struct {
-    gboolean terminal;       /* allocate a terminal when nobody says */
-    const char *mount_point; /* where the guest finds the config drive's content */
+    gboolean terminal;        /* allocate a terminal when nobody says */
+    const char *mount_point;  /* where the guest finds the config drive's content */
+    const char *volume_point; /* the folder in which it finds its volumes */
+    const char *volume_fs;    /* the file system that a blank volume gets; NULL = none */
 } NovaOptions;
 
 /* TEXT as a request: an object, at most MAX_SIZE bytes, no name twice. Errors: SPEC. */
@@ -44,6 +47,17 @@ VmSpec *spec_from_nova(const json_t *request, const NovaOptions *options, GError
 gboolean nova_take_network(const json_t *request, VmSpec *spec, GError **error);
 /* The same of the request's vif alone; SPEC's other NICs stay. Returns the NIC, which is SPEC's. */
 const VmNic *nova_take_vif(const json_t *request, VmSpec *spec, GError **error);
+
+/*
+ * Gives SPEC the volumes of the request's block_device_info, where it has one. One that SPEC has
+ * already, known by its UUID, keeps its number. Errors: SPEC.
+ */
+gboolean nova_take_volumes(const json_t *request, const NovaOptions *options, VmSpec *spec,
+                           GError **error);
+/* The one volume of the request's connection_info, at its mountpoint; without a number. */
+VmDisk *nova_volume(const json_t *request, const NovaOptions *options, GError **error);
+/* Its UUID alone; the request's. */
+const char *nova_volume_id(const json_t *request, GError **error);
 
 /*
  * Where the image comes from: TRUE when it is an archive that Glance holds, of which *name becomes

@@ -14,6 +14,11 @@ gchar *nova_shown(const char *text);
 /* spec_nova_process.c: the vmdock_* properties and vmdock: extra specs, os_command_line. */
 gboolean nova_take_process(const json_t *request, VmSpec *spec, GError **error);
 
+/* spec_nova_volume.c: limits of disk 0; names that begin with "quota:", "vmdock:" and "vmdock_". */
+void nova_take_io_limits(const json_t *request, VmSpec *spec);
+/* Whether NAME, without its prefix, is one of them. */
+gboolean nova_is_io_limit(const char *name);
+
 /* The value of a property of the instance's image; NULL when it has none. */
 const char *nova_image_property(const json_t *request, const char *name);
 const json_t *nova_extra_specs(const json_t *request);

@@ -50,6 +50,7 @@ static gboolean take_extra_specs(const json_t *extra, VmSpec *spec, GError **err
     json_t *value;
     json_object_foreach ((json_t *)extra, key, value) {
         if (g_str_has_prefix(key, EXTRA_SPEC) && json_is_string(value) &&
+            !nova_is_io_limit(key + strlen(EXTRA_SPEC)) &&
             !set(spec, key + strlen(EXTRA_SPEC), key, json_string_value(value), error))
             return FALSE;
     }
@@ -66,7 +67,7 @@ static gboolean take_property(const json_t *extra, VmSpec *spec, const char *key
                               GError **error)
 {
     const char *name = key + strlen(PROPERTY);
-    if (strcmp(name, "image") == 0 || flavor_says(extra, name))
+    if (strcmp(name, "image") == 0 || nova_is_io_limit(name) || flavor_says(extra, name))
         return TRUE;
     if (flavor_only(name)) {
         note(spec, key, "it is for the flavor to ask for");

@@ -62,9 +62,15 @@ static int open_image(const char *place, gboolean read_only, GError **error)
 static int open_content(const Config *config, const VmDisk *disk, const char *place, GError **error)
 {
     struct stat status;
+    g_auto(VolumeFile) file = {0};
+    VolumeAccess wanted = disk->read_only ? VOLUME_READ : VOLUME_CLAIM;
+    autofd int share = -1;
+    if (!volume_file_of(config, disk, &file, error) ||
+        (disk->storage == VM_DISK_SHARE && !volume_share_up(config, disk, &share, error)))
+        return -1;
     if (disk->format == VM_DISK_RAW)
-        return volume_file_open(config, disk->source, !disk->read_only, &status, error);
-    return qcow2_serve(config, disk->source, disk->read_only, place, error)
+        return volume_file_open(config, &file, wanted, &status, error);
+    return qcow2_serve(config, &file, disk->read_only, place, error)
                ? open_image(place, disk->read_only, error)
                : -1;
 }
@@ -73,7 +79,7 @@ int volume_content_open(const Config *config, const char *deploy_id, const VmDis
                         struct stat *status, GError **error)
 {
     if (disk->format == VM_DISK_RAW)
-        return volume_file_open(config, disk->source, TRUE, status, error);
+        return volume_disk_open(config, disk, VOLUME_WRITE, status, error);
     g_autofree gchar *place = volume_place(config, deploy_id, disk->id);
     autofd int fd = open_image(place, FALSE, error);
     if (fd >= 0 && fstat(fd, status) == 0)
@@ -103,8 +109,8 @@ static LoopDevice *make_device(const Config *config, const char *deploy_id, cons
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot look at it");
         return NULL;
     }
-    if (!loop_device_wait(&status, disk->read_only, (guint)config->disk_release_ms, error)) {
-        g_prefix_error(error, "%s/%s is in use: ", config->opennebula_datastores, disk->source);
+    if (!loop_device_wait(&status, disk->read_only, NULL, (guint)config->disk_release_ms, error)) {
+        g_prefix_error(error, "%s is in use: ", disk->source);
         return NULL;
     }
     g_autofree gchar *label = device_label(deploy_id, disk);
@@ -123,7 +129,9 @@ static gchar *find_or_make_fs(const Config *config, const VmDisk *disk, const Lo
         g_propagate_error(error, failure);
     else if (!disk->make_fs || disk->read_only)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
-                    "it holds no file system; ONEDOCK_FS of the disk would have one made");
+                    disk->storage == VM_DISK_DATASTORE
+                        ? "it holds no file system; ONEDOCK_FS of the disk would have one made"
+                        : "it holds no file system");
     else if (volume_fs_make(config, device->fd, device->path, disk->make_fs, error))
         return volume_fs_find(config, device->fd, error);
     return NULL;
@@ -223,16 +231,10 @@ json_t *volumes_mounts(const Volumes *volumes)
     return mounts;
 }
 
-static gboolean has_limits(const VmDisk *disk)
-{
-    const VmDiskLimits *limits = &disk->limits;
-    return limits->read_bytes || limits->write_bytes || limits->read_ops || limits->write_ops;
-}
-
 gboolean volumes_limited(const Volumes *volumes)
 {
     for (guint i = 0; i < volumes->list->len; i++)
-        if (has_limits(((const Volume *)volumes->list->pdata[i])->disk))
+        if (vm_disk_limits_any(&((const Volume *)volumes->list->pdata[i])->disk->limits))
             return TRUE;
     return FALSE;
 }
@@ -249,7 +251,7 @@ static void set_limits(const Config *config, const char *deploy_id, const VmDisk
 static void limit(const Config *config, const char *deploy_id, const VmDisk *disk, dev_t device,
                   gint pid)
 {
-    if (has_limits(disk))
+    if (vm_disk_limits_any(&disk->limits))
         set_limits(config, deploy_id, disk, device, pid);
 }
 
@@ -261,13 +263,30 @@ void volumes_limit(const Volumes *volumes, gint pid)
     }
 }
 
+static gboolean can_open(const Config *config, const VmDisk *disk, GError **error)
+{
+    struct stat status;
+    autofd int share = -1;
+    if (disk->storage == VM_DISK_SHARE && !volume_share_up(config, disk, &share, error))
+        return FALSE;
+    autofd int fd = volume_disk_open(config, disk, disk->read_only ? VOLUME_READ : VOLUME_WRITE,
+                                     &status, error);
+    return fd >= 0;
+}
+
+static gboolean check_disk(const Config *config, const VmDisk *disk, GError **error)
+{
+    if (can_open(config, disk, error))
+        return TRUE;
+    volume_share_down(config, disk);
+    return FALSE;
+}
+
 gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error)
 {
     for (guint i = 0; i < spec->disks->len; i++) {
         const VmDisk *disk = spec->disks->pdata[i];
-        struct stat status;
-        autofd int fd = volume_file_open(config, disk->source, !disk->read_only, &status, error);
-        if (fd >= 0)
+        if (check_disk(config, disk, error))
             continue;
         g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
         return FALSE;
@@ -275,15 +294,32 @@ gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error)
     return TRUE;
 }
 
+void volumes_release(const Config *config, const VmSpec *spec)
+{
+    for (guint i = 0; i < spec->disks->len; i++)
+        volume_share_down(config, spec->disks->pdata[i]);
+}
+
 /* ---- of a container that has ended ---- */
 
-/* A transfer driver takes the file next: what is not written back by then would be lost. */
-static gboolean wait_released(const Config *config, const VmDisk *disk, GError **error)
+/* On one host with two engines, or two compute services, another VM may have it by then. */
+static gboolean is_released(const Config *config, const char *deploy_id, const VmDisk *disk,
+                            GError **error)
 {
     struct stat status;
-    autofd int fd = volume_file_open(config, disk->source, FALSE, &status, NULL);
-    if (fd < 0 || disk->read_only ||
-        loop_device_wait(&status, TRUE, (guint)config->disk_release_ms, error))
+    g_autofree gchar *label = device_label(deploy_id, disk);
+    autofd int fd = volume_disk_open(config, disk, VOLUME_READ, &status, NULL);
+    return fd < 0 || disk->read_only ||
+           loop_device_wait(&status, TRUE, label, (guint)config->disk_release_ms, error);
+}
+
+/* A transfer driver takes the file next: what is not written back by then would be lost. */
+static gboolean wait_released(const Config *config, const char *deploy_id, const VmDisk *disk,
+                              GError **error)
+{
+    gboolean released = is_released(config, deploy_id, disk, error);
+    volume_share_down(config, disk);
+    if (released)
         return TRUE;
     g_prefix_error(error, "disk %u (%s): ", disk->id, disk->target);
     return FALSE;
@@ -297,7 +333,7 @@ gboolean volumes_down(Host *host, const char *deploy_id, GError **error)
     gboolean released = TRUE;
     interrupt_hold();
     for (guint i = 0; spec && released && i < spec->disks->len; i++)
-        released = wait_released(host->config, spec->disks->pdata[i], error);
+        released = wait_released(host->config, deploy_id, spec->disks->pdata[i], error);
     interrupt_allow();
     return released;
 }
@@ -313,7 +349,7 @@ LoopDevice *volume_device(const Config *config, const char *deploy_id, const VmD
     if (disk->format == VM_DISK_QCOW2 && stat(image, &status) < 0)
         return NULL;
     if (disk->format == VM_DISK_RAW) {
-        autofd int fd = volume_file_open(config, disk->source, FALSE, &status, NULL);
+        autofd int fd = volume_disk_open(config, disk, VOLUME_READ, &status, NULL);
         if (fd < 0)
             return NULL;
     }
@@ -357,6 +393,7 @@ static gboolean attach_new(const Config *config, const char *deploy_id, const Vm
     g_autoptr(GError) trouble = NULL;
     if (!qcow2_end(config, place, &trouble))
         log_warn("disk %u: %s", disk->id, trouble->message);
+    volume_share_down(config, disk);
     return FALSE;
 }
 
@@ -403,10 +440,10 @@ static gboolean detach(const Config *config, const char *deploy_id, const VmDisk
         (device != 0 && !volume_unplug(config, deploy_id, device, pid, error)))
         return FALSE;
     /* The next disk may get the same device. */
-    if (device != 0 && has_limits(disk))
+    if (device != 0 && vm_disk_limits_any(&disk->limits))
         volume_limits_set(config, pid, device, &none, NULL);
     return volume_unmount(place, error) && qcow2_end(config, place, error) &&
-           wait_released(config, disk, error);
+           wait_released(config, deploy_id, disk, error);
 }
 
 gboolean volume_detach(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The disks of a VM beside disk 0, on this host: files below the configured datastores, each a file
- * system that the VM sees at its mount point.
+ * The disks of a VM beside disk 0, on this host: files and block devices in places that the
+ * configuration allows, each a file system that the VM sees at its mount point.
  *
  * A raw file becomes a loop device, a qcow2 first the one file of a FUSE export by
  * qemu-storage-daemon. The file system is mounted under <run>/disk/<deploy-id>/<number>, goes from
@@ -38,6 +38,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Volumes, volumes_free)
  *   {"source": "/run/vmdock/disk/one-42/1", "destination": "/data", "read_only": false}
  */
 json_t *volumes_mounts(const Volumes *volumes);
+/* Sets the limits of SPEC's disk 0, whose writable layer is the folder LAYER, on the cgroup of
+ * process PID; what fails is logged. */
+void volume_limit_root(const Config *config, const VmSpec *spec, const char *layer, gint pid);
 /* Sets the limits of the disks on the cgroup of process PID; what fails is logged. */
 void volumes_limit(const Volumes *volumes, gint pid);
 /* Whether there is a limit to set. */
@@ -45,6 +48,9 @@ gboolean volumes_limited(const Volumes *volumes);
 
 /* Whether each disk's file is there and may be used: what can be told while the VM still runs. */
 gboolean volumes_check(const Config *config, const VmSpec *spec, GError **error);
+
+/* Gives up what a check of disks that nothing has mounted may have made ready. */
+void volumes_release(const Config *config, const VmSpec *spec);
 
 /*
  * For a VM whose container does not run: clears what is left of its disks on this host. Waits until
@@ -97,11 +103,12 @@ gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *s
                        Undo *undo, GError **error);
 
 /*
- * For a disk that was detached: removes SOURCE if it is a link out of its folder. OpenNebula's
- * shared drivers make such to a persistent image and leave it there; the next disk of that number
- * would be copied through it, over the image. Fine if it is no link, or not there.
+ * For a disk that was detached: of a datastore's, removes its file if that is a link out of its
+ * folder. OpenNebula's shared drivers make such to a persistent image and leave it there; the next
+ * disk of that number would be copied through it, over the image. Fine if it is no link, or not
+ * there.
  */
-gboolean volume_file_drop_link(const Config *config, const char *source, GError **error);
+gboolean volume_file_drop_link(const Config *config, const VmDisk *disk, GError **error);
 
 /*
  * PATH, which is foreign, as a place below the datastores ("102/42/disk.1"): absolute, without "."

@@ -51,9 +51,9 @@ static void push(Undo *undo, const char *what, UndoFunc func, const Step *like, 
 
 static gboolean same_disk(const VmDisk *a, const VmDisk *b)
 {
-    return a && b && strcmp(a->source, b->source) == 0 &&
-           strcmp(a->mount_point, b->mount_point) == 0 && a->format == b->format &&
-           a->read_only == b->read_only;
+    return a && b && a->storage == b->storage && strcmp(a->source, b->source) == 0 &&
+           g_strcmp0(a->share, b->share) == 0 && strcmp(a->mount_point, b->mount_point) == 0 &&
+           a->format == b->format && a->read_only == b->read_only;
 }
 
 static gboolean same_limits(const VmDiskLimits *a, const VmDiskLimits *b)

@@ -98,68 +98,202 @@ static int open_path(int root, const char *root_path, const char *path)
     return -1;
 }
 
-static gboolean cannot_open(const Config *config, const char *source, int err, GError **error)
+static gboolean is_roots_alone(int fd)
 {
-    g_autofree gchar *shown = vmdock_one_line(source, MAX_SHOWN);
-    const char *root = config->opennebula_datastores;
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_uid == 0 &&
+           (S_ISLNK(status.st_mode) || !(status.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
+/*
+ * "/dev/volumes/volume-1" is a link that udev has made to "../dm-3". One of root's, in a folder
+ * that root alone may write, may lead out of its folder, but to a block device of /dev alone.
+ */
+static int open_device_link(int root, const char *path)
+{
+    g_autofree gchar *folder = g_path_get_dirname(path), *name = g_path_get_basename(path);
+    autofd int parent = open_beneath(root, folder, O_PATH | O_DIRECTORY);
+    autofd int link = parent < 0 ? -1 : openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    autofd int fd = -1;
+    struct stat status, devices;
+    if (link >= 0 && is_roots_alone(parent) && is_roots_alone(link))
+        fd = openat(parent, name, O_PATH | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISBLK(status.st_mode) &&
+        stat("/dev", &devices) == 0 && status.st_dev == devices.st_dev)
+        return steal_fd(&fd);
+    errno = EXDEV;
+    return -1;
+}
+
+/* ---- which file it is ---- */
+
+void volume_file_clear(VolumeFile *file)
+{
+    g_clear_pointer(&file->root, g_free);
+    g_clear_pointer(&file->source, g_free);
+}
+
+/* The folder of [nova] volumes in which PATH lies. */
+static gboolean find_local(const Config *config, const char *path, VolumeFile *file, GError **error)
+{
+    for (char **root = config->nova_volumes; !has_dots(path) && root && *root; root++) {
+        file->source = volume_below(*root, path);
+        if (!file->source)
+            continue;
+        file->root = g_strdup(*root);
+        return TRUE;
+    }
+    g_autofree gchar *shown = vmdock_one_line(path, MAX_SHOWN);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                "%s lies in none of the folders that [nova] volumes of %s allows", shown,
+                config->path);
+    return FALSE;
+}
+
+static gboolean find_iscsi(const Config *config, const char *path, VolumeFile *file, GError **error)
+{
+    if (!config->nova_iscsi) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY, "[nova] iscsi of %s forbids it",
+                    config->path);
+        return FALSE;
+    }
+    file->root = g_strdup("/dev");
+    file->source = has_dots(path) ? NULL : volume_below(file->root, path);
+    if (file->source)
+        return TRUE;
+    g_autofree gchar *shown = vmdock_one_line(path, MAX_SHOWN);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "%s is no device", shown);
+    return FALSE;
+}
+
+gboolean volume_file_of(const Config *config, const VmDisk *disk, VolumeFile *file, GError **error)
+{
+    file->storage = disk->storage;
+    switch (disk->storage) {
+    case VM_DISK_LOCAL:
+        return find_local(config, disk->source, file, error);
+    case VM_DISK_ISCSI:
+        return find_iscsi(config, disk->source, file, error);
+    case VM_DISK_SHARE:
+        file->root = volume_share_place(config, disk);
+        file->source = g_strdup(disk->source);
+        return TRUE;
+    case VM_DISK_DATASTORE:
+        break;
+    }
+    file->root = g_strdup(config->opennebula_datastores);
+    file->source = g_strdup(disk->source);
+    return TRUE;
+}
+
+gchar *volume_file_name(const VolumeFile *file)
+{
+    g_autofree gchar *path = g_strconcat(file->root, "/", file->source, NULL);
+    return vmdock_one_line(path, MAX_SHOWN);
+}
+
+/* ---- opened ---- */
+
+static gboolean cannot_open(const VolumeFile *file, int err, GError **error)
+{
+    g_autofree gchar *shown = volume_file_name(file);
     if (err == EXDEV)
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "%s/%s leads out of %s", root, shown,
-                    root);
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "%s leads out of %s", shown,
+                    file->root);
+    else if (err == EBUSY)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                    "%s is in use by something else of this host", shown);
     else
         vmdock_error_errno(error, err == ENOSYS ? VMDOCK_ERROR_UNSUPPORTED : VMDOCK_ERROR_IO, err,
-                           "cannot open %s/%s", root, shown);
+                           "cannot open %s", shown);
     return FALSE;
 }
 
-static gboolean check_file(const Config *config, const char *source, const struct stat *status,
+static gboolean wrong(const VolumeFile *file, const char *what, GError **error)
+{
+    g_autofree gchar *shown = volume_file_name(file);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "%s %s", shown, what);
+    return FALSE;
+}
+
+/* Those of a datastore are root's or the cloud's user's. */
+static gboolean check_owner(const Config *config, const VolumeFile *file, const struct stat *status,
+                            GError **error)
+{
+    const struct passwd *user = getpwnam(config->opennebula_user);
+    if (status->st_uid == 0 || (user && status->st_uid == user->pw_uid))
+        return TRUE;
+    g_autofree gchar *what = g_strdup_printf("belongs to user %u, neither to root nor to %s",
+                                             status->st_uid, config->opennebula_user);
+    return wrong(file, what, error);
+}
+
+/* Who may write a share is its server's to say. */
+static gboolean check_file(const Config *config, const VolumeFile *file, const struct stat *status,
                            GError **error)
 {
-    g_autofree gchar *shown = vmdock_one_line(source, MAX_SHOWN);
-    const char *root = config->opennebula_datastores;
-    const struct passwd *user = getpwnam(config->opennebula_user);
-    if (!S_ISREG(status->st_mode))
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "%s/%s is no regular file", root,
-                    shown);
-    else if (status->st_uid != 0 && (!user || status->st_uid != user->pw_uid))
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
-                    "%s/%s belongs to user %u, neither to root nor to %s", root, shown,
-                    status->st_uid, config->opennebula_user);
-    else if (status->st_mode & S_IWOTH)
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
-                    "%s/%s can be written by everybody on this host", root, shown);
-    else
+    if (file->storage == VM_DISK_ISCSI)
+        return S_ISBLK(status->st_mode) && volume_is_iscsi("/sys", status->st_rdev)
+                   ? TRUE
+                   : wrong(file, "is no device of an iSCSI session", error);
+    if (file->storage == VM_DISK_LOCAL && S_ISBLK(status->st_mode))
         return TRUE;
-    return FALSE;
+    if (!S_ISREG(status->st_mode))
+        return wrong(file,
+                     file->storage == VM_DISK_LOCAL ? "is neither a regular file nor a block device"
+                                                    : "is no regular file",
+                     error);
+    if (file->storage == VM_DISK_DATASTORE && !check_owner(config, file, status, error))
+        return FALSE;
+    return file->storage == VM_DISK_SHARE || !(status->st_mode & S_IWOTH) ||
+           wrong(file, "can be written by everybody on this host", error);
 }
 
-int volume_file_open(const Config *config, const char *source, gboolean writable,
+int volume_file_open(const Config *config, const VolumeFile *file, VolumeAccess access,
                      struct stat *status, GError **error)
 {
-    const char *root_path = config->opennebula_datastores;
-    autofd int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    autofd int root = open(file->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) {
-        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s", root_path);
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open %s", file->root);
         return -1;
     }
     /* Looked at before it is opened for good: opening a device or a pipe would do something. */
-    autofd int path = open_path(root, root_path, source);
+    autofd int path = open_path(root, file->root, file->source);
+    if (path < 0 && errno == EXDEV && file->storage == VM_DISK_LOCAL)
+        path = open_device_link(root, file->source);
     if (path < 0 || fstat(path, status) < 0) {
-        cannot_open(config, source, errno, error);
+        cannot_open(file, errno, error);
         return -1;
     }
-    if (!check_file(config, source, status, error))
+    if (!check_file(config, file, status, error))
         return -1;
     g_autofree gchar *again = g_strdup_printf("/proc/self/fd/%d", path);
-    int fd = open(again, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+    int flags = access == VOLUME_READ ? O_RDONLY : O_RDWR;
+    /* As long as it is open, and a loop device keeps it open, nobody else can mount it. */
+    if (access == VOLUME_CLAIM && S_ISBLK(status->st_mode))
+        flags |= O_EXCL;
+    int fd = open(again, flags | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        cannot_open(config, source, errno, error);
+        cannot_open(file, errno, error);
     return fd;
 }
 
-gboolean volume_file_drop_link(const Config *config, const char *source, GError **error)
+int volume_disk_open(const Config *config, const VmDisk *disk, VolumeAccess access,
+                     struct stat *status, GError **error)
 {
+    g_auto(VolumeFile) file = {0};
+    return volume_file_of(config, disk, &file, error)
+               ? volume_file_open(config, &file, access, status, error)
+               : -1;
+}
+
+gboolean volume_file_drop_link(const Config *config, const VmDisk *disk, GError **error)
+{
+    if (disk->storage != VM_DISK_DATASTORE)
+        return TRUE;
     const char *root_path = config->opennebula_datastores;
-    g_autofree gchar *folder = g_path_get_dirname(source), *name = g_path_get_basename(source);
+    g_autofree gchar *folder = g_path_get_dirname(disk->source);
+    g_autofree gchar *name = g_path_get_basename(disk->source);
     g_autofree gchar *own = g_build_filename(root_path, folder, NULL);
     autofd int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     autofd int at = root < 0 ? -1 : open_beneath(root, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -173,7 +307,7 @@ gboolean volume_file_drop_link(const Config *config, const char *source, GError 
         if (*text != '/' || inside || unlinkat(at, name, 0) == 0)
             return TRUE;
     }
-    g_autofree gchar *shown = vmdock_one_line(source, MAX_SHOWN);
+    g_autofree gchar *shown = vmdock_one_line(disk->source, MAX_SHOWN);
     vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot remove the link %s/%s", root_path,
                        shown);
     return FALSE;

@@ -214,6 +214,21 @@ gboolean volume_fill(const Config *config, const VmDisk *disk, const LoopDevice 
 
 /* ---- under a VM that runs ---- */
 
+/* A device is made larger by whoever made it. */
+static gboolean check_device(int device, guint64 bytes, GError **error)
+{
+    guint64 size = 0;
+    if (ioctl(device, BLKGETSIZE64, &size) < 0) {
+        vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot tell its size");
+        return FALSE;
+    }
+    if (size >= bytes)
+        return TRUE;
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
+                "its device has %" G_GUINT64_FORMAT " MB, fewer than it is to have", size / MB);
+    return FALSE;
+}
+
 /* What a transfer driver leaves to the hypervisor, as it does with a disk in use. */
 static gboolean enlarge_file(const Config *config, const char *deploy_id, const VmDisk *disk,
                              guint64 bytes, GError **error)
@@ -222,6 +237,8 @@ static gboolean enlarge_file(const Config *config, const char *deploy_id, const 
     autofd int file = volume_content_open(config, deploy_id, disk, &status, error);
     if (file < 0)
         return FALSE;
+    if (S_ISBLK(status.st_mode))
+        return check_device(file, bytes, error);
     if ((guint64)status.st_size > bytes) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
                     "it has %" G_GINT64_FORMAT " MB, and a disk is made larger only",
@@ -265,8 +282,10 @@ static gboolean resize(const Config *config, const char *deploy_id, const VmDisk
     }
     autofd int mounted = volume_open_mounted(config, deploy_id, device->number, pid, error);
     Fs fs = {.device = device->fd, .mounted = mounted};
-    /* Set to the size that it has, it tells whether it could be set to another. */
-    return mounted >= 0 && look(&fs, error) && set_blocks(&fs, fs.blocks, error) &&
+    /* Set to the size that it has, it tells whether it could be set to another. What a cloud has
+     * made larger already is larger all the same. */
+    return mounted >= 0 && look(&fs, error) &&
+           (disk->storage != VM_DISK_DATASTORE || set_blocks(&fs, fs.blocks, error)) &&
            enlarge(config, deploy_id, disk, bytes, &fs, error);
 }
 
@@ -281,7 +300,8 @@ gboolean volume_resize(const Config *config, const char *deploy_id, const VmDisk
     if (done)
         return TRUE;
     /* A file that is larger is filled by the next start, in whatever way this host can. */
-    gboolean later = vmdock_error_is(failure, VMDOCK_ERROR_UNSUPPORTED) && !disk->read_only;
+    gboolean later = vmdock_error_is(failure, VMDOCK_ERROR_UNSUPPORTED) && !disk->read_only &&
+                     disk->storage == VM_DISK_DATASTORE;
     g_set_error(error, VMDOCK_ERROR, failure->code, "disk %u (%s): %s%s", disk->id, disk->target,
                 failure->message,
                 later ? "; power the VM off, resize the disk and resume the VM" : "");

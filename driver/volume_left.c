@@ -58,7 +58,7 @@ static gboolean is_served(const char *place, guint ms)
 {
     struct stat status;
     g_autofree gchar *image = volume_image(place);
-    return stat(image, &status) == 0 && !loop_device_wait(&status, FALSE, ms, NULL);
+    return stat(image, &status) == 0 && !loop_device_wait(&status, FALSE, NULL, ms, NULL);
 }
 
 static gboolean tidy_one(const Config *config, const char *place, gboolean dry_run, gboolean *found,

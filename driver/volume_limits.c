@@ -5,13 +5,17 @@
 #include "autoptr.h"
 #include "error.h"
 #include "file.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
-enum { MAX_CGROUP_FILE = 65536 };
+enum { MAX_CGROUP_FILE = 65536, MAX_MOUNTS = 16 * 1024 * 1024 };
 
 /* The cgroup of PID that the io controller works on, and whether it is one of v1. */
 static gchar *find_cgroup(const Config *config, gint pid, gboolean *v1, GError **error)
@@ -97,4 +101,60 @@ gboolean volume_limits_set(const Config *config, gint pid, dev_t device, const V
     if (!folder)
         return FALSE;
     return v1 ? put_v1(folder, device, limits, error) : put_v2(folder, device, limits, error);
+}
+
+/* ---- of disk 0 ---- */
+
+/* Where a file system has a number of its own (btrfs, zfs), its mount names the device, or none. */
+static dev_t find_source(const char *text, dev_t device)
+{
+    g_autofree gchar *number = g_strdup_printf(" %u:%u ", major(device), minor(device));
+    const char *line = strstr(text, number);
+    const char *rest = line ? strstr(line, " - ") : NULL;
+    g_auto(GStrv) fields = rest ? g_strsplit(rest + strlen(" - "), " ", 3) : NULL;
+    struct stat status;
+    return fields && g_strv_length(fields) == 3 && *fields[1] == '/' &&
+                   stat(fields[1], &status) == 0 && S_ISBLK(status.st_mode)
+               ? status.st_rdev
+               : 0;
+}
+
+/* The kernel limits whole disks, not their partitions. */
+static dev_t whole_disk(dev_t device)
+{
+    unsigned part[2] = {0, 0};
+    char path[PATH_MAX];
+    g_autofree gchar *link = g_strdup_printf("/sys/dev/block/%u:%u", major(device), minor(device));
+    if (!realpath(link, path))
+        return 0;
+    g_autofree gchar *sign = g_build_filename(path, "partition", NULL);
+    if (access(sign, F_OK) < 0)
+        return device;
+    g_autofree gchar *disk = g_path_get_dirname(path), *file = g_build_filename(disk, "dev", NULL);
+    g_autofree gchar *text = file_read(file, MAX_CGROUP_FILE, NULL, NULL);
+    return text && sscanf(text, "%u:%u", &part[0], &part[1]) == 2 ? makedev(part[0], part[1]) : 0;
+}
+
+static dev_t disk_of(const char *folder)
+{
+    struct stat status;
+    if (!folder || stat(folder, &status) < 0)
+        return 0;
+    if (major(status.st_dev) != 0)
+        return whole_disk(status.st_dev);
+    g_autofree gchar *text = file_read("/proc/self/mountinfo", MAX_MOUNTS, NULL, NULL);
+    dev_t source = text ? find_source(text, status.st_dev) : 0;
+    return source ? whole_disk(source) : 0;
+}
+
+void volume_limit_root(const Config *config, const VmSpec *spec, const char *layer, gint pid)
+{
+    g_autoptr(GError) error = NULL;
+    dev_t disk = disk_of(layer);
+    if (!disk)
+        log_warn("VM %s: its I/O limits are not honoured: the engine's storage is on no disk that "
+                 "the kernel could limit",
+                 spec->deploy_id);
+    else if (!volume_limits_set(config, pid, disk, &spec->root_limits, &error))
+        log_warn("VM %s: its I/O limits are not honoured: %s", spec->deploy_id, error->message);
 }

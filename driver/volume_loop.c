@@ -56,9 +56,13 @@ LoopDevice *loop_device_attach(int file, gboolean read_only, const char *label, 
         vmdock_error_errno(error, VMDOCK_ERROR_UNSUPPORTED, errno, "cannot open /dev/loop-control");
         return NULL;
     }
+    struct stat status;
+    /* The cache of the file system above is enough where none is below. */
+    gboolean direct = fstat(file, &status) == 0 && S_ISBLK(status.st_mode);
     struct loop_config config = {
         .fd = (guint32)file,
-        .info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0u),
+        .info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0u) |
+                         (direct ? LO_FLAGS_DIRECT_IO : 0u),
     };
     g_strlcpy((char *)config.info.lo_file_name, label, LO_NAME_SIZE);
     /* Between the kernel's word that a device is free and its use somebody else may take it. */
@@ -101,11 +105,12 @@ LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only, co
     return NULL;
 }
 
-gboolean loop_device_wait(const struct stat *file, gboolean writable_only, guint ms, GError **error)
+gboolean loop_device_wait(const struct stat *file, gboolean writable_only, const char *label,
+                          guint ms, GError **error)
 {
     gint64 end = g_get_monotonic_time() + (gint64)ms * G_TIME_SPAN_MILLISECOND;
     for (;;) {
-        g_autoptr(LoopDevice) device = loop_device_find(file, writable_only, NULL);
+        g_autoptr(LoopDevice) device = loop_device_find(file, writable_only, label);
         if (!device)
             return TRUE;
         if (!interrupt_check(error))

@@ -2,7 +2,9 @@
 /*
  * What the files of volume.h share, and nobody else includes:
  *   volume.c               the disks of a VM together
- *   volume_file.c          the files behind them, opened without leaving the datastores
+ *   volume_file.c          the files behind them, opened without leaving the folders allowed
+ *   volume_iscsi.c         which devices are of an iSCSI session
+ *   volume_share.c         network shares with such files
  *   volume_loop.c          loop devices
  *   volume_qcow2.c         qcow2 files and their server
  *   volume_qcow2_header.c  what a qcow2 file says of itself; pure
@@ -21,17 +23,59 @@
 
 /* volume_file.c ------------------------------------------------------------------------------- */
 
+/* A file behind a disk, or behind that one: SOURCE below ROOT. */
+typedef struct {
+    VmDiskStorage storage;
+    gchar *root;
+    gchar *source;
+} VolumeFile;
+
+void volume_file_clear(VolumeFile *file);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VolumeFile, volume_file_clear)
+/* The file of DISK. POLICY when the configuration does not allow its place. */
+gboolean volume_file_of(const Config *config, const VmDisk *disk, VolumeFile *file, GError **error);
+/* For people. */
+gchar *volume_file_name(const VolumeFile *file);
+
+typedef enum {
+    VOLUME_READ,
+    VOLUME_WRITE,
+    VOLUME_CLAIM, /* to write, and of a block device, that nobody else mounts it meanwhile */
+} VolumeAccess;
+
 /*
- * Opens SOURCE, a path below the datastores. Links are followed as long as they stay there: stock
- * transfer drivers make such for persistent images and snapshots. It must be a regular file of
- * root's or of the cloud's user that nobody else may write.
+ * Opens FILE. Links are followed as long as they stay below its root: stock transfer drivers make
+ * such for persistent images and snapshots. It must be a regular file that not everybody may write,
+ * of a datastore one of root's or of the cloud's user; a local one may be a block device too, and
+ * an iSCSI one must be.
  */
-int volume_file_open(const Config *config, const char *source, gboolean writable,
+int volume_file_open(const Config *config, const VolumeFile *file, VolumeAccess access,
+                     struct stat *status, GError **error);
+/* Both in one. */
+int volume_disk_open(const Config *config, const VmDisk *disk, VolumeAccess access,
                      struct stat *status, GError **error);
 
 /* What of PATH, which is absolute, lies below ROOT, whatever number of slashes is in both; NULL if
  * it does not. Looks at no file: links and ".." lead where the kernel says. */
 gchar *volume_below(const char *root, const char *path);
+
+/* volume_iscsi.c ------------------------------------------------------------------------------ */
+
+/* Whether the block device is a disk of an iSCSI session, or multipath over such alone. SYSFS is
+ * "/sys". */
+gboolean volume_is_iscsi(const char *sysfs, dev_t device);
+
+/* volume_share.c ------------------------------------------------------------------------------ */
+
+/* Where the share of DISK is mounted on the host. */
+gchar *volume_share_place(const Config *config, const VmDisk *disk);
+/*
+ * Mounts it unless it is. Until *lock, which is a descriptor, is closed it stays so; afterwards as
+ * long as a file of it is open. POLICY when the configuration does not allow it.
+ */
+gboolean volume_share_up(const Config *config, const VmDisk *disk, int *lock, GError **error);
+/* Unmounts it when nothing uses it any more. What cannot be done is logged. */
+void volume_share_down(const Config *config, const VmDisk *disk);
 
 /* volume_loop.c ------------------------------------------------------------------------------- */
 
@@ -49,9 +93,9 @@ LoopDevice *loop_device_attach(int file, gboolean read_only, const char *label, 
 /* The device that stands for the file FILE, NULL when there is none. With WRITABLE_ONLY those that
  * are read-only are passed over, with LABEL those of other labels. */
 LoopDevice *loop_device_find(const struct stat *file, gboolean writable_only, const char *label);
-/* Waits until no device stands for FILE (or no writable one); STATE when MS pass. */
-gboolean loop_device_wait(const struct stat *file, gboolean writable_only, guint ms,
-                          GError **error);
+/* Waits until there is none that loop_device_find() would find; STATE when MS pass. */
+gboolean loop_device_wait(const struct stat *file, gboolean writable_only, const char *label,
+                          guint ms, GError **error);
 
 /* volume_qcow2_header.c ----------------------------------------------------------------------- */
 
@@ -81,8 +125,8 @@ gchar *volume_place(const Config *config, const char *deploy_id, guint id);
 /* "<place>.image", the file that a server shows the disk as. */
 gchar *volume_image(const char *place);
 
-/* Starts the server of SOURCE, whose content is then the file volume_image(PLACE). */
-gboolean qcow2_serve(const Config *config, const char *source, gboolean read_only,
+/* Starts the server of FILE, whose content is then the file volume_image(PLACE). */
+gboolean qcow2_serve(const Config *config, const VolumeFile *file, gboolean read_only,
                      const char *place, GError **error);
 /* Ends it when nothing uses it any more; STATE when that does not come. Fine if there is none. */
 gboolean qcow2_end(const Config *config, const char *place, GError **error);

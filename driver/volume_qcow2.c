@@ -48,6 +48,7 @@ static gchar *pid_path(const char *place)
 /* The open files of an image and its backing files, and how the server is to use them. */
 typedef struct {
     const Config *config;
+    const VolumeFile *top;
     int fds[MAX_CHAIN + 1]; /* ends in -1 */
     guint count;
 } Chain;
@@ -113,7 +114,9 @@ static int chain_open(Chain *chain, const char *source, gboolean writable, GErro
         return -1;
     }
     struct stat status;
-    int fd = volume_file_open(chain->config, source, writable, &status, error);
+    const VolumeFile file = {chain->top->storage, chain->top->root, (gchar *)source};
+    int fd = volume_file_open(chain->config, &file, writable ? VOLUME_WRITE : VOLUME_READ, &status,
+                              error);
     if (fd >= 0)
         chain->fds[chain->count++] = fd;
     return fd;
@@ -126,8 +129,7 @@ static json_t *backing_node(Chain *chain, const char *source, const Qcow2Header 
 {
     if (!name)
         return json_null();
-    g_autofree gchar *place =
-        qcow2_backing_source(chain->config->opennebula_datastores, source, name, error);
+    g_autofree gchar *place = qcow2_backing_source(chain->top->root, source, name, error);
     if (!place)
         return NULL;
     if (strcmp(header->backing_format, "qcow2") == 0)
@@ -192,13 +194,14 @@ static gboolean start_server(const Config *config, const Chain *chain, json_t *n
     return started;
 }
 
-gboolean qcow2_serve(const Config *config, const char *source, gboolean read_only,
+gboolean qcow2_serve(const Config *config, const VolumeFile *file, gboolean read_only,
                      const char *place, GError **error)
 {
-    g_auto(Chain) chain = {.config = config};
-    g_autoptr(json_t) node = qcow2_node(&chain, source, read_only, error);
+    g_auto(Chain) chain = {.config = config, .top = file};
+    g_autoptr(json_t) node = qcow2_node(&chain, file->source, read_only, error);
     if (!node) {
-        g_prefix_error(error, "%s/%s: ", config->opennebula_datastores, source);
+        g_autofree gchar *name = volume_file_name(file);
+        g_prefix_error(error, "%s: ", name);
         return FALSE;
     }
     chain.fds[chain.count] = -1;

@@ -86,7 +86,8 @@ nova_package = \
 	remotes/nova/vmdock_nova/convert.py \
 	remotes/nova/vmdock_nova/driver.py \
 	remotes/nova/vmdock_nova/events.py \
-	remotes/nova/vmdock_nova/shim.py
+	remotes/nova/vmdock_nova/shim.py \
+	remotes/nova/vmdock_nova/volumes.py
 nova_module = remotes/nova/nova/virt/vmdock/__init__.py
 EXTRA_DIST += $(nova_package) $(nova_module) remotes/nova/vmdock_nova/conf.py.in
 CLEANFILES += remotes/nova/vmdock_nova/conf.py

@@ -60,6 +60,7 @@ vmdock_nova_SOURCES = \
 	shim/nova_network.c \
 	shim/nova_password.c \
 	shim/nova_rescue.c \
+	shim/nova_volume.c \
 	shim/vmdock_nova.c
 vmdock_nova_LDADD = libshim.la
 

@@ -27,6 +27,15 @@ gchar *nova_id(const Nova *nova, GError **error)
     return nova_deploy_id(nova->request, error);
 }
 
+NovaOptions nova_options(const Config *config)
+{
+    gboolean made = strcmp(config->nova_volume_fs, "none") != 0;
+    return (NovaOptions){.terminal = config->terminal,
+                         .mount_point = config->nova_mount_point,
+                         .volume_point = config->nova_volume_point,
+                         .volume_fs = made ? config->nova_volume_fs : NULL};
+}
+
 VmSpec *nova_saved_spec(const Nova *nova, GError **error)
 {
     g_autofree gchar *id = nova_id(nova, error);
@@ -39,8 +48,11 @@ VmSpec *nova_saved_spec(const Nova *nova, GError **error)
         g_clear_pointer(&spec->context->password, g_free);
         g_ptr_array_set_size(spec->context->given, 0);
     }
-    if (json_object_get(nova->request, "network_info") &&
-        !nova_take_network(nova->request, spec, error))
+    NovaOptions options = nova_options(nova->config);
+    if (!nova_take_volumes(nova->request, &options, spec, error) ||
+        (json_object_get(nova->request, "network_info") &&
+         !nova_take_network(nova->request, spec, error)) ||
+        !vm_spec_check(spec, error))
         return NULL;
     return g_steal_pointer(&spec);
 }

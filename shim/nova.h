@@ -21,11 +21,14 @@ typedef struct {
 /* The one table of methods: name, function, whether an archive follows the request on stdin. */
 #define NOVA_METHODS(X)                                                                            \
     X("attach_interface", nova_attach_interface, FALSE)                                            \
+    X("attach_volume", nova_attach_volume, FALSE)                                                  \
     X("console", nova_console, FALSE)                                                              \
     X("destroy", nova_destroy, FALSE)                                                              \
     X("detach_interface", nova_detach_interface, FALSE)                                            \
+    X("detach_volume", nova_detach_volume, FALSE)                                                  \
     X("diagnostics", nova_diagnostics, FALSE)                                                      \
     X("events", nova_events, FALSE)                                                                \
+    X("extend_volume", nova_extend_volume, FALSE)                                                  \
     X("finish_migration", nova_finish_migration, FALSE)                                            \
     X("image_forget", nova_image_forget, FALSE)                                                    \
     X("image_held", nova_image_held, FALSE)                                                        \
@@ -57,9 +60,12 @@ NOVA_METHODS(X)
 gboolean nova_answer(json_t *answer, GError **error);
 /* The deploy id of the request's instance. */
 gchar *nova_id(const Nova *nova, GError **error);
+/* How a request is read on this host. */
+NovaOptions nova_options(const Config *config);
 /*
- * The VM's last applied spec with the network that the request tells, where it tells one. What is
- * done once, to a new container, is no more in it: keys, password and given files.
+ * The VM's last applied spec with the network and the volumes that the request tells, where it
+ * tells them. What is done once, to a new container, is no more in it: keys, password and given
+ * files.
  */
 VmSpec *nova_saved_spec(const Nova *nova, GError **error);
 /* What a new VM's disk 0 is made from: the id of an image that Glance gave, or a reference.

@@ -66,7 +66,7 @@ static gboolean is_new(const Nova *nova, const char *deploy_id, GError **error)
 
 gboolean nova_spawn(Nova *nova, GError **error)
 {
-    NovaOptions options = {nova->config->terminal, nova->config->nova_mount_point};
+    NovaOptions options = nova_options(nova->config);
     g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
     return spec && is_new(nova, spec->deploy_id, error) && make(nova, spec, error) &&
            nova_answer(json_object(), error);
@@ -82,9 +82,17 @@ static gboolean plain(Nova *nova, Plain action, GError **error)
     return id && action(nova->host, id, error) && nova_answer(json_object(), error);
 }
 
+static gboolean has_volumes(Host *host, const char *deploy_id)
+{
+    g_autoptr(VmSpec) spec = state_load(host->config, deploy_id, NULL);
+    return spec && spec->disks->len > 0;
+}
+
+/* Nova gives its volumes to somebody else next: they must have been written back. */
 static gboolean destroy(Host *host, const char *deploy_id, GError **error)
 {
     return (!rescue_is_on(host->config, deploy_id) || vm_unrescue(host, deploy_id, error)) &&
+           (!has_volumes(host, deploy_id) || vm_cancel(host, deploy_id, error)) &&
            vm_purge(host, deploy_id, error);
 }
 

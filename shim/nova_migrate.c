@@ -46,6 +46,7 @@ static gboolean keep(Nova *nova, const VmSpec *wanted, GError **error)
         return FALSE;
     spec->limits = wanted->limits;
     spec->root_size = wanted->root_size;
+    spec->root_limits = wanted->root_limits;
     if (stays_off(nova))
         return vm_resize(nova->host, spec, error) && vm_renew_network(nova->host, spec, error);
     return vm_deploy(nova->host, spec, NULL, error);
@@ -117,7 +118,7 @@ static void drop(const Nova *nova, const char *transit)
 /* On the host that the instance shall be on now, moved there, back, or not at all. */
 gboolean nova_finish_migration(Nova *nova, GError **error)
 {
-    NovaOptions options = {nova->config->terminal, nova->config->nova_mount_point};
+    NovaOptions options = nova_options(nova->config);
     g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
     g_autofree gchar *transit = spec ? transit_name(nova, error) : NULL;
     if (!transit)

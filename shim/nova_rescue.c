@@ -10,7 +10,7 @@
 gboolean nova_rescue(Nova *nova, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
-    NovaOptions options = {nova->config->terminal, nova->config->nova_mount_point};
+    NovaOptions options = nova_options(nova->config);
     g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
     if (!spec)
         return FALSE;

@@ -10,7 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const NovaOptions options = {.terminal = TRUE, .mount_point = "/mnt/config"};
+    const NovaOptions options = {.terminal = TRUE,
+                                 .mount_point = "/mnt/config",
+                                 .volume_point = "/mnt",
+                                 .volume_fs = "ext4"};
     g_autoptr(GError) error = NULL;
     g_autoptr(json_t) request = nova_request((const char *)data, size, 1048576, &error);
     g_autoptr(VmSpec) spec = request ? spec_from_nova(request, &options, &error) : NULL;
@@ -23,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(g_strcmp0(uuid, spec->uuid) == 0);
     fuzz_must(vm_spec_check(spec, NULL));
     nova_take_vif(request, spec, NULL);
+    vm_disk_free(nova_volume(request, &options, NULL));
     fuzz_spec(spec);
     return 0;
 }

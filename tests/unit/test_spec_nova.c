@@ -11,8 +11,9 @@
 
 enum { MAX = 4194304 };
 
-static const NovaOptions options = {.terminal = TRUE, .mount_point = "/mnt/config"};
-static const char *const own[] = {"bare", "everything", "ovs", "two-nics", NULL};
+static const NovaOptions options = {
+    .terminal = TRUE, .mount_point = "/mnt/config", .volume_point = "/mnt", .volume_fs = "ext4"};
+static const char *const own[] = {"bare", "everything", "ovs", "two-nics", "volumes", NULL};
 static const char *const recorded[] = {"spawn__create_non1",     "spawn__create_ovs1",
                                        "spawn__create_rec1",     "spawn__evacuate",
                                        "spawn__rebuild_with_pw", NULL};
@@ -254,6 +255,98 @@ static void test_secrets(void)
     json_decref(shown);
 }
 
+/* ---- volumes ---- */
+
+#define VOLUME "44444444-2222-3333-4444-555555555555"
+#define ATTACH(type, data)                                                                         \
+    "{\"mountpoint\": \"/dev/vdb\", \"connection_info\": {\"driver_volume_type\": \"" type         \
+    "\", \"serial\": \"" VOLUME "\", \"data\": {" data "}}}"
+
+static void test_volume(void)
+{
+    static const char text[] = ATTACH("nfs", "\"export\": \"nas:/v\", \"name\": \"v1\"");
+    g_autoptr(json_t) request = request_of(text, strlen(text));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmDisk) disk = nova_volume(request, &options, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(disk->mount_point, ==, "/mnt/vdb");
+    g_assert_cmpstr(disk->cloud_id, ==, VOLUME);
+    g_assert_cmpstr(disk->share, ==, "nas:/v");
+    g_assert_cmpstr(disk->make_fs, ==, "ext4");
+    g_assert_cmpstr(nova_volume_id(request, &error), ==, VOLUME);
+}
+
+static void test_bad_volumes(void)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {ATTACH("rbd", "\"name\": \"x\""), "type \"rbd\" are not supported"},
+        {ATTACH("local", ""), "no device_path that is a path"},
+        {ATTACH("local", "\"device_path\": \"disk\""), "no device_path that is a path"},
+        {ATTACH("local", "\"device_path\": \"/a\\nb\""), "no device_path that is a path"},
+        {ATTACH("iscsi", "\"target_iqn\": \"x\""), "no device_path that is a path"},
+        {ATTACH("local", "\"device_path\": \"/a\", \"encrypted\": true"), "encrypted"},
+        {ATTACH("local", "\"device_path\": \"/a\", \"format\": \"vmdk\""), "neither raw nor qcow2"},
+        {ATTACH("nfs", "\"export\": \"/v\", \"name\": \"v1\""), "names no export"},
+        {ATTACH("nfs", "\"export\": \"-o:/v\", \"name\": \"v1\""), "names no export"},
+        {ATTACH("nfs", "\"export\": \"nas:/v\", \"name\": \"../v1\""), "names no file"},
+        {ATTACH("nfs", "\"export\": \"nas:/v\", \"name\": \"..\""), "names no file"},
+        {ATTACH("nfs", "\"export\": \"nas:/v\", \"name\": \"v\", \"options\": \"-o dev\""),
+         "the option \"dev\""},
+        {ATTACH("nfs", "\"export\": \"nas:/v\", \"name\": \"v\", \"options\": \"vers=3 suid\""),
+         "the option \"vers=3 suid\""},
+        {"{\"mountpoint\": \"/dev/..\", \"connection_info\": {\"serial\": \"" VOLUME "\"}}",
+         "no name of a device"},
+        {"{\"connection_info\": {\"serial\": \"../x\"}}", "does not tell its id"},
+        {"{}", "does not tell its id"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_t) request = request_of(rows[i].text, strlen(rows[i].text));
+        g_assert_null(nova_volume(request, &options, &error));
+        g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+        g_assert_nonnull(strstr(error->message, rows[i].words));
+    }
+}
+
+static void take_list(VmSpec *spec, const char *list, const char *words)
+{
+    g_autofree gchar *text =
+        g_strdup_printf("{\"block_device_info\": {\"root_device_name\": \"/dev/vda\", "
+                        "\"block_device_mapping\": [%s]}}",
+                        list);
+    g_autoptr(json_t) request = request_of(text, strlen(text));
+    g_autoptr(GError) error = NULL;
+    g_assert_true(nova_take_volumes(request, &options, spec, &error) == (words == NULL));
+    if (words)
+        g_assert_nonnull(strstr(error->message, words));
+}
+
+#define MAPPING(id, device, more)                                                                  \
+    "{\"mount_device\": \"/dev/" device "\", " more                                                \
+    "\"connection_info\": {\"driver_volume_type\": "                                               \
+    "\"local\", \"serial\": \"" id "1111111-2222-3333-4444-555555555555\", \"data\": "             \
+    "{\"device_path\": \"/v/" id "\"}}}"
+
+/* A volume keeps its number, whatever comes and goes beside it. */
+static void test_numbers(void)
+{
+    g_autoptr(VmSpec) spec = spec_of("bare");
+    take_list(spec, MAPPING("a", "vdb", "") "," MAPPING("b", "vdc", ""), NULL);
+    g_assert_cmpuint(spec->disks->len, ==, 2);
+    take_list(spec, MAPPING("c", "vdb", "") "," MAPPING("b", "vdc", ""), NULL);
+    const VmDisk *b = vm_spec_volume(spec, "b1111111-2222-3333-4444-555555555555");
+    const VmDisk *c = vm_spec_volume(spec, "c1111111-2222-3333-4444-555555555555");
+    g_assert_cmpuint(b->id, ==, 2);
+    g_assert_cmpuint(c->id, ==, 1);
+    take_list(spec, MAPPING("d", "vdd", "\"boot_index\": 0, "), "does not boot from a volume");
+    take_list(spec, MAPPING("d", "vda", ""), "does not boot from a volume");
+    g_assert_cmpuint(spec->disks->len, ==, 2);
+    take_list(spec, "", NULL);
+    g_assert_cmpuint(spec->disks->len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -265,5 +358,8 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-nova/refusals", test_refusals);
     g_test_add_func("/spec-nova/names-in-capitals", test_names_in_capitals);
     g_test_add_func("/spec-nova/secrets", test_secrets);
+    g_test_add_func("/spec-nova/volume", test_volume);
+    g_test_add_func("/spec-nova/bad-volumes", test_bad_volumes);
+    g_test_add_func("/spec-nova/numbers-of-volumes", test_numbers);
     return g_test_run();
 }

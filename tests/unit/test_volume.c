@@ -179,6 +179,75 @@ static void test_ext(void)
     g_assert_false(ext_superblock_parse(bytes, &size, &count));
 }
 
+/* ---- which devices came by iSCSI, on a made-up /sys ---- */
+
+static void make_link(const char *sysfs, const char *name, const char *target)
+{
+    g_autofree gchar *folder = g_build_filename(sysfs, target, NULL);
+    g_autofree gchar *link = g_build_filename(sysfs, name, NULL);
+    g_autofree gchar *above = g_path_get_dirname(link);
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(above, 0700), ==, 0);
+    g_assert_cmpint(symlink(folder, link), ==, 0);
+}
+
+#define SESSION "devices/platform/host2/session1/target2:0:0/2:0:0:1/block/"
+#define LOCAL   "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/"
+
+static void test_iscsi(void)
+{
+    g_autofree gchar *sysfs = g_dir_make_tmp("vmdock-test-XXXXXX", NULL);
+    make_link(sysfs, "dev/block/8:0", LOCAL "sda");
+    make_link(sysfs, "dev/block/8:16", SESSION "sdb");
+    make_link(sysfs, "dev/block/253:0", "devices/virtual/block/dm-0");
+    make_link(sysfs, "devices/virtual/block/dm-0/slaves/sdb", SESSION "sdb");
+    make_link(sysfs, "dev/block/253:1", "devices/virtual/block/dm-1");
+    make_link(sysfs, "devices/virtual/block/dm-1/slaves/sdb", SESSION "sdb");
+    make_link(sysfs, "devices/virtual/block/dm-1/slaves/sda", LOCAL "sda");
+    make_link(sysfs, "dev/block/253:2", "devices/virtual/block/session1");
+    g_assert_true(volume_is_iscsi(sysfs, makedev(8, 16)));
+    g_assert_true(volume_is_iscsi(sysfs, makedev(253, 0)));
+    g_assert_false(volume_is_iscsi(sysfs, makedev(8, 0)));
+    g_assert_false(volume_is_iscsi(sysfs, makedev(253, 1)));
+    g_assert_false(volume_is_iscsi(sysfs, makedev(253, 2)));
+    g_assert_false(volume_is_iscsi(sysfs, makedev(9, 9)));
+    g_autofree gchar *remove = g_strdup_printf("rm -rf %s", sysfs);
+    g_assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL, NULL));
+}
+
+/* Places that the configuration allows; whether there is such a file is asked later. */
+static void test_places(void)
+{
+    static const struct {
+        VmDiskStorage storage;
+        const char *source, *root, *rest;
+    } rows[] = {
+        {VM_DISK_LOCAL, "/dev/vg//volume-1", "/dev/vg", "volume-1"},
+        {VM_DISK_LOCAL, "/srv/v/a/b", "/srv/v", "a/b"},
+        {VM_DISK_LOCAL, "/dev/vg", NULL, NULL},
+        {VM_DISK_LOCAL, "/dev/vgx/1", NULL, NULL},
+        {VM_DISK_LOCAL, "/dev/vg/../sda", NULL, NULL},
+        {VM_DISK_LOCAL, "dev/vg/1", NULL, NULL},
+        {VM_DISK_ISCSI, "/dev/sdb", "/dev", "sdb"},
+        {VM_DISK_ISCSI, "/etc/passwd", NULL, NULL},
+        {VM_DISK_ISCSI, "/dev/../etc/passwd", NULL, NULL},
+    };
+    g_autoptr(Config) config = config_defaults();
+    g_strfreev(config->nova_volumes);
+    config->nova_volumes = g_strsplit("/dev/vg/ /srv/v", " ", -1);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(VolumeFile) file = {0};
+        g_autoptr(GError) error = NULL;
+        const VmDisk disk = {.storage = rows[i].storage, .source = (gchar *)rows[i].source};
+        gboolean found = volume_file_of(config, &disk, &file, &error);
+        g_assert_true(found == (rows[i].root != NULL));
+        g_assert_true(found == (error == NULL));
+        if (found)
+            g_assert_true(g_str_has_prefix(file.root, rows[i].root));
+        g_assert_cmpstr(file.source, ==, rows[i].rest);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -188,5 +257,7 @@ int main(int argc, char **argv)
     g_test_add_func("/volume/source", test_source);
     g_test_add_func("/volume/mountinfo", test_mountinfo);
     g_test_add_func("/volume/ext", test_ext);
+    g_test_add_func("/volume/iscsi", test_iscsi);
+    g_test_add_func("/volume/places", test_places);
     return g_test_run();
 }

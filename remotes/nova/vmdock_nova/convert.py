@@ -15,6 +15,8 @@ from vmdock_nova.shim import Request
 CONFIG_DRIVE = ('openstack/latest/', 'openstack/content/', 'ec2/latest/')
 FLAVOR = ('memory_mb', 'vcpus', 'swap', 'root_gb')
 INSTANCE = ('uuid', 'hostname', 'display_name', 'key_data')
+CONNECTION = ('device_path', 'export', 'name', 'format', 'options',
+              'access_mode', 'encrypted', 'qos_specs', 'volume_id')
 IMAGE = ('id', 'name', 'container_format', 'checksum', 'size')
 
 
@@ -52,6 +54,28 @@ def network(network_info: Any) -> list[Request]:
 
 def vif(one: Any) -> Request:
     return jsonutils.to_primitive(one)
+
+
+def connection(info: Any) -> Request:
+    """Without what gives access to the volume's storage."""
+    data = info['data']
+    return {'driver_volume_type': info['driver_volume_type'],
+            'serial': info.get('serial') or data.get('volume_id'),
+            'data': {name: data[name] for name in CONNECTION
+                     if data.get(name) is not None}}
+
+
+def block_devices(info: Any) -> Request:
+    """None leaves the volumes as they are."""
+    if not info:
+        return {}
+    return {'block_device_info': {
+        'root_device_name': info.get('root_device_name'),
+        'block_device_mapping': [
+            {'connection_info': connection(one['connection_info']),
+             'mount_device': one['mount_device'],
+             'boot_index': one.get('boot_index')}
+            for one in info.get('block_device_mapping') or []]}}
 
 
 def injected(files: Any) -> list[list[str]]:

@@ -27,7 +27,7 @@ from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import excutils
 
-from vmdock_nova import conf, convert
+from vmdock_nova import conf, convert, volumes
 from vmdock_nova.events import Events
 from vmdock_nova.shim import Answer, Call, Request, Shim, ShimError
 
@@ -49,6 +49,8 @@ LISTING_S = 2.0
 # Between the end of an action and a look at what it left.
 LATER_S = 1.0
 PIECE = 1 << 20
+BOOT_VOLUME = ('a container does not boot from a volume: boot it from an '
+               'image and attach the volume')
 ENDED = ('stopped', 'broken')
 IMAGE_FORMAT = {'container_format': 'docker', 'disk_format': 'raw'}
 
@@ -86,6 +88,7 @@ class DockerDriver(driver.ComputeDriver):
         'has_imagecache': True,
         'supports_attach_interface': True,
         'supports_evacuate': True,
+        'supports_extend_volume': True,
         'supports_image_type_raw': True,
         'supports_migrate_to_same_host': True,
     }
@@ -431,17 +434,20 @@ class DockerDriver(driver.ComputeDriver):
         # instance may become active without.
         if hasattr(network_info, 'wait'):
             network_info.wait(do_raise=True)
-        if driver.block_device_info_get_mapping(block_device_info):
+        if any(one.get('boot_index') == 0 for one in driver.
+               block_device_info_get_mapping(block_device_info)):
             raise exception.BuildAbortException(
-                instance_uuid=instance.uuid,
-                reason='vmdock attaches no volumes')
+                instance_uuid=instance.uuid, reason=BOOT_VOLUME)
+        volumes.connect_all(block_device_info)
         request = self._whole(instance, image_meta, network_info, power_on,
-                              injected_files, admin_password)
+                              injected_files, admin_password,
+                              block_device_info)
         try:
             with self._acting(instance):
                 self._fetch_image(context, instance, request)
                 self._spawn_plugged(instance, network_info, request)
         except exception.NovaException as error:
+            volumes.disconnect_all(block_device_info)
             cause = error.__cause__
             if isinstance(cause, ShimError):
                 raise self._spawn_error(cause, instance,
@@ -464,7 +470,8 @@ class DockerDriver(driver.ComputeDriver):
     @staticmethod
     def _whole(instance: Any, image_meta: Any, network_info: Any,
                power_on: bool, injected_files: Any = None,
-               admin_password: str | None = None) -> Request:
+               admin_password: str | None = None,
+               block_device_info: Any = None) -> Request:
         """All that Nova says of an instance."""
         return {
             'instance': convert.instance(instance),
@@ -475,6 +482,7 @@ class DockerDriver(driver.ComputeDriver):
                                           admin_password, network_info),
             'admin_password': admin_password,
             'power_on': power_on,
+            **convert.block_devices(block_device_info),
         }
 
     def _spawn_plugged(self, instance: Any, network_info: Any,
@@ -518,14 +526,17 @@ class DockerDriver(driver.ComputeDriver):
                 destroy_secrets: bool = True, **kwargs: Any) -> None:
         if self._reverts_in_place(context, instance):
             self.power_off(instance)
-            return
-        self._call('destroy', instance)
-        self._unplug(instance, network_info)
+        else:
+            self._call('destroy', instance)
+            self._unplug(instance, network_info)
+        volumes.disconnect_all(block_device_info)
 
     def cleanup(self, context: Any, instance: Any, network_info: Any,
-                *args: Any, **kwargs: Any) -> None:
+                block_device_info: Any = None, *args: Any,
+                **kwargs: Any) -> None:
         self._call('destroy', instance)
         self._unplug(instance, network_info)
+        volumes.disconnect_all(block_device_info)
 
     def delete_instance_files(self, instance: Any) -> bool:
         self._call('destroy', instance)
@@ -540,20 +551,25 @@ class DockerDriver(driver.ComputeDriver):
     def power_on(self, context: Any, instance: Any, network_info: Any,
                  block_device_info: Any = None, accel_info: Any = None,
                  **kwargs: Any) -> None:
+        volumes.connect_all(block_device_info)
         self._plug(instance, network_info)
         self._call('power_on', instance,
-                   network_info=convert.network(network_info))
+                   network_info=convert.network(network_info),
+                   **convert.block_devices(block_device_info))
 
     def reboot(self, context: Any, instance: Any, network_info: Any,
                reboot_type: str, block_device_info: Any = None,
                bad_volumes_callback: Any = None, accel_info: Any = None,
                **kwargs: Any) -> None:
         hard = reboot_type == 'HARD'
+        more: Request = {}
         if hard:
+            volumes.connect_all(block_device_info)
+            more = convert.block_devices(block_device_info)
             self._unplug(instance, network_info)
             self._plug(instance, network_info)
         self._call('reboot', instance, hard=hard,
-                   network_info=convert.network(network_info))
+                   network_info=convert.network(network_info), **more)
 
     def pause(self, instance: Any) -> None:
         self._call('pause', instance)
@@ -566,9 +582,11 @@ class DockerDriver(driver.ComputeDriver):
 
     def resume(self, context: Any, instance: Any, network_info: Any,
                block_device_info: Any = None, **kwargs: Any) -> None:
+        volumes.connect_all(block_device_info)
         self._plug(instance, network_info)
         self._call('resume', instance,
-                   network_info=convert.network(network_info))
+                   network_info=convert.network(network_info),
+                   **convert.block_devices(block_device_info))
 
     def resume_state_on_host_boot(self, context: Any, instance: Any,
                                   network_info: Any,
@@ -598,6 +616,51 @@ class DockerDriver(driver.ComputeDriver):
         self._call('unrescue', instance)
         self.power_on(context, instance, instance.get_network_info())
 
+    # ---- volumes ----------------------------------------------------------
+
+    def get_volume_connector(self, instance: Any) -> Answer:
+        return volumes.properties()
+
+    def attach_volume(self, context: Any, connection_info: Any,
+                      instance: Any, mountpoint: str,
+                      disk_bus: str | None = None,
+                      device_type: str | None = None,
+                      encryption: Any = None) -> None:
+        if encryption:
+            raise exception.NovaException(
+                'vmdock attaches no encrypted volumes')
+        volumes.connect(connection_info)
+        try:
+            self._call('attach_volume', instance, mountpoint=mountpoint,
+                       connection_info=convert.connection(connection_info))
+        except exception.NovaException:
+            with excutils.save_and_reraise_exception():
+                volumes.disconnect(connection_info)
+
+    def detach_volume(self, context: Any, connection_info: Any,
+                      instance: Any, mountpoint: str,
+                      encryption: Any = None) -> None:
+        try:
+            self._call('detach_volume', instance,
+                       connection_info=convert.connection(connection_info))
+        except exception.NovaException as error:
+            raise exception.DeviceDetachFailed(
+                device=mountpoint, reason=str(error)) from error
+        volumes.disconnect(connection_info)
+
+    def extend_volume(self, context: Any, connection_info: Any,
+                      instance: Any, requested_size: int) -> None:
+        volumes.extend(connection_info)
+        self._call('extend_volume', instance, size=requested_size,
+                   connection_info=convert.connection(connection_info))
+
+    def swap_volume(self, context: Any, old_connection_info: Any,
+                    new_connection_info: Any, instance: Any,
+                    mountpoint: str, resize_to: int) -> None:
+        raise NotImplementedError(
+            'vmdock cannot exchange a volume under a container that uses it: '
+            'detach it and attach the other one')
+
     # ---- resize and cold migration ----------------------------------------
 
     @staticmethod
@@ -620,14 +683,14 @@ class DockerDriver(driver.ComputeDriver):
             timeout: int = 0, retry_interval: int = 0) -> str:
         self.power_off(instance, timeout, retry_interval)
         here = dest == self.get_host_ip_addr()
-        if here and not CONF.vmdock.shared_engine:
-            return jsonutils.dumps({})
         try:
-            with self._acting(instance):
-                self._send_disk(instance, None if here else dest)
+            if not here or CONF.vmdock.shared_engine:
+                with self._acting(instance):
+                    self._send_disk(instance, None if here else dest)
         except exception.NovaException as error:
             self.power_on(context, instance, network_info, block_device_info)
             raise exception.InstanceFaultRollback(error) from error
+        volumes.disconnect_all(block_device_info)
         return jsonutils.dumps({})
 
     def _send_disk(self, instance: Any, dest: str | None) -> None:
@@ -657,18 +720,22 @@ class DockerDriver(driver.ComputeDriver):
             disk_info: str, network_info: Any, image_meta: Any,
             resize_instance: bool, allocations: Any,
             block_device_info: Any = None, power_on: bool = True) -> None:
-        self._settle(instance, image_meta, network_info, power_on)
+        self._settle(instance, image_meta, network_info, power_on,
+                     block_device_info)
 
     def finish_revert_migration(
             self, context: Any, instance: Any, network_info: Any,
             migration: Any, block_device_info: Any = None,
             power_on: bool = True) -> None:
-        self._settle(instance, instance.image_meta, network_info, power_on)
+        self._settle(instance, instance.image_meta, network_info, power_on,
+                     block_device_info)
 
     def _settle(self, instance: Any, image_meta: Any, network_info: Any,
-                power_on: bool) -> None:
+                power_on: bool, block_device_info: Any) -> None:
+        volumes.connect_all(block_device_info)
         self._plug(instance, network_info)
-        request = self._whole(instance, image_meta, network_info, power_on)
+        request = self._whole(instance, image_meta, network_info, power_on,
+                              block_device_info=block_device_info)
         # These it has got when it was made.
         request['instance']['key_data'] = None
         with self._acting(instance):
