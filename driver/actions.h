@@ -85,8 +85,8 @@ gboolean vm_resize(Host *host, const VmSpec *spec, GError **error);
  */
 gboolean vm_resize_disk(Host *host, const char *deploy_id, guint disk_id, guint64 megabytes,
                         GError **error);
-/* The same of the disk with the cloud's id CLOUD_ID. Of a VM that does not run the disk is filled by
- * its next start. */
+/* The same of the disk with the cloud's id CLOUD_ID. Of a VM that does not run the disk is filled
+ * by its next start. */
 gboolean vm_resize_volume(Host *host, const char *deploy_id, const char *cloud_id,
                           guint64 megabytes, GError **error);
 

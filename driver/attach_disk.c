@@ -75,11 +75,11 @@ static gboolean keep(Plugging *it, GError **error)
     g_autoptr(VmSpec) disks = vm_spec_new();
     g_ptr_array_add(disks->disks, vm_disk_copy(it->disk));
     g_autoptr(Undo) undo = undo_new();
-    if (!volumes_check(it->host->config, disks, error) || !save(it, undo, error))
-        return FALSE;
+    gboolean done = volumes_check(it->host->config, disks, error) && save(it, undo, error);
     volumes_release(it->host->config, disks);
-    undo_commit(undo);
-    return TRUE;
+    if (done)
+        undo_commit(undo);
+    return done;
 }
 
 static gboolean attach_locked(Plugging *it, gboolean stopped_too, GError **error)

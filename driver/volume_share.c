@@ -18,6 +18,8 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 
+enum { BUSY_MS = 250, BUSY_STEP_MS = 5 };
+
 #define ALWAYS "nodev,nosuid,noexec"
 
 static gchar *root_of(const Config *config)
@@ -83,6 +85,21 @@ gboolean volume_share_up(const Config *config, const VmDisk *disk, int *lock, GE
     return TRUE;
 }
 
+/* A device that has just freed itself, and a server that has just ended, close its file a moment
+ * later. */
+static gboolean unmount_share(const char *place)
+{
+    gint64 end = g_get_monotonic_time() + BUSY_MS * G_TIME_SPAN_MILLISECOND;
+    while (umount2(place, UMOUNT_NOFOLLOW) < 0) {
+        if (errno != EBUSY)
+            return errno == EINVAL || errno == ENOENT;
+        if (g_get_monotonic_time() >= end)
+            return TRUE;
+        g_usleep(BUSY_STEP_MS * G_TIME_SPAN_MILLISECOND);
+    }
+    return TRUE;
+}
+
 void volume_share_down(const Config *config, const VmDisk *disk)
 {
     if (disk->storage != VM_DISK_SHARE)
@@ -94,8 +111,7 @@ void volume_share_down(const Config *config, const VmDisk *disk)
     autofd int lock = take_lock(place, &trouble);
     if (lock < 0)
         log_warn("%s", trouble->message);
-    else if (umount2(place, UMOUNT_NOFOLLOW) < 0 && errno != EBUSY && errno != EINVAL &&
-             errno != ENOENT)
+    else if (!unmount_share(place))
         log_warn("the share %s stays mounted: %s", disk->share, g_strerror(errno));
     /* Not while it is mounted; the lock stays, as somebody may wait for it. */
     rmdir(place);

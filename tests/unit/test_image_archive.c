@@ -242,7 +242,7 @@ static void test_iso(void)
 #define POINTS(id) "{\"digest\":\"sha256:" id "\"}"
 #define POINTS_ON(id, os, arch)                                                                    \
     "{\"digest\":\"sha256:" id "\",\"platform\":{\"os\":\"" os "\",\"architecture\":\"" arch "\"}" \
-                                                                                             "}"
+    "}"
 #define INDEX_OF(list)              "{\"manifests\":[" list "]}"
 #define MANIFEST_OF(config, layers) "{\"config\":" config ",\"layers\":[" layers "]}"
 #define GOOD                        MANIFEST_OF(POINTS(CONFIG), POINTS(LAYER))
