@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nova.h"
 
+#include "driver/actions.h"
 #include "driver/error.h"
 #include "driver/interrupt.h"
+#include "driver/log.h"
 #include "driver/state.h"
 
 #include <errno.h>
@@ -55,6 +57,15 @@ VmSpec *nova_saved_spec(const Nova *nova, GError **error)
         !vm_spec_check(spec, error))
         return NULL;
     return g_steal_pointer(&spec);
+}
+
+void nova_leave_nothing(const Nova *nova, const char *deploy_id)
+{
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!vm_purge(nova->host, deploy_id, &trouble))
+        log_warn("cannot clear up: %s", trouble->message);
+    interrupt_allow();
 }
 
 /* FALSE without error at the end of stdin. */

@@ -71,6 +71,9 @@ VmSpec *nova_saved_spec(const Nova *nova, GError **error);
 /* What a new VM's disk 0 is made from: the id of an image that Glance gave, or a reference.
  * NO_IMAGE when the first has not been loaded. */
 gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error);
+/* Takes back what an action that failed has made: Nova's own destroy would do it later, a caller
+ * that died cannot. */
+void nova_leave_nothing(const Nova *nova, const char *deploy_id);
 /* A line of the caller's, after its request; FALSE when it has gone. */
 gboolean nova_hear(Nova *nova, GError **error);
 /* The word for a container's state in answers and events: "running", "paused", "suspended",

@@ -4,8 +4,6 @@
 
 #include "driver/actions.h"
 #include "driver/error.h"
-#include "driver/interrupt.h"
-#include "driver/log.h"
 #include "driver/rescue.h"
 #include "driver/state.h"
 #include "driver/transfer.h"
@@ -25,16 +23,6 @@ static gboolean plugged(const char *deploy_id G_GNUC_UNUSED, gpointer data, GErr
     return nova_answer(json_pack("{s:b}", "plugged", 1), error) && nova_hear(data, error);
 }
 
-/* Nova's own destroy would do it later; a caller that died cannot. */
-static void leave_nothing(const Nova *nova, const char *deploy_id)
-{
-    g_autoptr(GError) trouble = NULL;
-    interrupt_hold();
-    if (!vm_purge(nova->host, deploy_id, &trouble))
-        log_warn("cannot clear up: %s", trouble->message);
-    interrupt_allow();
-}
-
 static gboolean make(Nova *nova, VmSpec *spec, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
@@ -46,7 +34,7 @@ static gboolean make(Nova *nova, VmSpec *spec, GError **error)
                     (!json_is_false(json_object_get(nova->request, "power_on")) ||
                      vm_shutdown(nova->host, spec->deploy_id, -1, error));
     if (!done)
-        leave_nothing(nova, spec->deploy_id);
+        nova_leave_nothing(nova, spec->deploy_id);
     return done;
 }
 

@@ -52,15 +52,6 @@ static gboolean keep(Nova *nova, const VmSpec *wanted, GError **error)
     return vm_deploy(nova->host, spec, NULL, error);
 }
 
-static void leave_nothing(const Nova *nova, const char *deploy_id)
-{
-    g_autoptr(GError) trouble = NULL;
-    interrupt_hold();
-    if (!vm_purge(nova->host, deploy_id, &trouble))
-        log_warn("cannot clear up: %s", trouble->message);
-    interrupt_allow();
-}
-
 /* IMAGE is what arrived. */
 static gboolean take_over(Nova *nova, VmSpec *spec, const char *image, GError **error)
 {
@@ -70,7 +61,7 @@ static gboolean take_over(Nova *nova, VmSpec *spec, const char *image, GError **
     gboolean done = vm_deploy(nova->host, spec, NULL, error) &&
                     (!stays_off(nova) || vm_shutdown(nova->host, spec->deploy_id, -1, error));
     if (!done)
-        leave_nothing(nova, spec->deploy_id);
+        nova_leave_nothing(nova, spec->deploy_id);
     return done;
 }
 

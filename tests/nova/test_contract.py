@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 
+from nova import exception
 from nova.virt import driver as virt_driver
 from nova.virt.vmdock import DockerDriver
 
@@ -130,8 +131,7 @@ class Host(base.NovaTest):
         self.assertEqual('docker', node['hypervisor_type'])
         self.assertGreater(node['hypervisor_version'], 20000000)
         self.assertIn('up', self.admin_api.api_get(
-            '/os-hypervisors/%s' % node['id']).body['hypervisor']['uptime']
-            or 'up')
+            '/os-hypervisors/%s' % node['id']).body['hypervisor']['uptime'])
 
     def test_engine_that_is_down_is_told_at_the_start(self) -> None:
         run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" stop')
@@ -141,6 +141,14 @@ class Host(base.NovaTest):
             self.assertIn('vmdock cannot work on this host', str(error))
         finally:
             run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" start')
+
+    def test_command_that_is_missing_is_told_at_the_start(self) -> None:
+        self.flags(command=['/nowhere/vmdock-nova'], group='vmdock')
+        driver = DockerDriver(None)
+        error = self.assertRaises(exception.NovaException, driver.init_host,
+                                  'host3')
+        self.assertIn('cannot run /nowhere/vmdock-nova: No such file',
+                      str(error))
 
     def test_events_outlive_the_engine(self) -> None:
         server = self.boot([])

@@ -36,9 +36,14 @@ class Call:
     def __init__(self, command: collections.abc.Sequence[str], method: str,
                  request: Request) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [*command, method], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._stderr)
+        try:
+            self._process = subprocess.Popen(
+                [*command, method], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=self._stderr)
+        except OSError as error:
+            self._stderr.close()
+            raise ShimError('INTERNAL', 'cannot run %s: %s' % (
+                command[0], error.strerror)) from error
         self._write(json.dumps(request).encode() + b'\n')
 
     def __enter__(self) -> Call:
