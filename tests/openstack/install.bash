@@ -25,6 +25,8 @@ private_folders() {
     esac
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 755 /usr/sbin/policy-rc.d
+    # The index of manual pages takes longer than many a package.
+    rm -f /var/lib/man-db/auto-update
     # It may be a link into a /run that is not this one.
     rm -f /etc/resolv.conf
     cp "$WORK/resolv.conf" /etc/resolv.conf

@@ -3,7 +3,8 @@
 # What is plugged where: a "wire" that leads out of the host to a gateway in a namespace of its own, the
 # agent of the part, and the compute service.
 
-readonly GATEWAY=192.0.2.1 GATEWAY6=2001:db8::1 TUNNEL_ADDRESS=172.30.0.1/24
+readonly GATEWAY=192.0.2.1 GATEWAY6=2001:db8::1 ROUTER=203.0.113.1
+readonly TUNNEL_ADDRESS=172.30.0.1/24
 
 # phys0 is the host's card; at its other end a router answers.
 make_wire() {
@@ -48,19 +49,43 @@ end_openvswitch() {
 }
 
 start_agent() {
+    local since
+    since=$(date -u '+%F %T')
     service "neutron-$1-agent" neutron "neutron-$1-agent" --config-file /etc/neutron/neutron.conf \
         --config-file "/etc/neutron/plugins/ml2/$1_agent.ini" --log-file "$LOGS/neutron-$1-agent.log"
-    wait_for 60 "the $2" agent_is_alive "$2"
+    wait_for 60 "the $2" agent_is_alive "$2" "$since"
 }
 
+# The agent of routers, whose namespaces hang on the same mechanism.
+start_routers() {
+    local since
+    since=$(date -u '+%F %T')
+    configuration l3_agent.ini /etc/neutron/l3_agent.ini neutron
+    service neutron-l3-agent neutron neutron-l3-agent --config-file /etc/neutron/neutron.conf \
+        --config-file /etc/neutron/l3_agent.ini --log-file "$LOGS/neutron-l3-agent.log"
+    wait_for 60 'the L3 agent' agent_is_alive 'L3 agent' "$since"
+}
+
+# agent_is_alive TYPE SINCE: for a minute Neutron takes one that has ended for alive.
 agent_is_alive() {
-    [ "$(ask "$NETWORK_API/agents" ".agents[] | select(.agent_type == \"$1\") | .alive")" = true ]
+    local filter=".agents[] | select(.agent_type == \"$1\" and .started_at >= \"$2\") | .alive"
+    [ "$(ask "$NETWORK_API/agents" "$filter")" = true ]
+}
+
+# Neutron would take them for alive yet, and give the next mechanism's ports to them.
+end_agents() {
+    local id
+    end_service neutron-l3-agent
+    "end_$PART"
+    for id in $(ask "$NETWORK_API/agents" '.agents[].id'); do
+        curl --silent --show-error --fail --request DELETE --header "X-Auth-Token: $(cat "$RUN/token")" "$NETWORK_API/agents/$id"
+    done
 }
 
 # As the user nova, whose only way to root is what sudo allows.
 start_compute() {
     service nova-compute nova python3 -c 'from nova.cmd.compute import main; main()' \
-        --log-file "$LOGS/nova-compute.log"
+        --config-file /etc/nova/nova-compute.conf --log-file "$LOGS/nova-compute.log"
     wait_for 60 'the service' service_is_up
     as nova nova-manage cell_v2 discover_hosts
     wait_for 60 'the hypervisor' hypervisor_is_there
@@ -76,11 +101,16 @@ hypervisor_is_there() {
 
 make_networks() {
     openstack <<LIST
-network create wire --provider-network-type flat --provider-physical-network physnet --disable-port-security
+network create wire --external --provider-network-type flat --provider-physical-network physnet --disable-port-security
 subnet create wire4 --network wire --subnet-range 192.0.2.0/24 --gateway $GATEWAY --no-dhcp --dns-nameserver $GATEWAY
 subnet create wire6 --network wire --ip-version 6 --subnet-range 2001:db8::/64 --gateway $GATEWAY6 --no-dhcp
 network create inner --disable-port-security
 subnet create inner4 --network inner --subnet-range 198.51.100.0/24 --gateway none --no-dhcp
+network create private --disable-port-security
+subnet create private4 --network private --subnet-range 203.0.113.0/24 --gateway $ROUTER --no-dhcp
+router create router
+router set router --external-gateway wire
+router add subnet router private4
 LIST
-    expect 'the subnets' "$(ask "$NETWORK_API/subnets" '.subnets[].name' | sort | xargs)" 'inner4 wire4 wire6'
+    expect 'the subnets' "$(ask "$NETWORK_API/subnets" '.subnets[].name' | sort | xargs)" 'inner4 private4 wire4 wire6'
 }

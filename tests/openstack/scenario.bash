@@ -92,8 +92,8 @@ make_image_and_flavor() {
 }
 
 boot() {
-    local name=$1 image=$2
-    openstack server create "$name" --image "$image" --flavor small --network wire --wait -f value -c id \
+    local name=$1 image=$2 network=${3:-wire}
+    openstack server create "$name" --image "$image" --flavor small --network "$network" --wait -f value -c id \
         >"$RUN/server-$name"
     # The client ends its lines of waiting with empty ones.
     sed -i '/^[0-9a-f-]\{36\}$/!d' "$RUN/server-$name"
@@ -182,6 +182,14 @@ boot_from_snapshot() {
     pings three "$(address one wire)"
 }
 
+# Out of a network of its own, through Neutron's router, which hides its address.
+goes_through_the_router() {
+    boot four small-system private
+    nic_is_seen four private eth0
+    pings four "$ROUTER"
+    pings four "$GATEWAY"
+}
+
 # The service comes anew to instances that run; theirs must not be disturbed.
 restart_compute() {
     local before
@@ -194,8 +202,8 @@ restart_compute() {
 }
 
 delete_all() {
-    openstack server delete --wait "$(id_of one)" "$(id_of two)" "$(id_of three)"
-    printf '%s\n' 'image delete photo small-system' 'flavor delete small' 'network delete wire inner' | openstack
+    openstack server delete --wait "$(id_of one)" "$(id_of two)" "$(id_of three)" "$(id_of four)"
+    printf '%s\n' 'router remove subnet router private4' 'router delete router' 'image delete photo small-system' 'flavor delete small' 'network delete wire inner private' | openstack
     expect 'what is left' "$(ask "$COMPUTE_API/servers?all_tenants=1" '.servers[].id')$(ask "$NETWORK_API/ports" '.ports[].id')" ''
     expect 'what is left' "$(ask "$IMAGE_API/images" '.images[].id')$(ask "$NETWORK_API/networks" '.networks[].id')" ''
 }
@@ -209,7 +217,8 @@ inventory() {
     ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/link \1/'
     find /run/netns -mindepth 1 -printf 'namespace %f\n'
     # their own folders stay, empty
-    find "$PRODUCT_STATE" "$PRODUCT_RUN" /var/lib/nova/instances -mindepth 2 -printf 'file %p\n'
+    find "$PRODUCT_STATE" "$PRODUCT_RUN" /var/lib/nova/instances -mindepth 2 ! -path '*/instances/locks/*' \
+        -printf 'file %p\n'
     iptables-save | grep '^-A' | sed 's/^/filter /' || true
     find /sys/fs/cgroup -path "*$(jq -r '."cgroup-parent"' "$LAB_DIR/daemon.json")-vm/*" -type d -printf 'cgroup %p\n'
     [ ! -S /run/openvswitch/db.sock ] ||
@@ -229,6 +238,10 @@ nothing_is_left() {
 
 same_inventory() {
     diff "$RUN/inventory" <(inventory | sort)
+}
+
+log_is_clean() {
+    ! grep -E ' (ERROR|CRITICAL) |Traceback' "$LOGS/nova-compute.log"
 }
 
 scenario() {
@@ -252,9 +265,11 @@ scenario() {
     step 'a container that dies: SHUTOFF, start' dies_by_itself
     step 'snapshot' snapshot
     step 'boot from the snapshot' boot_from_snapshot
+    step 'behind a router of Neutron: ping out' goes_through_the_router
     step 'nova-compute started anew' restart_compute
     step 'delete' delete_all
     step 'nothing left' nothing_is_left
+    step 'no error in the log of nova-compute' log_is_clean
 }
 
 ping_second() {

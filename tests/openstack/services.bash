@@ -13,7 +13,7 @@ export OS_USER_DOMAIN_ID=default OS_PROJECT_DOMAIN_ID=default OS_REGION_NAME=Reg
 # configuration NAME DESTINATION OWNER
 configuration() {
     mkdir -p "${2%/*}"
-    sed -e "s|@RUN@|$RUN|g" -e "s|@LOGS@|$LOGS|g" "$HERE/etc/$1" >"$2"
+    sed -e "s|@RUN@|$RUN|g" -e "s|@LOGS@|$LOGS|g" -e "s|@MECHANISM@|$PART|g" "$HERE/etc/$1" >"$2"
     chown "root:$3" "$2"
     chmod 640 "$2"
 }
@@ -28,6 +28,10 @@ configurations() {
     configuration linuxbridge_agent.ini /etc/neutron/plugins/ml2/linuxbridge_agent.ini neutron
     configuration openvswitch_agent.ini /etc/neutron/plugins/ml2/openvswitch_agent.ini neutron
     configuration nova.conf /etc/nova/nova.conf nova
+    # A compute node knows no database.
+    sed '/^\[.*database]$/,/^$/d' /etc/nova/nova.conf >/etc/nova/nova-compute.conf
+    chown root:nova /etc/nova/nova-compute.conf
+    chmod 640 /etc/nova/nova-compute.conf
     install -d -o glance -g glance /var/lib/glance/{images,staging,tasks}
     install -d -o neutron -g neutron /var/lib/neutron /var/lib/neutron/lock
     install -d -o nova -g nova /var/lib/nova /var/lib/nova/lock
