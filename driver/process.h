@@ -14,8 +14,8 @@ guint64 process_start(gint pid);
  */
 gboolean process_kill_session(gint pid, const char *container_id, GError **error);
 /*
- * Waits until the child PID ends, at most until END on the monotonic clock, and leaves its status
+ * Waits until the child PID ends, at most until UNTIL on the monotonic clock, and leaves its status
  * in *status. One that does not end is killed. A child that not even that ends, since a storage
  * behind it hangs, is left behind. Errors: IO, INTERRUPTED.
  */
-gboolean process_await(gint pid, gint64 end, int *status, GError **error);
+gboolean process_await(gint pid, gint64 until, int *status, GError **error);
