@@ -62,7 +62,7 @@ static void set_sample(json_t *object, const PollVm *vm)
 json_t *poll_format_json_one(const PollVm *vm)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "deploy_id", json_string(vm->deploy_id));
+    json_object_set_new(object, "vm", json_string(vm->deploy_id));
     json_object_set_new(object, "cloud", json_string(vm->cloud));
     json_object_set_new(object, "cloud_id", json_string(vm->cloud_id));
     json_object_set_new(object, "name", json_string(vm->name));

@@ -3,7 +3,7 @@
  * What a poll found, in the forms that programs read. Pure.
  *
  * JSON: one object a VM, in this order; a value that is not known is null.
- *   deploy_id             "one-42"
+ *   vm                    "one-42", the deploy id
  *   cloud                 "opennebula"
  *   cloud_id              "42"
  *   name                  the cloud's name of the VM
@@ -39,9 +39,8 @@ json_t *poll_format_json(const GPtrArray *vms);
  *   STATE=a USEDMEMORY=<KB> USEDCPU=<percent of one core> NETRX= NETTX= DISKRDBYTES= DISKWRBYTES=
  *   DISKRDIOPS= DISKWRIOPS=
  * A VM that does not run uses no memory and no CPU, and its disk counters are left out. VM NULL,
- * one that is not there, is "STATE=d": oned takes it to POWEROFF, which is what its user can act
- * upon
- * ("-" would leave it RUNNING for ever).
+ * one that is not there, is "STATE=d": oned takes it to POWEROFF, which its user can act upon ("-"
+ * would leave it RUNNING for ever).
  */
 gchar *poll_format_opennebula(const PollVm *vm);
 

@@ -40,7 +40,7 @@ static gboolean report(const char *deploy_id, gpointer data, GError **error)
         g_autofree gchar *line = g_strconcat(deploy_id, "\n", NULL);
         return shim_print(line, error);
     }
-    g_autoptr(json_t) json = json_pack("{s:s, s:s, s:o}", "deploy_id", deploy_id, "name",
+    g_autoptr(json_t) json = json_pack("{s:s, s:s, s:o}", "vm", deploy_id, "name",
                                        deploy->spec->name, "addresses", addresses(deploy->spec));
     return shim_print_json(json, error);
 }

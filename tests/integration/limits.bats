@@ -132,7 +132,7 @@ cpu_used() {
 # poll_between ANSWER LEAST MOST VM FIELD
 poll_between() {
     local value
-    value=$(jq -r --arg vm "$4" --arg field "$5" '.[] | select(.deploy_id == $vm) | .[$field]' <<<"$1")
+    value=$(jq -r --arg vm "$4" --arg field "$5" '.[] | select(.vm == $vm) | .[$field]' <<<"$1")
     awk -v v="$value" -v least="$2" -v most="$3" 'BEGIN { exit !(v != "" && v >= least && v <= most) }' ||
         fail "$5 of $4 is $value, not between $2 and $3"
 }

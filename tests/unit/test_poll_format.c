@@ -98,14 +98,14 @@ static void test_json(void)
     g_autofree gchar *text = dump(poll_format_json(vms));
     g_assert_cmpstr(
         text, ==,
-        "[{\"deploy_id\":\"one-42\",\"cloud\":\"opennebula\",\"cloud_id\":\"42\","
+        "[{\"vm\":\"one-42\",\"cloud\":\"opennebula\",\"cloud_id\":\"42\","
         "\"name\":\"web \\\"1\\\"\\n\xc3\xbc\",\"container_id\":\"" ID "\","
         "\"created\":1700000000,\"state\":\"running\",\"one_state\":\"a\",\"cpu_percent\":150.2,"
         "\"cpu_seconds\":0.534,\"memory_bytes\":3146751,\"memory_limit_bytes\":67108864,"
         "\"net_rx_bytes\":11,\"net_tx_bytes\":12,\"disk_read_bytes\":13,\"disk_write_bytes\":14,"
         "\"disk_read_ops\":15,\"disk_write_ops\":16,\"pids\":17,\"throttled_us\":18,"
         "\"oom_kills\":19},"
-        "{\"deploy_id\":\"one-7\",\"cloud\":\"opennebula\",\"cloud_id\":\"42\","
+        "{\"vm\":\"one-7\",\"cloud\":\"opennebula\",\"cloud_id\":\"42\","
         "\"name\":\"web \\\"1\\\"\\n\xc3\xbc\",\"container_id\":\"" ID "\","
         "\"created\":1700000000,\"state\":\"exited\",\"one_state\":\"d\",\"cpu_percent\":null,"
         "\"cpu_seconds\":null,\"memory_bytes\":null,\"memory_limit_bytes\":null,"
