@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGEST_LENGTH = 64, MAX_DEPTH = 4, MAX_LAYERS = 1024, MAX_KEPT = 1024 * 1024 };
+enum { DIGEST_LENGTH = 64, MAX_DEPTH = 4, MAX_LAYERS = 1024, MAX_KEPT = 16 * 1024 * 1024 };
 
 #define INDEX "index.json"
 #define BLOBS "blobs/sha256/"
@@ -43,7 +43,7 @@ void image_oci_free(ImageOci *oci)
 
 gboolean image_oci_wants(const ImageOci *oci, const char *name, gint64 size)
 {
-    return size > 0 && size <= IMAGE_OCI_TEXT_MAX && oci->kept <= 16 * MAX_KEPT &&
+    return size > 0 && size <= IMAGE_OCI_TEXT_MAX && oci->kept <= MAX_KEPT &&
            (strcmp(name, INDEX) == 0 || g_str_has_prefix(name, BLOBS));
 }
 

@@ -119,10 +119,23 @@ static dev_t find_source(const char *text, dev_t device)
                : 0;
 }
 
+/* "8:16"; 0 when TEXT is something else. */
+static dev_t parse_device(const char *text)
+{
+    guint64 numbers[2] = {0, 0};
+    g_auto(GStrv) parts = g_strsplit(text, ":", 3);
+    if (g_strv_length(parts) != G_N_ELEMENTS(numbers))
+        return 0;
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+        if (!g_ascii_string_to_unsigned(g_strstrip(parts[i]), 10, 0, G_MAXUINT32, &numbers[i],
+                                        NULL))
+            return 0;
+    return makedev((guint)numbers[0], (guint)numbers[1]);
+}
+
 /* The kernel limits whole disks, not their partitions. */
 static dev_t whole_disk(dev_t device)
 {
-    unsigned part[2] = {0, 0};
     char path[PATH_MAX];
     g_autofree gchar *link = g_strdup_printf("/sys/dev/block/%u:%u", major(device), minor(device));
     if (!realpath(link, path))
@@ -132,7 +145,7 @@ static dev_t whole_disk(dev_t device)
         return device;
     g_autofree gchar *disk = g_path_get_dirname(path), *file = g_build_filename(disk, "dev", NULL);
     g_autofree gchar *text = file_read(file, MAX_CGROUP_FILE, NULL, NULL);
-    return text && sscanf(text, "%u:%u", &part[0], &part[1]) == 2 ? makedev(part[0], part[1]) : 0;
+    return text ? parse_device(text) : 0;
 }
 
 static dev_t disk_of(const char *folder)
