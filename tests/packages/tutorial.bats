@@ -44,10 +44,13 @@ private_usr() {
 front_end() {
     local one=/var/lib/one data=$SOURCES/tests/data/setup
     rm -rf /etc/one "$one"
-    mkdir -p /etc/one/vmm_exec "$one"/remotes/{vmm,im/kvm.d} "$one/datastores"
+    mkdir -p /etc/one/vmm_exec "$one"/remotes/{vmm,im/kvm.d} "$one/datastores" \
+        /etc/one/fireedge/sunstone /usr/lib/one/fireedge/dist/modules
     cp "$data/oned-7.conf" /etc/one/oned.conf
     cp "$data/monitord.conf" /etc/one/monitord.conf
     cp "$data/vmm_execrc" /etc/one/vmm_exec/vmm_execrc
+    printf 'HooksModule:\n  name: HooksModule\n' >"$BATS_FILE_TMPDIR/remotes-config.yaml"
+    cp "$BATS_FILE_TMPDIR/remotes-config.yaml" /etc/one/fireedge/sunstone/
     echo 7.4.0 >"$one/remotes/VERSION"
     touch "$one/remotes/im/kvm.d/monitord-client.rb"
     install -m 755 /dev/null "$one/remotes/im/kvm.d/monitord-client_control.sh"
@@ -109,6 +112,8 @@ run_block() {
 @test "after it nothing is left, but for the packages" {
     cmp "$LAB_DIR/daemon.json" "$BATS_FILE_TMPDIR/daemon.json"
     cmp /etc/one/oned.conf "$SOURCES/tests/data/setup/oned-7.conf"
+    cmp /etc/one/fireedge/sunstone/remotes-config.yaml "$BATS_FILE_TMPDIR/remotes-config.yaml"
+    [ -z "$(ls /usr/lib/one/fireedge/dist/modules)" ]
     [ -z "$(docker ps --all --quiet)" ]
     [ -z "$(find /var/lib/one /etc/one -name '*onedock*' -o -name '*vmdock*')" ]
     [ -z "$(find /run/netns -name 'one-*' 2>/dev/null)" ]
