@@ -506,6 +506,20 @@ class Share(VolumeTest):
         self.assertEqual([], self.mounted())
         self.assert_nothing_left()
 
+    def test_start_that_fails(self) -> None:
+        volume_id, path = self.shared()
+        server = self.boot([])
+        self.attach(server, volume_id)
+        self.act(server, 'os-stop', state='SHUTOFF')
+        with open(path, 'r+b') as file:
+            file.write(b'no file system' * 8192)
+        self.api.post_server_action(server['id'], {'os-start': None})
+        self.idle(server)
+        self.assertEqual('exited', self.container(server).status)
+        self.assertEqual([], self.mounted())
+        self.delete(server)
+        self.assert_nothing_left()
+
     def test_refused(self) -> None:
         server = self.boot([])
         good, path = self.shared()
