@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine_backend.h"
+#include "engine_docker_parse.h"
 #include "engine_docker_stream.h"
 #include "engine_http.h"
 
@@ -55,12 +56,12 @@ gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
 /* An exec instance of the container, which runs nothing yet; INPUT says that it gets a stdin. */
 gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *const *argv,
                           gboolean input, const char *user, GError **error);
-/* Waits until the engine has noted its exit; *pid is 0 when it never ran. */
-gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, gint *pid, gint *exit_code,
+/* Waits until the engine has noted the end of what has been started; exec->pid is 0
+ * when it never ran. */
+gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, DockerExec *exec,
                           GError **error);
-/* *pid is its process on the host, 0 while it has none; it may have ended. */
-gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
-                             gint *pid, gint *exit_code, GError **error);
+gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, DockerExec *exec,
+                             GError **error);
 
 /* engine_docker_event.c */
 gboolean docker_events(Engine *engine, const char *label, gint64 since, EngineEventFunc event,

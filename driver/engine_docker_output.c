@@ -80,28 +80,27 @@ gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *cons
     return docker_parse_created(answer.body->str, answer.body->len, error);
 }
 
-gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, gboolean *running,
-                             gint *pid, gint *exit_code, GError **error)
+gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, DockerExec *exec,
+                             GError **error)
 {
     g_autofree gchar *path = docker_path("/exec/", exec_id, "/json");
     DockerCall call = {
         .method = "GET", .path = path, .timeout_ms = docker->config->engine_request_ms};
     g_auto(HttpAnswer) answer = {0};
     return docker_ask(docker, &call, &answer, error) &&
-           docker_parse_exec(answer.body->str, answer.body->len, running, pid, exit_code, error);
+           docker_parse_exec(answer.body->str, answer.body->len, exec, error);
 }
 
 /* The output ends a moment before the engine has noted the exit, or long before it when the command
  * closed its output. */
-gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, gint *pid, gint *exit_code,
+gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, DockerExec *exec,
                           GError **error)
 {
     for (guint pause_us = EXIT_PAUSE_US;; pause_us = MIN(pause_us * 2, 40 * EXIT_PAUSE_US)) {
-        gboolean running = TRUE;
-        if (!docker_exec_inspect(docker, exec_id, &running, pid, exit_code, error))
+        if (!docker_exec_inspect(docker, exec_id, exec, error))
             return FALSE;
-        if (!running)
-            return TRUE;
+        if (!exec->running)
+            return exec->ended || docker_garbled(error, "no exit status of the command");
         g_usleep(pause_us);
     }
 }
@@ -116,14 +115,23 @@ static gboolean exec_start(DockerEngine *docker, const char *exec_id, guint64 ti
     return stream(docker, &call, &to, error);
 }
 
+static gboolean exec_status(DockerEngine *docker, const char *exec_id, gint *exit_code,
+                            GError **error)
+{
+    DockerExec exec;
+    if (!docker_exec_exit(docker, exec_id, &exec, error))
+        return FALSE;
+    *exit_code = exec.exit_code;
+    return TRUE;
+}
+
 gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
     g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "", error);
-    gint pid = 0;
     return exec_id && exec_start(docker, exec_id, 0, output, data, error) &&
-           docker_exec_exit(docker, exec_id, &pid, exit_code, error);
+           exec_status(docker, exec_id, exit_code, error);
 }
 
 /*
@@ -132,13 +140,12 @@ gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
  */
 static void exec_kill(DockerEngine *docker, const char *exec_id)
 {
-    gboolean running = FALSE;
-    gint pid = 0, status = 0;
+    DockerExec exec;
     interrupt_hold();
-    gboolean known = docker_exec_inspect(docker, exec_id, &running, &pid, &status, NULL);
+    gboolean known = docker_exec_inspect(docker, exec_id, &exec, NULL);
     interrupt_allow();
-    if (known && running && pid > 1)
-        kill(-pid, SIGKILL);
+    if (known && exec.running && exec.pid > 1)
+        kill(-exec.pid, SIGKILL);
 }
 
 gboolean docker_exec_root(Engine *engine, const char *id, const char *const *argv,
@@ -149,9 +156,8 @@ gboolean docker_exec_root(Engine *engine, const char *id, const char *const *arg
     g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "0", error);
     if (!exec_id)
         return FALSE;
-    gint pid = 0;
     if (exec_start(docker, exec_id, timeout_ms, output, data, error))
-        return docker_exec_exit(docker, exec_id, &pid, exit_code, error);
+        return exec_status(docker, exec_id, exit_code, error);
     exec_kill(docker, exec_id);
     return FALSE;
 }

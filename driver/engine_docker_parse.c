@@ -254,19 +254,18 @@ gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GErr
     return TRUE;
 }
 
-gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *pid,
-                           gint *exit_code, GError **error)
+gboolean docker_parse_exec(const char *text, gsize length, DockerExec *exec, GError **error)
 {
     g_autoptr(json_t) root = docker_json(text, length, error);
     if (!root)
         return FALSE;
     const json_t *runs = json_object_get(root, "Running");
-    *running = json_is_true(runs);
-    if (!json_is_boolean(runs) ||
-        (!*running && !json_is_integer(json_object_get(root, "ExitCode"))))
-        return docker_garbled(error, "no exit status of the command");
-    *pid = int_at(root, "Pid");
-    *exit_code = int_at(root, "ExitCode");
+    if (!json_is_boolean(runs))
+        return docker_garbled(error, "not whether the command runs");
+    exec->running = json_is_true(runs);
+    exec->ended = !exec->running && json_is_integer(json_object_get(root, "ExitCode"));
+    exec->pid = int_at(root, "Pid");
+    exec->exit_code = int_at(root, "ExitCode");
     return TRUE;
 }
 

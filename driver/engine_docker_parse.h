@@ -48,9 +48,15 @@ GPtrArray *docker_list_end(DockerList *reader, GError **error);
 /* The id of a container or exec instance just created; its warnings go to the log. */
 gchar *docker_parse_created(const char *text, gsize length, GError **error);
 gboolean docker_parse_wait(const char *text, gsize length, gint *exit_code, GError **error);
-/* *pid is 0 of what never started. */
-gboolean docker_parse_exec(const char *text, gsize length, gboolean *running, gint *pid,
-                           gint *exit_code, GError **error);
+
+/* A command in a container. One that has neither begun nor ended is still being started. */
+typedef struct {
+    gboolean running, ended;
+    gint pid; /* on the host, 0 of what never ran */
+    gint exit_code;
+} DockerExec;
+gboolean docker_parse_exec(const char *text, gsize length, DockerExec *exec, GError **error);
+
 gchar *docker_parse_image_id(const char *text, gsize length, GError **error);
 gboolean docker_parse_image_size(const char *text, gsize length, gint64 *bytes, GError **error);
 /* The digests of an image's layers, the lowest first. */

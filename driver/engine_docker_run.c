@@ -185,11 +185,10 @@ static gboolean tell_started(Run *run, gint pid, GError **error)
 /* Asks whether the command runs by now. */
 static gboolean look_whether_started(Run *run, GError **error)
 {
-    gboolean running = FALSE;
-    gint pid = 0, status = 0;
-    if (!docker_exec_inspect(run->docker, run->exec_id, &running, &pid, &status, error))
+    DockerExec exec;
+    if (!docker_exec_inspect(run->docker, run->exec_id, &exec, error))
         return FALSE;
-    return pid > 0 ? tell_started(run, pid, error) : in_time(run, error);
+    return exec.pid > 0 ? tell_started(run, exec.pid, error) : in_time(run, error);
 }
 
 static gboolean pump(Run *run, GError **error)
@@ -232,23 +231,23 @@ gboolean docker_run(Engine *engine, const char *id, const EngineCommand *command
         docker_exec_create(run.docker, id, command->argv, command->input != NULL, "", error);
     run.deadline = g_get_monotonic_time() +
                    (gint64)run.docker->config->engine_create_ms * G_TIME_SPAN_MILLISECOND;
-    gint pid = 0;
+    DockerExec exec;
     if (!run.exec_id || !open_socket(&run, error) || !send_head(&run, error) ||
         !read_head(&run, error) || !pump(&run, error) ||
-        !docker_exec_exit(run.docker, run.exec_id, &pid, exit_code, error))
+        !docker_exec_exit(run.docker, run.exec_id, &exec, error))
         return FALSE;
-    if (pid == 0)
+    *exit_code = exec.exit_code;
+    if (exec.pid == 0)
         return refuse_unstarted(&run, error);
-    return run.told || tell_started(&run, pid, error);
+    return run.told || tell_started(&run, exec.pid, error);
 }
 
 gboolean docker_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error)
 {
     GError *failure = NULL;
-    gboolean running = FALSE;
-    gint status = 0;
+    DockerExec exec;
     *pid = 0;
-    if (!docker_exec_inspect((DockerEngine *)engine, exec_id, &running, pid, &status, &failure)) {
+    if (!docker_exec_inspect((DockerEngine *)engine, exec_id, &exec, &failure)) {
         /* The engine forgets commands that have ended, and those of removed containers. */
         if (vmdock_error_is(failure, VMDOCK_ERROR_ENGINE_REFUSED)) {
             g_clear_error(&failure);
@@ -257,7 +256,7 @@ gboolean docker_run_pid(Engine *engine, const char *exec_id, gint *pid, GError *
         g_propagate_error(error, failure);
         return FALSE;
     }
-    if (!running)
-        *pid = 0;
+    if (exec.running)
+        *pid = exec.pid;
     return TRUE;
 }

@@ -56,8 +56,8 @@ static void read_containers(const char *text, gsize size)
 
 static void read_small_answers(const char *text, gsize size)
 {
-    gint status = 0, pid = 0;
-    gboolean running = FALSE;
+    gint status = 0;
+    DockerExec exec;
     g_autofree gchar *created = docker_parse_created(text, size, NULL);
     g_autofree gchar *image = docker_parse_image_id(text, size, NULL);
     g_auto(GStrv) layers = docker_parse_image_layers(text, size, NULL);
@@ -68,7 +68,7 @@ static void read_small_answers(const char *text, gsize size)
     gint64 us = 0;
     docker_parse_time(version, &us);
     docker_parse_wait(text, size, &status, NULL);
-    docker_parse_exec(text, size, &running, &pid, &status, NULL);
+    docker_parse_exec(text, size, &exec, NULL);
     docker_pull_error_code(500, message);
     for (guint i = 0; names && i < names->len; i++)
         if (!g_str_has_prefix(g_ptr_array_index(names, i), "vmdock/"))

@@ -1098,6 +1098,34 @@ static void test_run_stalled(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_assert_cmpfloat(seconds(bench), <, 5);
 }
 
+/* Between the answer's head and the process there is a moment in which the engine knows neither. */
+static void test_run_not_begun(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    static const char not_begun[] =
+        CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":null,\"Pid\":0}");
+    Told told = {.seen = g_string_new(NULL)};
+    gint status = -1;
+    be_impatient(bench);
+    assert_failed(bench,
+                  run_command(bench, &(FakeAnswer){.bytes = UPGRADED, .end = FAKE_STALL}, not_begun,
+                              &told, &status),
+                  VMDOCK_ERROR_ENGINE_TIMEOUT, "did not start");
+    g_string_free(told.seen, TRUE);
+}
+
+/* What has ended was begun, and the engine knows how it ended. */
+static void test_run_without_status(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    Told told = {.seen = g_string_new(NULL)};
+    gint status = -1;
+    assert_failed(bench,
+                  run_command(bench, &(FakeAnswer){.bytes = UPGRADED, .end = FAKE_CLOSE},
+                              CLOSING("200 OK", "{\"Running\":false,\"ExitCode\":null,\"Pid\":0}"),
+                              &told, &status),
+                  VMDOCK_ERROR_ENGINE_GARBLED, "no exit status");
+    g_string_free(told.seen, TRUE);
+}
+
 static void test_run_pid(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     gint pid = -1;
@@ -1238,6 +1266,8 @@ int main(int argc, char **argv)
     ADD("run-garbage", test_run_garbage);
     ADD("run-flood", test_run_flood);
     ADD("run-stalled", test_run_stalled);
+    ADD("run-not-begun", test_run_not_begun);
+    ADD("run-without-status", test_run_without_status);
     ADD("run-pid", test_run_pid);
     ADD("interrupt", test_interrupt);
     ADD("threads", test_threads);

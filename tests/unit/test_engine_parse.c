@@ -210,8 +210,8 @@ static void test_inspect(void)
 static void check_small_answers(const char *version)
 {
     g_autoptr(GError) error = NULL;
-    gint status = -1, pid = -1;
-    gboolean running = TRUE;
+    gint status = -1;
+    DockerExec command;
     g_auto(Recorded) created = recorded(version, "create.json");
     g_autofree gchar *id = docker_parse_created(created.text, created.length, &error);
     g_assert_cmpuint(strlen(id), ==, 64);
@@ -222,9 +222,9 @@ static void check_small_answers(const char *version)
     g_autofree gchar *exec_id = docker_parse_created(exec.text, exec.length, &error);
     g_assert_cmpuint(strlen(exec_id), ==, 64);
     g_auto(Recorded) ended = recorded(version, "exec-inspect.json");
-    g_assert_true(docker_parse_exec(ended.text, ended.length, &running, &pid, &status, &error));
-    g_assert_false(running);
-    g_assert_cmpint(status, ==, 5);
+    g_assert_true(docker_parse_exec(ended.text, ended.length, &command, &error));
+    g_assert_true(!command.running && command.ended);
+    g_assert_cmpint(command.exit_code, ==, 5);
     g_auto(Recorded) image = recorded(version, "image.json");
     g_autofree gchar *image_id = docker_parse_image_id(image.text, image.length, &error);
     g_assert_true(g_str_has_prefix(image_id, "sha256:"));
@@ -498,8 +498,8 @@ static void test_garbled(void)
         "[{\"Id\":\"" ID "\",\"State\":\"running\",\"x\\",
     };
     g_autoptr(GError) error = NULL;
-    gint status = 0, pid = 0;
-    gboolean running = FALSE;
+    gint status = 0;
+    DockerExec exec;
     for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_assert_null(parse_list(lists[i], &error));
         assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
@@ -512,7 +512,7 @@ static void test_garbled(void)
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_false(docker_parse_wait("{\"StatusCode\":\"3\"}", 18, &status, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
-    g_assert_false(docker_parse_exec("{}", 2, &running, &pid, &status, &error));
+    g_assert_false(docker_parse_exec("{}", 2, &exec, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
     g_assert_null(docker_parse_image_id("{\"Id\":\"\"}", 9, &error));
     assert_code(&error, VMDOCK_ERROR_ENGINE_GARBLED);
