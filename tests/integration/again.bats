@@ -91,9 +91,11 @@ deploy_untold() {
 
 @test "cancel clears what a deploy killed by SIGKILL left, the name of its image too" {
     local delay pid cleared=0
-    for delay in 0.02 0.03 0.04 0.05 0.06 0.08 0.1; do
+    # counted from the first file it writes, so that a slow start of the process shifts nothing
+    for delay in 0 0.005 0.01 0.02 0.03 0.05 0.08; do
         vmdock deploy "$XML" &>/dev/null 3>&- &
         pid=$!
+        until [ -e "$STATE/one-75" ]; do kill -s 0 "$pid"; done
         sleep "$delay"
         kill -s KILL "$pid" 2>/dev/null || true
         wait "$pid" || true
