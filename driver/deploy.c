@@ -5,6 +5,7 @@
 #include "boot.h"
 #include "context.h"
 #include "disk.h"
+#include "doomed.h"
 #include "engine_body.h"
 #include "error.h"
 #include "interrupt.h"
@@ -45,10 +46,17 @@ static gboolean undo_disks(gpointer data, GError **error)
     return volumes_down(deploy->host, deploy->spec->deploy_id, error);
 }
 
+/* An engine that cannot be reached may still start what it was asked to start. */
 static gboolean undo_create(gpointer data, GError **error)
 {
     const Deploy *deploy = data;
-    return host_remove_container(deploy->host, deploy->id, error);
+    if (host_remove_container(deploy->host, deploy->id, error))
+        return TRUE;
+    g_autoptr(GError) trouble = NULL;
+    if (!doomed_add(deploy->host->config, deploy->id, &trouble))
+        log_warn("VM %s: nobody will remove its container: %s", deploy->spec->deploy_id,
+                 trouble->message);
+    return FALSE;
 }
 
 static gboolean undo_start(gpointer data, GError **error)

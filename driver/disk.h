@@ -11,6 +11,8 @@
 gchar *disk_name(const char *deploy_id, const char *tag);
 gchar *disk_root_name(const char *deploy_id);
 #define DISK_ROOT_TAG    "disk.0"
+/* While the disk is on its way. */
+#define DISK_NOW_TAG     DISK_ROOT_TAG "-now"
 /* What every such name begins with. */
 #define DISK_NAME_PREFIX "vmdock/"
 

@@ -5,6 +5,7 @@
 #include "actions.h"
 
 #include "disk.h"
+#include "doomed.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
@@ -12,6 +13,7 @@
 #include "log.h"
 #include "network.h"
 #include "sandbox.h"
+#include "spec_nova.h"
 #include "state.h"
 #include "swap.h"
 #include "volume.h"
@@ -27,6 +29,7 @@ typedef struct {
     gpointer data;
     GHashTable *containers; /* name -> EngineContainer of the listing */
     GHashTable *ids;        /* container id, a set */
+    GPtrArray *names;       /* of images, gchar* */
     GHashTable *swapped;    /* deploy ids whose image of before a revert still has its name */
     GPtrArray *found;       /* sentences */
 } Sweep;
@@ -35,6 +38,7 @@ static void sweep_clear(Sweep *sweep)
 {
     g_clear_pointer(&sweep->containers, g_hash_table_unref);
     g_clear_pointer(&sweep->ids, g_hash_table_unref);
+    g_clear_pointer(&sweep->names, g_ptr_array_unref);
     g_clear_pointer(&sweep->swapped, g_hash_table_unref);
     g_clear_pointer(&sweep->found, g_ptr_array_unref);
 }
@@ -54,6 +58,7 @@ static void list_containers(Sweep *sweep, GPtrArray *list)
 {
     for (guint i = 0; i < list->len; i++) {
         EngineContainer *container = g_ptr_array_index(list, i);
+        doomed_judge(sweep->host->config, container);
         g_hash_table_insert(sweep->containers, g_strdup(container->name), container);
         g_hash_table_add(sweep->ids, g_strdup(container->id));
     }
@@ -63,7 +68,8 @@ static void list_containers(Sweep *sweep, GPtrArray *list)
  * that is not deployed yet. */
 static gboolean add_snapshots(Sweep *sweep, GHashTable *ids, GError **error)
 {
-    g_autoptr(GPtrArray) names = engine_image_names(sweep->host->engine, DISK_NAME_PREFIX, error);
+    GPtrArray *names = engine_image_names(sweep->host->engine, DISK_NAME_PREFIX, error);
+    sweep->names = names;
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
         const char *rest = name + strlen(DISK_NAME_PREFIX);
@@ -269,6 +275,58 @@ static gboolean is_due(const Sweep *sweep, const char *deploy_id)
            (!sweep->due || (!in_order(sweep, deploy_id) && sweep->due(deploy_id, sweep->data)));
 }
 
+/* The lock is held: nothing of the VM is on its way. */
+static gboolean is_forgotten(Sweep *sweep, const char *name, const char *deploy_id, gboolean *is,
+                             GError **error)
+{
+    GError *failure = NULL;
+    *is = g_str_has_suffix(name, ":" DISK_NOW_TAG);
+    if (*is)
+        return TRUE;
+    g_autoptr(EngineContainer) container = host_container(sweep->host, deploy_id, &failure);
+    *is = !container;
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+static gboolean sweep_name(Sweep *sweep, const char *name, const char *deploy_id, GError **error)
+{
+    gboolean forgotten = FALSE;
+    GError *failure = NULL;
+    g_autoptr(HostLock) lock = host_try_lock(sweep->host, deploy_id, &failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    if (!lock || !is_forgotten(sweep, name, deploy_id, &forgotten, error))
+        return FALSE;
+    if (!forgotten)
+        return TRUE;
+    note(sweep, "the image's name %s is of an action that was killed: it %s", name,
+         sweep->dry_run ? "would go" : "is gone");
+    return sweep->dry_run || engine_untag(sweep->host->engine, name, error);
+}
+
+/* Disks that were on their way when their action was killed. And the images of Nova's VMs without a
+ * container: a spawn holds one for a moment only, where OpenNebula's transfer may hold it for long.
+ */
+static void sweep_names(Sweep *sweep)
+{
+    for (guint i = 0; i < sweep->names->len; i++) {
+        const char *name = g_ptr_array_index(sweep->names, i);
+        const char *rest = name + strlen(DISK_NAME_PREFIX);
+        g_autofree gchar *id = g_strndup(rest, strcspn(rest, ":"));
+        g_autofree gchar *uuid = nova_uuid(id);
+        const EngineContainer *container = g_hash_table_lookup(sweep->containers, id);
+        gboolean unused = uuid && sweep->due && (!container || host_is_leftover(container));
+        g_autoptr(GError) trouble = NULL;
+        if ((unused || g_str_has_suffix(name, ":" DISK_NOW_TAG)) && vm_id_valid(id) &&
+            (!sweep->due || sweep->due(name, sweep->data)) &&
+            !sweep_name(sweep, name, id, &trouble) && trouble)
+            log_warn("the image's name %s stays: %s", name, trouble->message);
+    }
+}
+
 /* Looked at again under the VM's lock: a NIC may be on its way. */
 static gboolean sweep_stray(Sweep *sweep, const char *name, const char *deploy_id, GError **error)
 {
@@ -317,12 +375,14 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
         if (is_due(sweep, deploy_id) && !sweep_vm(sweep, deploy_id, &trouble))
             log_warn("VM %s is left as it is: %s", (const char *)deploy_id, trouble->message);
     }
+    sweep_names(sweep);
     sweep_strays(sweep);
     if (!sweep->dry_run)
         sweep_locks(sweep);
     return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
            sweep_files(sweep, sweep->host->config->run_dir, "runtime", error) &&
-           sweep_files(sweep, sweep->host->config->state_dir, "container", error);
+           sweep_files(sweep, sweep->host->config->state_dir, "container", error) &&
+           sweep_files(sweep, sweep->host->config->state_dir, DOOMED_FOLDER, error);
 }
 
 GPtrArray *vm_gc(Host *host, gboolean dry_run, GError **error)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host.h"
 
+#include "doomed.h"
 #include "engine_body.h"
 #include "error.h"
 #include "file.h"
@@ -119,7 +120,8 @@ gboolean host_owns(const Config *config, const EngineContainer *container, const
 gboolean host_remove_container(Host *host, const char *container_id, GError **error)
 {
     return engine_remove(host->engine, container_id, error) &&
-           sandbox_map_remove(host->config, container_id, error);
+           sandbox_map_remove(host->config, container_id, error) &&
+           doomed_remove(host->config, container_id, error);
 }
 
 gboolean host_is_leftover(const EngineContainer *container)
@@ -157,8 +159,10 @@ EngineContainer *host_container(Host *host, const char *deploy_id, GError **erro
     /* The engine also finds containers by the beginning of their id. */
     if (!container || g_strcmp0(container->name, deploy_id) != 0)
         return NULL;
-    if (host_owns(host->config, container, deploy_id))
+    if (host_owns(host->config, container, deploy_id)) {
+        doomed_judge(host->config, container);
         return g_steal_pointer(&container);
+    }
     g_set_error(
         error, VMDOCK_ERROR, VMDOCK_ERROR_STATE,
         "a container named %s is there (%.12s) and is not vmdock's: its runtime, cgroup parent "

@@ -48,7 +48,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostLock, host_unlock)
 EngineContainer *host_container(Host *host, const char *deploy_id, GError **error);
 /* The same, NO_VM when there is none. */
 EngineContainer *host_container_needed(Host *host, const char *deploy_id, GError **error);
-/* A container that never ran, or whose removal broke off: what an unfinished action left. */
+/* A container that never ran, or whose removal broke off (doomed.h): what an unfinished action
+ * left. */
 gboolean host_is_leftover(const EngineContainer *container);
 /* It runs, frozen or not. */
 gboolean host_runs(const EngineContainer *container);

@@ -4,8 +4,9 @@
 
 #include "host.h"
 
-/* Removes it all: CONTAINER, which may be NULL and never ran, links, sandbox, the image's name
- * where that can be given again, and the saved spec. The caller holds the VM's lock. Fine if none.
+/* Removes it all: CONTAINER, which may be NULL or host_is_leftover(), links, sandbox, the image's
+ * name where that can be given again, and the saved spec. The caller holds the VM's lock. Fine if
+ * none.
  */
 gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
                         GError **error);

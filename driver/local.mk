@@ -52,6 +52,8 @@ libvmdock_la_SOURCES = \
 	driver/doctor_probe.c \
 	driver/doctor_probe_host.c \
 	driver/doctor_sudo.c \
+	driver/doomed.c \
+	driver/doomed.h \
 	driver/download.c \
 	driver/download.h \
 	driver/engine.c \

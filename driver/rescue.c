@@ -32,6 +32,12 @@ gboolean rescue_is_on(const Config *config, const char *deploy_id)
     return g_file_test(folder, G_FILE_TEST_IS_DIR);
 }
 
+gboolean rescue_has_left(const Config *config, const char *deploy_id)
+{
+    g_autofree gchar *files = rescue_mount(config, deploy_id);
+    return rescue_is_on(config, deploy_id) || g_file_test(files, G_FILE_TEST_IS_DIR);
+}
+
 /* ---- the files --------------------------------------------------------------------------------*/
 
 /* The layers' names in "lower" are below the folder of all layers, and short: an option of a mount

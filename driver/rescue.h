@@ -14,6 +14,9 @@ gchar *rescue_id(const char *deploy_id);
 /* TRUE while it is being rescued, by what stands in the state folder alone. */
 gboolean rescue_is_on(const Config *config, const char *deploy_id);
 
+/* TRUE where a rescue, ended or not, may have left anything. */
+gboolean rescue_has_left(const Config *config, const char *deploy_id);
+
 /*
  * SPEC, whose deploy id is rescue_id(DEPLOY_ID), becomes the rescuing VM; its disk 0 is held
  * already. STATE when the VM runs. When it fails nothing is left of it.

@@ -10,7 +10,7 @@
 enum { MAX_ID = 128 };
 
 /* The id becomes a file name that a root process reads: hex digits and nothing else. */
-static gboolean check_id(const char *container_id, GError **error)
+gboolean sandbox_map_check_id(const char *container_id, GError **error)
 {
     gsize length = strlen(container_id);
     if (length > 0 && length <= MAX_ID && strspn(container_id, "0123456789abcdef") == length)
@@ -35,7 +35,7 @@ static gboolean write_file(const char *dir, const char *folder, const char *cont
 
 gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id)
 {
-    if (!check_id(container_id, NULL))
+    if (!sandbox_map_check_id(container_id, NULL))
         return FALSE;
     g_autofree gchar *line = g_strconcat(deploy_id, "\n", NULL);
     g_autofree gchar *path = map_path(config->state_dir, "container", container_id);
@@ -55,7 +55,7 @@ static gboolean write_state(const Config *config, const char *container_id, cons
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
                            gboolean keep_hook, const json_t *mounts, GError **error)
 {
-    if (!check_id(container_id, error) ||
+    if (!sandbox_map_check_id(container_id, error) ||
         !write_state(config, container_id, sandbox->deploy_id, error))
         return FALSE;
     g_autoptr(json_t) map =
@@ -75,7 +75,7 @@ gboolean sandbox_map_write(const Config *config, const char *container_id, const
 
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error)
 {
-    if (!check_id(container_id, error))
+    if (!sandbox_map_check_id(container_id, error))
         return FALSE;
     g_autofree gchar *map = map_path(config->run_dir, "sandbox", container_id);
     g_autofree gchar *state = map_path(config->state_dir, "container", container_id);

@@ -189,9 +189,11 @@ static gboolean take_cpu(const json_t *flavor, const json_t *extra, VmSpec *spec
     return TRUE;
 }
 
-static gboolean take_limits(const json_t *request, VmSpec *spec, GError **error)
+gboolean nova_take_limits(const json_t *request, VmSpec *spec, GError **error)
 {
     const json_t *flavor = json_object_get(json_object_get(request, "instance"), "flavor");
+    spec->root_limits = (VmDiskLimits){0};
+    nova_take_io_limits(request, spec);
     return take_memory(flavor, spec, error) &&
            take_cpu(flavor, nova_extra_specs(request), spec, error);
 }
@@ -336,8 +338,7 @@ VmSpec *spec_from_nova(const json_t *request, const NovaOptions *options, GError
 {
     g_autoptr(VmSpec) spec = vm_spec_new();
     spec->process.terminal = options->terminal;
-    nova_take_io_limits(request, spec);
-    if (!take_names(request, spec, error) || !take_limits(request, spec, error) ||
+    if (!take_names(request, spec, error) || !nova_take_limits(request, spec, error) ||
         !nova_take_volumes(request, options, spec, error) || !take_image(request, spec, error) ||
         !nova_take_process(request, spec, error) || !take_context(request, options, spec, error) ||
         !nova_take_network(request, spec, error))

@@ -5,7 +5,7 @@
 #include "disk.h"
 #include "transfer.h"
 
-#define TAG_NOW      DISK_ROOT_TAG "-now"
+#define TAG_NOW      DISK_NOW_TAG
 #define TAG_SNAPSHOT DISK_ROOT_TAG "-snap."
 
 /* The image that REFERENCE names here; NO_IMAGE with SENTENCE when there is none. */

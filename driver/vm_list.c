@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm_list.h"
 
+#include "doomed.h"
 #include "engine_body.h"
 #include "sandbox.h"
 
@@ -46,6 +47,8 @@ GPtrArray *vm_list_select(const Config *config, GPtrArray *containers, const Cgr
         if (inspected && host_owns(config, inspected, container->name))
             g_ptr_array_add(vms, g_steal_pointer(&inspected));
     }
+    for (guint i = 0; i < vms->len; i++)
+        doomed_judge(config, vms->pdata[i]);
     g_ptr_array_sort(vms, compare_containers);
     return g_steal_pointer(&vms);
 }

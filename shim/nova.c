@@ -42,6 +42,10 @@ VmSpec *nova_saved_spec(const Nova *nova, GError **error)
 {
     g_autofree gchar *id = nova_id(nova, error);
     g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
+    if (container && host_is_leftover(container)) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM, "VM %s: it has never run", id);
+        return NULL;
+    }
     g_autoptr(VmSpec) spec = container ? state_load_needed(nova->config, id, error) : NULL;
     if (!spec)
         return NULL;

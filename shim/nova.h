@@ -49,6 +49,7 @@ typedef struct {
     X("set_password", nova_set_password, FALSE)                                                    \
     X("spawn", nova_spawn, FALSE)                                                                  \
     X("suspend", nova_suspend, FALSE)                                                              \
+    X("sweep", nova_sweep, FALSE)                                                                  \
     X("unpause", nova_unpause, FALSE)                                                              \
     X("unrescue", nova_unrescue, FALSE)
 
@@ -74,6 +75,8 @@ gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error);
 /* Takes back what an action that failed has made: Nova's own destroy would do it later, a caller
  * that died cannot. */
 void nova_leave_nothing(const Nova *nova, const char *deploy_id);
+/* Gives up a disk of the request's instance that has arrived and is used, or never will be. */
+void nova_drop_transit(const Nova *nova);
 /* A line of the caller's, after its request; FALSE when it has gone. */
 gboolean nova_hear(Nova *nova, GError **error);
 /* The word for a container's state in answers and events: "running", "paused", "suspended",

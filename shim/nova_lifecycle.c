@@ -3,6 +3,7 @@
 #include "nova.h"
 
 #include "driver/actions.h"
+#include "driver/autoptr.h"
 #include "driver/error.h"
 #include "driver/rescue.h"
 #include "driver/state.h"
@@ -79,14 +80,30 @@ static gboolean has_volumes(Host *host, const char *deploy_id)
 /* Nova gives its volumes to somebody else next: they must have been written back. */
 static gboolean destroy(Host *host, const char *deploy_id, GError **error)
 {
-    return (!rescue_is_on(host->config, deploy_id) || vm_unrescue(host, deploy_id, error)) &&
+    return (!rescue_has_left(host->config, deploy_id) || vm_unrescue(host, deploy_id, error)) &&
            (!has_volumes(host, deploy_id) || vm_cancel(host, deploy_id, error)) &&
            vm_purge(host, deploy_id, error);
 }
 
 gboolean nova_destroy(Nova *nova, GError **error)
 {
-    return plain(nova, destroy, error);
+    if (!plain(nova, destroy, error))
+        return FALSE;
+    nova_drop_transit(nova);
+    return TRUE;
+}
+
+/* What actions that were killed or cut off have left, of all VMs of this engine; {"cleared":
+ * [sentence, …]}. */
+gboolean nova_sweep(Nova *nova, GError **error)
+{
+    g_autoptr(GPtrArray) found = vm_sweep(nova->host, error);
+    if (!found)
+        return FALSE;
+    g_autoptr(json_t) cleared = json_array();
+    for (guint i = 0; i < found->len; i++)
+        json_array_append_new(cleared, json_string(found->pdata[i]));
+    return nova_answer(json_pack("{s:O}", "cleared", cleared), error);
 }
 
 gboolean nova_pause(Nova *nova, GError **error)
@@ -146,15 +163,36 @@ gboolean nova_power_off(Nova *nova, GError **error)
            nova_answer(json_object(), error);
 }
 
-/* "hard" also mends the network, and starts what is stopped. */
+/* What the flavor says; an action that broke off may have left other limits. */
+static gboolean mend_limits(Nova *nova, VmSpec *spec, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (!nova_take_limits(nova->request, spec, error))
+        return FALSE;
+    if (vm_resize(nova->host, spec, &failure))
+        return TRUE;
+    /* While it runs it may use more memory than it is to have. */
+    if (vmdock_error_is(failure, VMDOCK_ERROR_STATE))
+        return vm_cancel(nova->host, spec->deploy_id, error) && vm_resize(nova->host, spec, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+/* Whatever the VM has come to. */
+static gboolean mend(Nova *nova, VmSpec *spec, GError **error)
+{
+    return (!rescue_has_left(nova->config, spec->deploy_id) ||
+            vm_unrescue(nova->host, spec->deploy_id, error)) &&
+           mend_limits(nova, spec, error) && vm_renew_network(nova->host, spec, error) &&
+           vm_reset(nova->host, spec->deploy_id, error);
+}
+
+/* "hard" also mends limits and network, ends a rescue, and starts what is stopped. */
 gboolean nova_reboot(Nova *nova, GError **error)
 {
-    gboolean hard = is_true(nova, "hard");
     g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
-    if (!spec || !state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error))
-        return FALSE;
-    if (!hard)
-        return vm_reboot(nova->host, spec->deploy_id, error) && nova_answer(json_object(), error);
-    return vm_renew_network(nova->host, spec, error) &&
-           vm_reset(nova->host, spec->deploy_id, error) && nova_answer(json_object(), error);
+    return spec && state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error) &&
+           (is_true(nova, "hard") ? mend(nova, spec, error)
+                                  : vm_reboot(nova->host, spec->deploy_id, error)) &&
+           nova_answer(json_object(), error);
 }

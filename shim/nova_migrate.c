@@ -97,12 +97,13 @@ static gboolean finish(Nova *nova, VmSpec *spec, const char *transit, GError **e
     return take_over(nova, spec, image, error);
 }
 
-static void drop(const Nova *nova, const char *transit)
+void nova_drop_transit(const Nova *nova)
 {
     g_autoptr(GError) trouble = NULL;
+    g_autofree gchar *transit = transit_name(nova, &trouble);
     interrupt_hold();
-    if (!engine_untag(nova->host->engine, transit, &trouble))
-        log_warn("the image %s stays: %s", transit, trouble->message);
+    if (!transit || !engine_untag(nova->host->engine, transit, &trouble))
+        log_warn("the disk that has arrived stays: %s", trouble->message);
     interrupt_allow();
 }
 
@@ -114,8 +115,8 @@ gboolean nova_finish_migration(Nova *nova, GError **error)
     g_autofree gchar *transit = spec ? transit_name(nova, error) : NULL;
     if (!transit)
         return FALSE;
-    gboolean done = finish(nova, spec, transit, error);
-    /* The source has all of it until the move is confirmed. */
-    drop(nova, transit);
-    return done && nova_answer(json_object(), error);
+    if (!finish(nova, spec, transit, error))
+        return FALSE; /* what has arrived is what it can be tried again with */
+    nova_drop_transit(nova);
+    return nova_answer(json_object(), error);
 }

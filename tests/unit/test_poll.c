@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "driver/doomed.h"
 #include "driver/engine_body.h"
 #include "driver/error.h"
 #include "driver/file.h"
@@ -35,6 +36,7 @@ static void fake_set_up(Fake *fake, gconstpointer data)
     g_assert_no_error(error);
     fake_write(fake, ".", "cgroup.controllers", "cpu io memory pids\n");
     fake->config.run_dir = g_build_filename(fake->root, "run", NULL);
+    fake->config.state_dir = g_build_filename(fake->root, "state", NULL);
     fake->config.runtime_name = g_strdup("vmdock");
     fake->config.cgroup_parent = g_strdup("/vmdock");
     fake->config.sample_window_ms = 5000;
@@ -55,6 +57,7 @@ static void fake_tear_down(Fake *fake, gconstpointer data)
     g_assert_no_error(error);
     g_free(fake->root);
     g_free(fake->config.run_dir);
+    g_free(fake->config.state_dir);
     g_free(fake->config.runtime_name);
     g_free(fake->config.cgroup_parent);
     cgroup_reader_free(fake->reader);
@@ -185,6 +188,40 @@ static void test_without_cgroup(Fake *fake, gconstpointer data)
     g_assert_cmpuint(strlen(fake->inspected->str), ==, strlen("1 2 3 4 5 "));
 }
 
+static EngineState listed_state(Fake *fake, guint n)
+{
+    g_autoptr(GError) error = NULL;
+    fake_list(fake, n, "one-1", "one-1", ENGINE_RUNNING);
+    g_autoptr(GPtrArray) vms =
+        vm_list_select(&fake->config, fake->containers, fake->reader, fake_inspect, fake, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vms->len, ==, 1);
+    return ((const EngineContainer *)vms->pdata[0])->state;
+}
+
+/* Only its own mark makes a container that runs one whose removal broke off: that nothing else is
+ * known of it does not. */
+static void test_doomed(Fake *fake, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autofree gchar *id = container_id(1);
+    fake_cgroup(fake, 1, "usage_usec 1\n");
+    fake_cgroup(fake, 2, "usage_usec 1\n");
+    g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_RUNNING);
+    g_assert_true(doomed_add(&fake->config, id, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_DEAD);
+    g_assert_cmpint(listed_state(fake, 2), ==, ENGINE_RUNNING);
+    for (guint again = 0; again < 2; again++) {
+        g_assert_true(doomed_remove(&fake->config, id, &error));
+        g_assert_no_error(error);
+    }
+    g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_RUNNING);
+    g_assert_false(doomed_add(&fake->config, "../../x", &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX);
+}
+
 static void test_inspection_fails(Fake *fake, gconstpointer data)
 {
     (void)data;
@@ -313,6 +350,7 @@ int main(int argc, char **argv)
     add_fake_test("/vm-list/running-are-not-inspected", test_running_are_not_inspected);
     add_fake_test("/vm-list/impostors", test_impostors);
     add_fake_test("/vm-list/without-cgroup", test_without_cgroup);
+    add_fake_test("/vm-list/doomed", test_doomed);
     add_fake_test("/vm-list/inspection-fails", test_inspection_fails);
     add_fake_test("/poll/assemble", test_assemble);
     add_fake_test("/poll/assemble-rate", test_assemble_rate);

@@ -266,7 +266,17 @@ class DockerDriver(driver.ComputeDriver):
 
     # ---- the host ---------------------------------------------------------
 
+    def _sweep(self) -> None:
+        """What actions that were killed, or cut off from the engine, have
+        left: Nova does not always ask for it again."""
+        try:
+            for sentence in self._shim.call('sweep')['cleared']:
+                LOG.info('%s', sentence)
+        except ShimError as error:
+            LOG.warning('what actions may have left stays: %s', error)
+
     def get_available_resource(self, nodename: str) -> Answer:
+        self._sweep()
         found = self._shim.call('resources')
         return {
             'vcpus': found['vcpus'],
@@ -544,7 +554,11 @@ class DockerDriver(driver.ComputeDriver):
 
     def power_off(self, instance: Any, timeout: int = 0,
                   retry_interval: int = 0) -> None:
-        self._call('power_off', instance, timeout=timeout)
+        try:
+            self._call('power_off', instance, timeout=timeout)
+        except exception.InstanceNotFound:
+            # Off it is: a rebuild of what never came up begins like this.
+            LOG.warning('it has no container', instance=instance)
         # A switch does not take a device of a name that it had before.
         self._unplug(instance, instance.get_network_info())
 
@@ -568,8 +582,15 @@ class DockerDriver(driver.ComputeDriver):
             more = convert.block_devices(block_device_info)
             self._unplug(instance, network_info)
             self._plug(instance, network_info)
-        self._call('reboot', instance, hard=hard,
-                   network_info=convert.network(network_info), **more)
+        try:
+            self._call('reboot', instance, hard=hard,
+                       network_info=convert.network(network_info), **more)
+        except exception.InstanceNotFound:
+            if not hard:
+                raise
+            # A move may have broken off when its disk had arrived.
+            self._settle(instance, instance.image_meta, network_info, True,
+                         block_device_info)
 
     def pause(self, instance: Any) -> None:
         self._call('pause', instance)

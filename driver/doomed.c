@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "doomed.h"
+
+#include "error.h"
+#include "file.h"
+#include "sandbox.h"
+
+/* NULL for what is no id: it becomes a file's name. */
+static gchar *mark_path(const Config *config, const char *container_id, GError **error)
+{
+    return sandbox_map_check_id(container_id, error)
+               ? g_build_filename(config->state_dir, DOOMED_FOLDER, container_id, NULL)
+               : NULL;
+}
+
+gboolean doomed_add(const Config *config, const char *container_id, GError **error)
+{
+    g_autofree gchar *path = mark_path(config, container_id, error);
+    g_autofree gchar *folder = g_build_filename(config->state_dir, DOOMED_FOLDER, NULL);
+    return path && file_make_folder(folder, 0700, error) &&
+           file_replace(path, "", 0, 0600, error) && file_sync(path, error);
+}
+
+gboolean doomed_remove(const Config *config, const char *container_id, GError **error)
+{
+    g_autofree gchar *path = mark_path(config, container_id, error);
+    return path && file_remove(path, error);
+}
+
+void doomed_judge(const Config *config, EngineContainer *container)
+{
+    g_autofree gchar *path = mark_path(config, container->id, NULL);
+    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+        container->state = ENGINE_DEAD;
+}
