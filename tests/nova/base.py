@@ -9,6 +9,7 @@ Nova's own: Neutron, Glance, Cinder, the message bus.
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import json
 import os
@@ -45,6 +46,8 @@ for part in (vif_plug_linux_bridge.privsep, vif_plug_ovs.privsep):
 
 SHIM = os.path.join(PREFIX, 'libexec/vmdock/vmdock-nova')
 IMAGE = 'lab/vm:1'
+ENGINE = '/run/docker.sock'
+BETWEEN = '/run/between.sock'
 STATE = os.path.join(PREFIX, 'var/lib/vmdock')
 
 
@@ -83,6 +86,37 @@ class Images(GlanceFixture):
             metadata.update(size=len(content), status='active')
         return super().update(context, image_id, metadata,
                               purge_props=purge_props)
+
+
+class Engine:
+    """The engine, which fails when it is told to."""
+
+    def __init__(self) -> None:
+        if os.path.exists(BETWEEN):  # of a run that was killed
+            os.unlink(BETWEEN)
+        self._process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(
+                os.path.abspath(__file__)), 'between.py'), BETWEEN, ENGINE],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        wait('the socket', 10, lambda: os.path.exists(BETWEEN))
+
+    def _order(self, **order: Any) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(order) + '\n')
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def fail(self, number: int, how: str, *command: str) -> None:
+        self._order(at=number, how=how, run=command)
+
+    def heal(self) -> bool:
+        """Whether there was what should have failed."""
+        return self._order()['failed']
+
+    def end(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
 
 
 class Container:
@@ -179,6 +213,12 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
 
     def container(self, server: Any) -> Container:
         return Container('nova-' + server['id'])
+
+    @staticmethod
+    def container_on(server: Any, host: str) -> Container:
+        """Where hosts share an engine."""
+        mark = hashlib.sha256(host.encode()).hexdigest()[:6]
+        return Container('nova-%s-%s' % (server['id'], mark))
 
     def assert_nothing_left(self, cached: bool = False) -> None:
         self.assertEqual([], self.containers())

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import base
 from base import Container, run, wait
 
@@ -60,10 +57,6 @@ class InPlace(base.NovaTest):
 class Moves(base.NovaTest):
     hosts = ('host1', 'host2')
     shared_engine = True
-
-    def container_on(self, server: Any, host: str) -> Container:
-        mark = hashlib.sha256(host.encode()).hexdigest()[:6]
-        return Container('nova-%s-%s' % (server['id'], mark))
 
     def setUp(self) -> None:
         super().setUp()
