@@ -317,6 +317,88 @@ fake_engine_end() {
     wait "$FAKE" 2>/dev/null || true
 }
 
+@test "a VM that the engine starts although its deploy was given up: no VM, and gone with gc" {
+    start_given_up
+    local id
+    id=$(container_id 50)
+    same "$(container_state 50)" running
+    [ -e "$STATE/doomed/$id" ]
+    [ ! -e "$STATE/one-50" ]
+    same "$(vmdock poll --json | jq -r '.. | .state? // empty')" dead
+    has "$(vmdock gc --dry-run)" one-50
+    same "$(container_state 50)" running
+    vmdock gc
+    nothing_left_but_the_name
+}
+
+# It may be a transfer's, of a VM that is to be deployed: it goes when the cloud gives up the VM.
+nothing_left_but_the_name() {
+    same "$(docker ps --all --quiet)" ""
+    vmdock purge one-50
+    nothing_left
+}
+
+@test "a VM that the engine starts although its deploy was given up: purge, or the next deploy, removes it" {
+    start_given_up
+    vmdock purge one-50
+    nothing_left
+    start_given_up
+    local id
+    id=$(container_id 50)
+    deploy 50 "$NIC"
+    [ "$(container_id 50)" != "$id" ]
+    [ ! -e "$STATE/doomed/$id" ]
+    vmdock gc
+    same "$(container_state 50)" running
+    vmdock purge one-50
+    nothing_left
+}
+
+@test "a mark of a doomed container that has gone goes too" {
+    start_given_up
+    local id
+    id=$(container_id 50)
+    docker rm --force one-50 >/dev/null
+    vmdock gc
+    [ ! -e "$STATE/doomed/$id" ]
+    nothing_left_but_the_name
+}
+
+@test "a VM that runs is never swept, whatever is missing of it" {
+    deploy 50 "$NIC"
+    local other
+    other=$(config_with '[paths]' "state = $BATS_TEST_TMPDIR/state" "run = $BATS_TEST_TMPDIR/run" \
+        "netns = $BATS_TEST_TMPDIR/netns")
+    vmdock --config "$other" gc
+    same "$(container_state 50)" running
+    rm -rf "${STATE:?}"/* "${RUN:?}"/*
+    ip netns del one-50
+    vmdock gc
+    same "$(container_state 50)" running
+    vmdock purge one-50
+}
+
+# A deploy of VM 50 whose engine goes down, without a word, when it has started the container.
+start_given_up() {
+    local socket=$BATS_TEST_TMPDIR/between.sock orders=$BATS_TEST_TMPDIR/orders between at
+    between=$(config_with '[engine]' "socket = $socket")
+    vm_xml 50 "$NIC" | xml_file
+    for at in 1 2 3 4 5 6; do
+        rm -f "$orders"
+        mkfifo "$orders"
+        python3 "$BATS_TEST_DIRNAME/../nova/between.py" "$socket" /run/docker.sock <"$orders" >"$orders.told" 3>&- &
+        exec 7>"$orders"
+        printf '{"at": %d, "how": "after"}\n' "$at" >&7
+        within 5 test -s "$orders.told"
+        fails_with ENGINE_DOWN "" vmdock --config "$between" deploy "$XML"
+        exec 7>&-
+        wait $!
+        [ "$(container_state 50)" != running ] || return 0
+        vmdock purge one-50
+    done
+    fail "the engine was never asked to start it"
+}
+
 @test "the engine is killed and started again under running VMs" {
     deploy 50 "$NIC"
     engine kill
