@@ -106,8 +106,9 @@ class Engine:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def fail(self, number: int, how: str, *command: str) -> None:
-        self._order(at=number, how=how, run=command)
+    def fail(self, number: int, how: str, *command: str,
+             on: str = '') -> None:
+        self._order(at=number, how=how, run=command, on=on)
 
     def heal(self) -> bool:
         """Whether there was what should have failed."""

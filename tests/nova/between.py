@@ -4,8 +4,9 @@
 
   between.py SOCKET ENGINE
 
-Each line on stdin is an order, {"at": N, "how": HOW, "run": COMMAND}, which
-counts from then on the requests that change something: the N-th fails. HOW is
+Each line on stdin is an order, {"at": N, "how": HOW, "on": PATTERN, "run":
+COMMAND}, which counts from then on the requests that change something, and
+whose first line has PATTERN: the N-th fails. HOW is
 
   before    the engine goes down before the request reaches it
   after     the engine does what it was asked, and goes down without a word
@@ -120,6 +121,10 @@ class Between:
         with self.lock:
             how = self.order.get('how')
             if not how or not CHANGE.match(piece):
+                return None
+            line = piece.split(b'\r\n', 1)[0].decode('ascii', 'replace')
+            if not self.failed and \
+                    not re.search(self.order.get('on') or '', line):
                 return None
             self.count += 1
             if self.count < self.order['at'] or self.failed:

@@ -19,7 +19,6 @@ from nova.tests.fixtures import cinder
 import base
 from base import Container, run, wait
 import os_brick.privileged
-import test_moves
 from vmdock_nova import volumes
 
 os_brick.privileged.default.set_client_mode(False)
@@ -564,7 +563,6 @@ class Iscsi(VolumeTest):
 class Moves(VolumeTest):
     hosts = ('host1', 'host2')
     shared_engine = True
-    container_on = test_moves.Moves.container_on
 
     def setUp(self) -> None:
         super().setUp()
