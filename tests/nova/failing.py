@@ -18,8 +18,8 @@ from base import wait
 
 Act = collections.abc.Callable[[], Any]
 # Requests, as the first line of each has it.
-CREATE = 'POST .*/containers/create'
-REMOVE = 'DELETE .*/containers/'
+CREATE = r'POST .*/containers/create\?name=nova-'
+REMOVE = 'DELETE .*/containers/[0-9a-f]{64}'
 START = 'POST .*/start'
 STOP = 'POST .*/stop'
 
@@ -126,13 +126,13 @@ class Failing(base.NovaTest):
             number += 1
         self.assertGreater(number, 1)
 
-    def at(self, ready: Act, *points: tuple[str, str]
-           ) -> collections.abc.Iterator[str]:
+    def at(self, ready: Act, *points: Any) -> collections.abc.Iterator[str]:
         """The same at some requests alone, of an operation that has many:
-        'before' or 'after', and what the request's first line has."""
-        for how, on in points:
+        'before' or 'after', what the request's first line has, and the
+        number of it where it is not the first such."""
+        for how, on, *number in points:
             ready()
-            self.engine.fail(1, how, on=on)
+            self.engine.fail(number[0] if number else 1, how, on=on)
             yield '%s %s' % (how, on)
 
     def struck(self, point: str) -> None:
