@@ -61,8 +61,8 @@ gboolean sandbox_run(const Sandbox *sandbox, SandboxFunc func, gpointer data, GE
  */
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
                            gboolean keep_hook, const json_t *mounts, GError **error);
-/* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
 /* Hex digits and nothing else, as an engine gives them. Errors: SANDBOX. */
 gboolean sandbox_map_check_id(const char *container_id, GError **error);
+/* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
 gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id);
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error);

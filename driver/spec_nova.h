@@ -43,6 +43,7 @@ VmSpec *spec_from_nova(const json_t *request, const NovaOptions *options, GError
 /* Gives SPEC the memory, the CPUs and the limits of I/O that the instance's flavor and image say.
  * Errors: SPEC. */
 gboolean nova_take_limits(const json_t *request, VmSpec *spec, GError **error);
+
 /*
  * Gives SPEC the NICs and name servers of the request's network_info. A NIC that SPEC has already,
  * known by its host end, keeps its number and its name in the guest. Errors: SPEC.
