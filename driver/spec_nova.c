@@ -43,14 +43,15 @@ gboolean nova_number(const json_t *object, const char *key, gint64 largest, gint
 {
     const json_t *value = json_object_get(object, key);
     guint64 read = 0;
-    if (json_is_integer(value))
-        *number = json_integer_value(value);
-    else if (json_is_string(value) &&
-             g_ascii_string_to_unsigned(json_string_value(value), 10, 0, G_MAXINT64, &read, NULL))
-        *number = (gint64)read;
-    else
+    if (json_is_integer(value) && json_integer_value(value) >= 0)
+        read = (guint64)json_integer_value(value);
+    else if (!json_is_string(value) ||
+             !g_ascii_string_to_unsigned(json_string_value(value), 10, 0, G_MAXINT64, &read, NULL))
         return FALSE;
-    return *number >= 0 && *number <= largest;
+    if (read > (guint64)largest)
+        return FALSE;
+    *number = (gint64)read;
+    return TRUE;
 }
 
 gchar *nova_shown(const char *text)

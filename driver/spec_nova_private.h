@@ -6,7 +6,8 @@
 
 /* The text at KEY; NULL when there is none, or an empty one. */
 const char *nova_text(const json_t *object, const char *key);
-/* The whole number at KEY, also as text; FALSE when there is none within 0 and LARGEST. */
+/* The whole number at KEY, also as text; FALSE when there is none within 0 and LARGEST: *number
+ * is as before then. */
 gboolean nova_number(const json_t *object, const char *key, gint64 largest, gint64 *number);
 /* Foreign text for a sentence: on one line, not long. */
 gchar *nova_shown(const char *text);

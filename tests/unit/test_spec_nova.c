@@ -170,14 +170,19 @@ static void test_deploy_id(void)
 /* ---- refusals ---- */
 
 /* PATCH, an object, laid over the smallest request. */
-static void refuse(const char *patch, const char *words)
+static VmSpec *spec_of_patch(const char *patch, GError **error)
 {
     g_autofree gchar *path = golden_data("nova/bare.json");
     g_autoptr(json_t) request = load(path);
     g_autoptr(json_t) over = request_of(patch, strlen(patch));
-    g_autoptr(GError) error = NULL;
     json_object_update_recursive(request, over);
-    VmSpec *spec = spec_from_nova(request, &options, &error);
+    return spec_from_nova(request, &options, error);
+}
+
+static void refuse(const char *patch, const char *words)
+{
+    g_autoptr(GError) error = NULL;
+    VmSpec *spec = spec_of_patch(patch, &error);
     if (spec)
         g_error("taken: %s", patch);
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
@@ -225,12 +230,8 @@ static void test_names_in_capitals(void)
         "{\"instance\": {\"system_metadata\": {\"image_vmdock_Cap_Add\": \"NET_ADMIN\", "
         "\"image_vmdock_PRIVILEGED\": \"yes\"}, \"flavor\": {\"extra_specs\": "
         "{\"vmdock:cap_add\": \"NET_RAW\"}}}}";
-    g_autofree gchar *path = golden_data("nova/bare.json");
-    g_autoptr(json_t) request = load(path);
-    g_autoptr(json_t) over = request_of(patch, strlen(patch));
     g_autoptr(GError) error = NULL;
-    json_object_update_recursive(request, over);
-    g_autoptr(VmSpec) spec = spec_from_nova(request, &options, &error);
+    g_autoptr(VmSpec) spec = spec_of_patch(patch, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(g_strv_length(spec->capabilities), ==, 1);
     g_assert_cmpstr(spec->capabilities[0], ==, "NET_RAW");
@@ -240,6 +241,20 @@ static void test_names_in_capitals(void)
         named += g_str_has_prefix(spec->not_honoured->pdata[i], "vmdock_Cap_Add ") ||
                  g_str_has_prefix(spec->not_honoured->pdata[i], "vmdock_PRIVILEGED ");
     g_assert_cmpuint(named, ==, 2);
+}
+
+/* A number that cannot be is none. */
+static void test_negative_numbers(void)
+{
+    static const char patch[] = "{\"instance\": {\"flavor\": {\"swap\": -4, \"root_gb\": -1, "
+                                "\"extra_specs\": {\"quota:cpu_period\": \"-5\", "
+                                "\"quota:cpu_quota\": \"50000\"}}}}";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmSpec) spec = spec_of_patch(patch, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(spec->limits.swap, ==, 0);
+    g_assert_cmpint(spec->root_size, ==, 0);
+    g_assert_cmpint(spec->limits.cpu_quota_us, >, 0);
 }
 
 /* What is a secret is in no form that is shown. */
@@ -357,6 +372,7 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-nova/deploy-id", test_deploy_id);
     g_test_add_func("/spec-nova/refusals", test_refusals);
     g_test_add_func("/spec-nova/names-in-capitals", test_names_in_capitals);
+    g_test_add_func("/spec-nova/negative-numbers", test_negative_numbers);
     g_test_add_func("/spec-nova/secrets", test_secrets);
     g_test_add_func("/spec-nova/volume", test_volume);
     g_test_add_func("/spec-nova/bad-volumes", test_bad_volumes);
