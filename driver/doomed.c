@@ -5,6 +5,11 @@
 #include "file.h"
 #include "sandbox.h"
 
+static gchar *folder_path(const Config *config)
+{
+    return g_build_filename(config->state_dir, DOOMED_FOLDER, NULL);
+}
+
 /* NULL for what is no id: it becomes a file's name. */
 static gchar *mark_path(const Config *config, const char *container_id, GError **error)
 {
@@ -16,7 +21,7 @@ static gchar *mark_path(const Config *config, const char *container_id, GError *
 gboolean doomed_add(const Config *config, const char *container_id, GError **error)
 {
     g_autofree gchar *path = mark_path(config, container_id, error);
-    g_autofree gchar *folder = g_build_filename(config->state_dir, DOOMED_FOLDER, NULL);
+    g_autofree gchar *folder = folder_path(config);
     return path && file_make_folder(folder, 0700, error) &&
            file_replace(path, "", 0, 0600, error) && file_sync(path, error);
 }
@@ -32,4 +37,12 @@ void doomed_judge(const Config *config, EngineContainer *container)
     g_autofree gchar *path = mark_path(config, container->id, NULL);
     if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
         container->state = ENGINE_DEAD;
+}
+
+void doomed_judge_all(const Config *config, const GPtrArray *containers)
+{
+    g_autofree gchar *folder = folder_path(config);
+    gboolean some = g_file_test(folder, G_FILE_TEST_IS_DIR);
+    for (guint i = 0; some && i < containers->len; i++)
+        doomed_judge(config, containers->pdata[i]);
 }

@@ -18,3 +18,5 @@ gboolean doomed_remove(const Config *config, const char *container_id, GError **
 /* A container that is doomed is one whose removal broke off: its state becomes ENGINE_DEAD, so that
  * nobody takes it for a VM, and gc, purge and the next deploy remove it. */
 void doomed_judge(const Config *config, EngineContainer *container);
+/* All of CONTAINERS, EngineContainer*; where none was ever doomed for one look at the folder. */
+void doomed_judge_all(const Config *config, const GPtrArray *containers);

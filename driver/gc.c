@@ -56,9 +56,9 @@ static void note(Sweep *sweep, const char *format, ...)
 
 static void list_containers(Sweep *sweep, GPtrArray *list)
 {
+    doomed_judge_all(sweep->host->config, list);
     for (guint i = 0; i < list->len; i++) {
         EngineContainer *container = g_ptr_array_index(list, i);
-        doomed_judge(sweep->host->config, container);
         g_hash_table_insert(sweep->containers, g_strdup(container->name), container);
         g_hash_table_add(sweep->ids, g_strdup(container->id));
     }

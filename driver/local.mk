@@ -235,6 +235,8 @@ libvmdock_la_SOURCES = \
 	driver/sysctl.h \
 	driver/tar.c \
 	driver/tar.h \
+	driver/traffic.c \
+	driver/traffic.h \
 	driver/transfer.c \
 	driver/transfer.h \
 	driver/transfer_move.c \

@@ -109,6 +109,13 @@ gpointer netlink_request_begin(NetlinkRequest *request, guint16 type, guint16 fl
     return mnl_nlmsg_put_extra_header(request->header, size);
 }
 
+gboolean netlink_namespace(const Netlink *netlink, guint64 *number)
+{
+    socklen_t size = sizeof *number;
+    return getsockopt(mnl_socket_get_fd(netlink->socket), SOL_SOCKET, SO_NETNS_COOKIE, number,
+                      &size) == 0;
+}
+
 gboolean netlink_attr_copy(const struct nlattr *attr, gpointer to, gsize size)
 {
     if (mnl_attr_get_payload_len(attr) < size)

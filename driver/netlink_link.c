@@ -120,6 +120,33 @@ gboolean netlink_link_each(Netlink *netlink, NetlinkLinkFunc func, gpointer data
     return TRUE;
 }
 
+static gboolean parse_counters(const struct nlmsghdr *message, gpointer element,
+                               G_GNUC_UNUSED gpointer data)
+{
+    NetlinkCounters *counters = element;
+    const struct if_stats_msg *info = mnl_nlmsg_get_payload(message);
+    if (message->nlmsg_type != RTM_NEWSTATS || mnl_nlmsg_get_payload_len(message) < sizeof *info)
+        return FALSE;
+    NetlinkLink link = {0};
+    const struct nlattr *attr;
+    mnl_attr_for_each (attr, message, sizeof *info) {
+        if (mnl_attr_get_type(attr) == IFLA_STATS_LINK_64)
+            take_counters(attr, &link);
+    }
+    *counters = (NetlinkCounters){(gint)info->ifindex, link.rx_bytes, link.tx_bytes};
+    return TRUE;
+}
+
+GArray *netlink_counters(Netlink *netlink, GError **error)
+{
+    NetlinkRequest request;
+    struct if_stats_msg *info =
+        netlink_request_begin(&request, RTM_GETSTATS, NLM_F_DUMP, sizeof *info);
+    info->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+    return netlink_request_get(netlink, &request, sizeof(NetlinkCounters), parse_counters, NULL, 0,
+                               error, "read the links' counters");
+}
+
 /* The attributes that either end of a new pair may carry. */
 static void put_end(struct nlmsghdr *header, const char *name, const guint8 *mac, guint mtu)
 {

@@ -3,14 +3,10 @@
 
 #include "engine_body.h"
 #include "log.h"
-#include "nic.h"
+#include "traffic.h"
 #include "vm_list.h"
 
 #include <string.h>
-
-typedef struct {
-    guint64 rx, tx; /* as the guest sees them */
-} Traffic;
 
 void poll_vm_free(PollVm *vm)
 {
@@ -37,26 +33,6 @@ char poll_one_state(EngineState state)
         break;
     }
     return 'e';
-}
-
-GHashTable *poll_traffic_new(void)
-{
-    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-}
-
-void poll_traffic_add(GHashTable *traffic, const NetlinkLink *link)
-{
-    /* The link that limits what a NIC sends has the alias too, and counts the same packets. */
-    if (!g_str_has_prefix(link->alias, NIC_ALIAS_PREFIX) || strcmp(link->kind, "ifb") == 0)
-        return;
-    const char *deploy_id = link->alias + strlen(NIC_ALIAS_PREFIX);
-    Traffic *sum = g_hash_table_lookup(traffic, deploy_id);
-    if (!sum) {
-        sum = g_new0(Traffic, 1);
-        g_hash_table_insert(traffic, g_strdup(deploy_id), sum);
-    }
-    sum->rx += link->tx_bytes;
-    sum->tx += link->rx_bytes;
 }
 
 static gchar *label_text(const EngineContainer *container, const char *label)
@@ -115,11 +91,6 @@ GPtrArray *poll_assemble(const GPtrArray *containers, const CgroupReader *reader
     return g_steal_pointer(&vms);
 }
 
-static void add_link(const NetlinkLink *link, gpointer data)
-{
-    poll_traffic_add(data, link);
-}
-
 /* What the kernel and the store tell, whichever containers there are. */
 typedef struct {
     const Config *config;
@@ -152,9 +123,9 @@ static gboolean readings_open(Host *host, Readings *readings, GError **error)
 
 static gboolean read_links_and_store(Readings *readings, GError **error)
 {
-    readings->traffic = poll_traffic_new();
     readings->store = sample_store_load(readings->config);
-    return netlink_link_each(readings->netlink, add_link, readings->traffic, error);
+    readings->traffic = traffic_read(readings->config, readings->netlink, error);
+    return readings->traffic != NULL;
 }
 
 static gpointer read_thread(gpointer data)

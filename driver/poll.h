@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The action poll: what every VM of the host uses, now. One engine listing, the cgroup files of the
- * running VMs, one netlink dump; no engine statistics, no sleep, no fork.
+ * running VMs, one netlink dump of counters; no engine statistics, no sleep, no fork.
  *
  * Contract: OpenNebula's VMM action poll (4.14 to 5.x) and the values of its vm/monitor probe (6.x,
  * 7.x); their forms are poll_format.h.
@@ -46,11 +46,7 @@ PollVm *poll_one(Host *host, const char *deploy_id, GError **error);
 /* OpenNebula's letter. A container that never started, or whose removal broke off, is an error. */
 char poll_one_state(EngineState state);
 
-/* Bytes by deploy id, summed over the host ends that carry a VM's alias (NIC_ALIAS_PREFIX). What
- * the host's end sends is what the guest receives. */
-GHashTable *poll_traffic_new(void);
-void poll_traffic_add(GHashTable *traffic, const NetlinkLink *link);
-
-/* Containers that are VMs, their cgroups and the traffic become PollVm*; samples go to STORE. */
+/* Containers that are VMs, their cgroups and their TRAFFIC (traffic.h) become PollVm*; samples go
+ * to STORE. */
 GPtrArray *poll_assemble(const GPtrArray *containers, const CgroupReader *reader,
                          GHashTable *traffic, SampleStore *store, GError **error);

@@ -3,6 +3,7 @@
 
 #include "autoptr.h"
 #include "error.h"
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -44,4 +45,10 @@ gboolean sysctl_set(const Sysctl *setting, GError **error)
     vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot set the sysctl %s to %s",
                        setting->name, setting->value);
     return FALSE;
+}
+
+gchar *sysctl_boot_id(GError **error)
+{
+    gchar *id = file_read("/proc/sys/kernel/random/boot_id", MAX_VALUE, NULL, error);
+    return id ? g_strstrip(id) : NULL;
 }

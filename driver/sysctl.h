@@ -14,3 +14,6 @@ typedef struct {
  * when the kernel does not have it. Errors: IO.
  */
 gboolean sysctl_set(const Sysctl *setting, GError **error);
+
+/* What the kernel calls this boot, and no other. Errors: IO. */
+gchar *sysctl_boot_id(GError **error);

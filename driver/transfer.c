@@ -18,8 +18,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-
 gboolean transfer_locked(Host *host, const char *deploy_id, TransferWork work, gpointer data,
                          GError **error)
 {
@@ -307,8 +305,8 @@ static gchar *told(Host *host, const char *key, GError **error)
 gchar *transfer_engine_id(Host *host, GError **error)
 {
     g_autofree gchar *id = told(host, "ID", error);
-    g_autofree gchar *boot = id ? file_read(BOOT_ID, PATH_MAX, NULL, error) : NULL;
-    return boot ? g_strconcat(id, " ", g_strstrip(boot), NULL) : NULL;
+    g_autofree gchar *boot = id ? sysctl_boot_id(error) : NULL;
+    return boot ? g_strconcat(id, " ", boot, NULL) : NULL;
 }
 
 gboolean transfer_space(Host *host, TransferSpace *space, GError **error)

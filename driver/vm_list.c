@@ -47,8 +47,7 @@ GPtrArray *vm_list_select(const Config *config, GPtrArray *containers, const Cgr
         if (inspected && host_owns(config, inspected, container->name))
             g_ptr_array_add(vms, g_steal_pointer(&inspected));
     }
-    for (guint i = 0; i < vms->len; i++)
-        doomed_judge(config, vms->pdata[i]);
+    doomed_judge_all(config, vms);
     g_ptr_array_sort(vms, compare_containers);
     return g_steal_pointer(&vms);
 }

@@ -42,6 +42,7 @@ unit_tests = \
 	tests/unit/test_spec_opennebula \
 	tests/unit/test_table \
 	tests/unit/test_tm_args \
+	tests/unit/test_traffic \
 	tests/unit/test_vm_status \
 	tests/unit/test_volume
 check_PROGRAMS += $(unit_tests)

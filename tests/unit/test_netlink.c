@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <string.h>
 
 static const char long_name[] = "one-1234567-890"; /* 15 bytes */
@@ -59,6 +60,54 @@ static void count_link(const NetlinkLink *link, gpointer data)
     g_hash_table_insert(data, g_strdup(link->name), g_memdup2(link, sizeof *link));
 }
 
+static guint64 namespace_number(void)
+{
+    g_autoptr(Netlink) netlink = open_netlink();
+    guint64 number = 0;
+    g_assert_true(netlink_namespace(netlink, &number));
+    return number;
+}
+
+/* A thread can be in a namespace of its own. */
+static gpointer number_elsewhere(gpointer number)
+{
+    g_assert_no_errno(unshare(CLONE_NEWNET));
+    *(guint64 *)number = namespace_number();
+    return NULL;
+}
+
+static void test_namespace(void)
+{
+    guint64 here = namespace_number(), there = 0;
+    g_thread_join(g_thread_new("elsewhere", number_elsewhere, &there));
+    g_assert_cmpuint(namespace_number(), ==, here);
+    g_assert_cmpuint(there, !=, here);
+}
+
+/* The counters alone are those of the listing. */
+static void assert_counters_of(Netlink *netlink, GHashTable *links)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) counters = netlink_counters(netlink, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(counters->len, ==, g_hash_table_size(links));
+    g_autoptr(GHashTable) by_index = g_hash_table_new(g_direct_hash, g_direct_equal);
+    for (guint i = 0; i < counters->len; i++) {
+        NetlinkCounters *one = &g_array_index(counters, NetlinkCounters, i);
+        g_hash_table_insert(by_index, GINT_TO_POINTER(one->index), one);
+    }
+    GHashTableIter iter;
+    gpointer listed;
+    g_hash_table_iter_init(&iter, links);
+    while (g_hash_table_iter_next(&iter, NULL, &listed)) {
+        const NetlinkLink *link = listed;
+        const NetlinkCounters *one = g_hash_table_lookup(by_index, GINT_TO_POINTER(link->index));
+        g_assert_nonnull(one);
+        g_assert_cmpuint(one->rx_bytes, ==, link->rx_bytes);
+        g_assert_cmpuint(one->tx_bytes, ==, link->tx_bytes);
+    }
+}
+
 /* More links than fit one answer, and counters that a ping has moved. */
 static void test_each(void)
 {
@@ -93,6 +142,7 @@ static void test_each(void)
     }
     const NetlinkLink *lo = g_hash_table_lookup(links, "lo");
     g_assert_cmpuint(lo->rx_packets, >=, 6);
+    assert_counters_of(netlink, links);
     g_string_truncate(batch, 0);
     for (guint n = 0; n < PAIRS; n++)
         g_string_append_printf(batch, "link del a%u\n", n);
@@ -357,6 +407,7 @@ int main(int argc, char **argv)
     g_test_add_func("/netlink/forged", test_forged);
     g_test_add_func("/netlink/routes-none", test_routes_none);
     g_test_add_func("/netlink/get", test_get);
+    g_test_add_func("/netlink/namespace", test_namespace);
     g_test_add_func("/netlink/each", test_each);
     g_test_add_func("/netlink/veth", test_veth);
     g_test_add_func("/netlink/addresses", test_addresses);

@@ -3,8 +3,8 @@
 #include "driver/engine_body.h"
 #include "driver/error.h"
 #include "driver/file.h"
-#include "driver/nic.h"
 #include "driver/poll.h"
+#include "driver/traffic.h"
 #include "driver/vm_list.h"
 
 #include <glib/gstdio.h>
@@ -234,18 +234,10 @@ static void test_inspection_fails(Fake *fake, gconstpointer data)
     g_assert_true(g_str_has_prefix(error->message, "VM one-"));
 }
 
-static void add_link_of_kind(GHashTable *traffic, const char *kind, const char *alias, guint64 rx,
-                             guint64 tx)
+static void carried(GHashTable *traffic, const char *deploy_id, guint64 rx, guint64 tx)
 {
-    NetlinkLink link = {.rx_bytes = rx, .tx_bytes = tx};
-    g_strlcpy(link.kind, kind, sizeof link.kind);
-    g_strlcpy(link.alias, alias, sizeof link.alias);
-    poll_traffic_add(traffic, &link);
-}
-
-static void add_link(GHashTable *traffic, const char *alias, guint64 rx, guint64 tx)
-{
-    add_link_of_kind(traffic, "veth", alias, rx, tx);
+    g_hash_table_insert(traffic, g_strdup(deploy_id),
+                        g_memdup2(&(Traffic){rx, tx}, sizeof(Traffic)));
 }
 
 static GPtrArray *fake_assemble(Fake *fake, GHashTable *traffic)
@@ -264,14 +256,10 @@ static void test_assemble(Fake *fake, gconstpointer data)
     fake_list(fake, 1, "one-1", "one-1", ENGINE_RUNNING);
     fake_list(fake, 2, "one-2", "one-2", ENGINE_EXITED);
     fake_cgroup(fake, 1, "usage_usec 5000000\nthrottled_usec 7\n");
-    g_autoptr(GHashTable) traffic = poll_traffic_new();
-    add_link(traffic, NIC_ALIAS_PREFIX "one-1", 10, 200); /* two NICs of one VM */
-    add_link(traffic, NIC_ALIAS_PREFIX "one-1", 1, 2);
-    add_link(traffic, NIC_ALIAS_PREFIX "one-2", 3, 4);
-    add_link(traffic, NIC_ALIAS_PREFIX "one-11", 1000, 1000);
-    add_link_of_kind(traffic, "ifb", NIC_ALIAS_PREFIX "one-1", 1000, 1000);
-    add_link(traffic, "one-1", 1000, 1000);
-    add_link(traffic, "", 1000, 1000);
+    g_autoptr(GHashTable) traffic = traffic_new();
+    carried(traffic, "one-1", 202, 11);
+    carried(traffic, "one-2", 4, 3);
+    carried(traffic, "one-11", 1000, 1000);
 
     g_autoptr(GPtrArray) vms = fake_assemble(fake, traffic);
     g_assert_cmpuint(vms->len, ==, 2);
@@ -284,7 +272,7 @@ static void test_assemble(Fake *fake, gconstpointer data)
     g_assert_true(running->has_sample);
     g_assert_cmpuint(running->sample.cpu_ns, ==, 5000000000);
     g_assert_cmpuint(running->sample.throttled_us, ==, 7);
-    g_assert_cmpuint(running->sample.net_rx, ==, 202); /* what the host's end sent */
+    g_assert_cmpuint(running->sample.net_rx, ==, 202);
     g_assert_cmpuint(running->sample.net_tx, ==, 11);
     const PollVm *stopped = vms->pdata[1];
     g_assert_false(stopped->has_sample);
@@ -302,7 +290,7 @@ static void test_assemble_rate(Fake *fake, gconstpointer data)
     g_autofree gchar *id = container_id(1);
     g_autofree gchar *folder = g_build_filename("vmdock", id, NULL);
     fake_write(fake, folder, "cgroup.procs", "1\n");
-    g_autoptr(GHashTable) traffic = poll_traffic_new();
+    g_autoptr(GHashTable) traffic = traffic_new();
     g_autoptr(GPtrArray) first = fake_assemble(fake, traffic);
     const PollVm *vm = first->pdata[0];
     g_assert_cmpint(vm->sample.started_us, >=, 0);
@@ -322,7 +310,7 @@ static void test_assemble_fault(Fake *fake, gconstpointer data)
     g_autofree gchar *id = container_id(1);
     g_autofree gchar *bad = g_build_filename("vmdock", id, "memory.stat", NULL);
     fake_write(fake, bad, "folder", "");
-    g_autoptr(GHashTable) traffic = poll_traffic_new();
+    g_autoptr(GHashTable) traffic = traffic_new();
     g_autoptr(SampleStore) store = sample_store_load(&fake->config);
     g_assert_null(poll_assemble(fake->containers, fake->reader, traffic, store, &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
