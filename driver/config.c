@@ -49,7 +49,25 @@ const char *config_default_path(void)
     return VMDOCK_SYSCONFDIR "/vmdock.conf";
 }
 
-Config *config_defaults(void)
+const char *config_parent_for(const char *cgroup_root, const char *systemd_folder)
+{
+    g_autofree gchar *unified = g_build_filename(cgroup_root, "cgroup.controllers", NULL);
+    return g_file_test(unified, G_FILE_TEST_EXISTS) &&
+                   g_file_test(systemd_folder, G_FILE_TEST_IS_DIR)
+               ? "vmdock.slice"
+               : "/vmdock";
+}
+
+static void find_parent(Config *config)
+{
+    if (!g_str_equal(config->cgroup_parent, CONFIG_AUTO))
+        return;
+    g_free(config->cgroup_parent);
+    config->cgroup_parent = g_strdup(config_parent_for(config->cgroup_root, "/run/systemd/system"));
+}
+
+/* As the table says it. */
+static Config *plain_defaults(void)
 {
     Config *config = g_new0(Config, 1);
     config->path = g_strdup(config_default_path());
@@ -70,6 +88,13 @@ Config *config_defaults(void)
             break;
         }
     }
+    return config;
+}
+
+Config *config_defaults(void)
+{
+    Config *config = plain_defaults();
+    find_parent(config);
     return config;
 }
 
@@ -120,9 +145,9 @@ static gboolean check_string(const Setting *setting, const char *value, GError *
     if (*value == '\0')
         return refuse(error, setting, value, "not be empty");
     if (g_str_equal(setting->key, "cgroup_parent")) {
-        if (!is_cgroup_parent(value))
+        if (!g_str_equal(value, CONFIG_AUTO) && !is_cgroup_parent(value))
             return refuse(error, setting, value,
-                          "be \"/name\", or \"name.slice\" without a dash in the name");
+                          "be \"auto\", \"/name\", or \"name.slice\" without a dash in the name");
     } else if (setting->text[0] == '/') {
         if (value[0] != '/')
             return refuse(error, setting, value, "be an absolute path");
@@ -367,13 +392,15 @@ static void read_first_number(void)
 Config *config_load(const char *path, GError **error)
 {
     read_first_number();
-    g_autoptr(Config) config = config_defaults();
+    g_autoptr(Config) config = plain_defaults();
     if (path) {
         g_free(config->path);
         config->path = g_strdup(path);
     }
-    if (read_into(config, path != NULL, error))
+    if (read_into(config, path != NULL, error)) {
+        find_parent(config);
         return g_steal_pointer(&config);
+    }
     g_prefix_error(error, "configuration file %s: ", config->path);
     return NULL;
 }

@@ -7,6 +7,9 @@
 
 #include <glib.h>
 
+/* cgroup_parent, where nobody says it: config_parent_for(). No Config has this text in it. */
+#define CONFIG_AUTO "auto"
+
 /*
  * The one table of settings: type, field, group, key, default, smallest, largest.
  * config.c reads it; the tests of the manual page and of the example file walk it.
@@ -30,7 +33,7 @@
     STR(run_dir, "paths", "run", VMDOCK_RUNDIR)                                                    \
     STR(netns_dir, "paths", "netns", "/run/netns")                                                 \
     STR(cgroup_root, "paths", "cgroup", "/sys/fs/cgroup")                                          \
-    STR(cgroup_parent, "vm", "cgroup_parent", "/vmdock")                                           \
+    STR(cgroup_parent, "vm", "cgroup_parent", CONFIG_AUTO)                                         \
     NUM(boot_watch_ms, "vm", "boot_watch_ms", 50, 0, 60000)                                        \
     NUM(boot_output_lines, "vm", "boot_output_lines", 5, 0, 100)                                   \
     NUM(stop_timeout_s, "vm", "stop_timeout_s", 10, 0, 3600)                                       \
@@ -115,6 +118,12 @@ Config *config_load(const char *path, GError **error);
 Config *config_defaults(void);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/*
+ * The parent that fits the cgroup driver which the engine chooses by itself: a slice where
+ * CGROUP_ROOT is a cgroup v2 and SYSTEMD_FOLDER, which sd_booted(3) goes by, is there.
+ */
+const char *config_parent_for(const char *cgroup_root, const char *systemd_folder);
 
 /* The built-in place of the file. */
 const char *config_default_path(void);

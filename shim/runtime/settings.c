@@ -116,6 +116,15 @@ static bool take_line(char *line, char **group, Settings *settings, const char *
     return true;
 }
 
+/* What the rest of vmdock takes for it depends on the host; bundle_owner() knows either by this. */
+static void find_parent(Settings *settings)
+{
+    if (strcmp(settings->cgroup_parent, SETTINGS_AUTO) != 0)
+        return;
+    free(settings->cgroup_parent);
+    settings->cgroup_parent = plain_print("/vmdock");
+}
+
 bool settings_parse(const char *text, const char *name, Settings *settings, char **error)
 {
     for (size_t i = 0; i < ROWS; i++) {
@@ -136,6 +145,7 @@ bool settings_parse(const char *text, const char *name, Settings *settings, char
         if (!take_line(line, &group, settings, name, number, error))
             return false;
     }
+    find_parent(settings);
     return true;
 }
 

@@ -8,13 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* cgroup_parent, where nobody says it; no Settings has this text in it. */
+#define SETTINGS_AUTO "auto"
+
 /*      field          group      key              default */
 #define SETTINGS_TABLE(X)                                                                          \
     X(real, "runtime", "real", "/usr/sbin/runc")                                                   \
     X(state_dir, "paths", "state", VMDOCK_STATEDIR)                                                \
     X(run_dir, "paths", "run", VMDOCK_RUNDIR)                                                      \
     X(netns_dir, "paths", "netns", "/run/netns")                                                   \
-    X(cgroup_parent, "vm", "cgroup_parent", "/vmdock")
+    X(cgroup_parent, "vm", "cgroup_parent", SETTINGS_AUTO)
 
 typedef struct {
 #define X(field, group, key, value) char *field;

@@ -146,6 +146,8 @@ GoldenConfig *golden_config(void)
     /* The same wherever it was built for. */
     g_free(config->state_dir);
     config->state_dir = g_strdup("/var/lib/vmdock");
+    g_free(config->cgroup_parent);
+    config->cgroup_parent = g_strdup("/vmdock");
     return config;
 }
 

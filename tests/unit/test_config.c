@@ -39,9 +39,17 @@ static Config *load(const Place *place, const char *text, GError **error)
     return config_load(place->path, error);
 }
 
+/* What a default becomes on this host. */
+static const char *found(const char *key, const char *value)
+{
+    return g_str_equal(key, "cgroup_parent")
+               ? config_parent_for("/sys/fs/cgroup", "/run/systemd/system")
+               : value;
+}
+
 static void assert_defaults(const Config *config)
 {
-#define STR(field, group, key, value)                    g_assert_cmpstr(config->field, ==, value);
+#define STR(field, group, key, value)                    g_assert_cmpstr(config->field, ==, found(key, value));
 #define NUM(field, group, key, value, smallest, largest) g_assert_cmpuint(config->field, ==, value);
 #define BOOL(field, group, key, value)                   g_assert_cmpint(config->field, ==, value);
 #define LIST(field, group, key)                          g_assert_cmpuint(g_strv_length(config->field), ==, 0);
@@ -225,6 +233,26 @@ static void test_writable_by_others(Place *place, gconstpointer data)
     }
 }
 
+/* As the engine chooses its cgroup driver: systemd's on a cgroup v2 that systemd looks after. */
+static void test_cgroup_parent(Place *place, gconstpointer data)
+{
+    (void)data;
+    g_autofree gchar *unified = g_build_filename(place->folder, "cgroup.controllers", NULL);
+    g_assert_cmpstr(config_parent_for(place->folder, place->folder), ==, "/vmdock");
+    g_assert_true(g_file_set_contents(unified, "cpu\n", -1, NULL));
+    g_assert_cmpstr(config_parent_for(place->folder, place->folder), ==, "vmdock.slice");
+    g_assert_cmpstr(config_parent_for(place->folder, "/nonexistent"), ==, "/vmdock");
+    /* It goes by the folder that the file names, wherever it names it. */
+    g_autoptr(GError) error = NULL;
+    g_autofree gchar *text =
+        g_strdup_printf("[vm]\ncgroup_parent = auto\n[paths]\ncgroup = %s\n", place->folder);
+    g_autoptr(Config) config = load(place, text, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(config->cgroup_parent, ==,
+                    config_parent_for(place->folder, "/run/systemd/system"));
+    g_assert_cmpint(g_unlink(unified), ==, 0);
+}
+
 static gchar *example_text(void)
 {
     const char *data = g_getenv("VMDOCK_TEST_DATA");
@@ -274,6 +302,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, func) g_test_add("/config/" name, Place, NULL, set_up, func, tear_down)
+    ADD("cgroup-parent", test_cgroup_parent);
     ADD("defaults", test_defaults);
     ADD("values", test_values);
     ADD("refused", test_refused);
