@@ -187,6 +187,8 @@ libvmdock_la_SOURCES = \
 	driver/setup_remotes.h \
 	driver/setup_run.c \
 	driver/setup_run.h \
+	driver/setup_sunstone.c \
+	driver/setup_sunstone.h \
 	driver/setup_template.c \
 	driver/setup_template.h \
 	driver/setup_tree.c \

@@ -79,6 +79,8 @@ $(remote_data): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit) $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
 # Beside the probes: which of the front end's own files are linked in.
 nobase_dist_pkgdata_DATA = remotes/opennebula/im/onedock-probes.d/README
+# What a browser loads for Sunstone.
+nobase_dist_pkgdata_DATA += remotes/sunstone/OnedockModule/remoteEntry.js
 
 # Nova's compute driver, and the module by which Nova loads it.
 nova_package = \

@@ -29,7 +29,8 @@ sbin_PROGRAMS += vmdock-setup
 vmdock_setup_SOURCES = \
 	shim/setup.c shim/setup.h \
 	shim/setup_front_end.c \
-	shim/setup_node.c
+	shim/setup_node.c \
+	shim/setup_sunstone.c
 vmdock_setup_LDADD = libshim.la
 
 pkglibexec_PROGRAMS += vmdock-one

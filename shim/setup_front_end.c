@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmdock-setup front-end: OpenNebula's configuration files and the scripts in its remotes folder.
- */
+/* vmdock-setup front-end: OpenNebula's configuration files, the scripts in its remotes folder, and
+ * Sunstone. */
 #include "setup.h"
 
 #include "driver/error.h"
@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 typedef struct {
-    gchar *etc, *var;
+    gchar *etc, *lib, *var;
 } Places;
 
 static void places_clear(Places *places)
 {
     g_free(places->etc);
+    g_free(places->lib);
     g_free(places->var);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Places, places_clear)
@@ -26,9 +27,11 @@ static void find_places(const Setup *setup, Places *places)
 {
     if (setup->one_location) {
         places->etc = g_build_filename(setup->one_location, "etc", NULL);
+        places->lib = g_build_filename(setup->one_location, "lib", NULL);
         places->var = g_build_filename(setup->one_location, "var", NULL);
     } else {
         places->etc = setup_path(setup, "/etc/one");
+        places->lib = setup_path(setup, "/usr/lib/one");
         places->var = setup_path(setup, "/var/lib/one");
     }
 }
@@ -189,10 +192,13 @@ static gboolean check_result(const Setup *setup, GError **error)
     return FALSE;
 }
 
-static gboolean say_next(const Setup *setup, GError **error)
+/* What is new in Sunstone is there with the next page, without a restart. */
+static gboolean say_next(const Setup *setup, guint cloud_changes, GError **error)
 {
-    if (setup->changes == 0 || setup->dry_run)
+    if (setup->changes == 0)
         return TRUE;
+    if (cloud_changes == 0)
+        return setup_say(error, "next: reload Sunstone's page in the browser");
     return setup_say(error,
                      setup->remove
                          ? "next: systemctl restart opennebula"
@@ -202,17 +208,20 @@ static gboolean say_next(const Setup *setup, GError **error)
 }
 
 static gboolean change(Setup *setup, const Places *places, const ConfFile *confs, gsize count,
-                       GError **error)
+                       const SetupSunstone *sunstone, GError **error)
 {
     /* First what the entries lead to, then the entries; out in the other order. */
     if (setup->remove)
-        return write_confs(setup, confs, count, error) && run_remotes(setup, places, FALSE, error);
-    return run_remotes(setup, places, FALSE, error) && write_confs(setup, confs, count, error);
+        return setup_sunstone_change(setup, sunstone, error) &&
+               write_confs(setup, confs, count, error) && run_remotes(setup, places, FALSE, error);
+    return run_remotes(setup, places, FALSE, error) && write_confs(setup, confs, count, error) &&
+           setup_sunstone_change(setup, sunstone, error);
 }
 
 gboolean setup_front_end(Setup *setup, GError **error)
 {
-    g_auto(Places) places = {NULL, NULL};
+    g_auto(Places) places = {NULL, NULL, NULL};
+    g_auto(SetupSunstone) sunstone = {.list = NULL};
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
     ConfFile confs[] = {{SETUP_ONED, "oned.conf", NULL, FALSE},
                         {SETUP_MONITORD, "monitord.conf", NULL, FALSE},
@@ -222,12 +231,15 @@ gboolean setup_front_end(Setup *setup, GError **error)
     gboolean good = read_confs(&places, confs, count, error);
     for (gsize i = 0; good && i < count; i++)
         good = plan_conf(setup, &confs[i], notes, error);
-    good = good && show_confs(setup, confs, count, error) &&
-           run_remotes(setup, &places, TRUE, error) && print_notes(notes, error);
+    good = good && setup_sunstone_plan(setup, places.etc, places.lib, &sunstone, notes, error) &&
+           show_confs(setup, confs, count, error) && run_remotes(setup, &places, TRUE, error);
+    const guint cloud_changes = setup->changes;
+    good = good && setup_sunstone_show(setup, &sunstone, error) && print_notes(notes, error);
     if (good && setup->check)
         good = check_result(setup, error);
     else if (good && !setup->dry_run)
-        good = change(setup, &places, confs, count, error) && say_next(setup, error);
+        good = change(setup, &places, confs, count, &sunstone, error) &&
+               say_next(setup, cloud_changes, error);
     for (gsize i = 0; i < count; i++)
         g_clear_pointer(&confs[i].file, setup_file_free);
     return good;

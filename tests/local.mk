@@ -75,7 +75,7 @@ dist-hook:
 
 # Folders in which nothing is built, whole.
 EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack tests/packages
-EXTRA_DIST += tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/cppcheck.cfg
+EXTRA_DIST += tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/cppcheck.cfg
 
 # The compute driver in the whole of OpenStack: some minutes, as root. tests/openstack/run says what it does.
 .PHONY: check-openstack

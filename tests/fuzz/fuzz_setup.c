@@ -7,6 +7,7 @@
 #include "driver/setup_forward.h"
 #include "driver/setup_opennebula.h"
 #include "driver/setup_remotes.h"
+#include "driver/setup_sunstone.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,6 +55,24 @@ static void engine(const char *text)
     must(!before || json_equal(before, left));
 }
 
+/* What is taken out again leaves the text of before, unless that had the module already. */
+static void sunstone(const char *text)
+{
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    g_autofree gchar *after = setup_sunstone_apply(text, notes, &error);
+    must((after != NULL) != vmdock_error_is(error, VMDOCK_ERROR_CONFIG));
+    if (!after)
+        return;
+    g_autofree gchar *twice = setup_sunstone_apply(after, notes, NULL);
+    must(g_strcmp0(twice, after) == 0);
+    g_autofree gchar *without = setup_sunstone_revert(text, NULL);
+    g_autofree gchar *out = setup_sunstone_revert(after, NULL);
+    must(without && out && (strcmp(without, text) != 0 || strcmp(out, text) == 0));
+    g_autofree gchar *again = setup_sunstone_revert(out, NULL);
+    must(g_strcmp0(again, out) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree gchar *text = g_strndup((const char *)data, size);
@@ -61,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     opennebula(SETUP_MONITORD, text);
     opennebula(SETUP_VMM_EXECRC, text);
     engine(text);
+    sunstone(text);
     setup_forward_need(1, text);
     g_auto(GStrv) row = setup_remotes_line(text, NULL);
     g_auto(Dockerd) dockerd = {0};

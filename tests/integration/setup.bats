@@ -221,6 +221,187 @@ refuses() {
     cmp /etc/one/oned.conf "$DATA/oned-7.conf"
 }
 
+# sunstone ONE_ETC ONE_LIB: what of an installed Sunstone vmdock-setup looks at.
+sunstone() {
+    local module
+    LIST=$1/fireedge/sunstone/remotes-config.yaml
+    MODULES=$2/fireedge/dist/modules
+    mkdir -p "${LIST%/*}" "$MODULES/ConstantsModule"
+    echo '// constants' >"$MODULES/ConstantsModule/remoteEntry.js"
+    for module in UtilsModule ConstantsModule; do
+        printf '%s:\n  name: %s\n  entry: __HOST__/fireedge/modules/%s/remoteEntry.js\n' $module $module $module
+    done >"$LIST"
+    chown root:oneadmin "$LIST"
+    chmod 0640 "$LIST"
+}
+
+our_lines() { printf 'OnedockModule:\n  name: OnedockModule\n  entry: __HOST__/fireedge/modules/OnedockModule/remoteEntry.js\n'; }
+
+@test "Sunstone: its module and the lines that name it come, a second time changes nothing, and both go" {
+    front_end "$ROOT"
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    local before after
+    before=$(tree "$ROOT")
+    cp "$LIST" "$BATS_TEST_TMPDIR/list"
+    run -0 "$SETUP" front-end --dry-run --root "$ROOT"
+    has "$output" '+OnedockModule:'
+    has "$output" '  + OnedockModule/remoteEntry.js'
+    same "$(tree "$ROOT")" "$before"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" '+OnedockModule:'
+    has "$output" "$LIST: changed; as it was before: $LIST.vmdock-backup"
+    diff "$LIST" <(cat "$BATS_TEST_TMPDIR/list"; our_lines)
+    cmp "$LIST.vmdock-backup" "$BATS_TEST_TMPDIR/list"
+    same "$(stat -c '%a %U %G' "$LIST")" "640 root oneadmin"
+    cmp "$MODULES/OnedockModule/remoteEntry.js" "$LAB_PREFIX/share/vmdock/remotes/sunstone/OnedockModule/remoteEntry.js"
+    same "$(stat -c '%a %U' "$MODULES/OnedockModule" "$MODULES/OnedockModule/remoteEntry.js" | paste -sd,)" "755 root,644 root"
+    after=$(tree "$ROOT")
+    run -0 "$SETUP" front-end --root "$ROOT"
+    same "$(grep -c 'nothing to change' <<<"$output")" 6
+    has_not "$output" 'next:'
+    same "$(tree "$ROOT")" "$after"
+    run -0 "$SETUP" front-end --remove --root "$ROOT"
+    has "$output" '-OnedockModule:'
+    has "$output" '  - OnedockModule/remoteEntry.js'
+    same "$(tree "$ROOT")" "$before"
+    run -0 "$SETUP" front-end --remove --root "$ROOT"
+    same "$(tree "$ROOT")" "$before"
+}
+
+@test "Sunstone: what an upgrade of OpenNebula has taken away is told by --check, and comes back" {
+    front_end "$ROOT"
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    cp "$LIST" "$BATS_TEST_TMPDIR/list"
+    "$SETUP" front-end --root "$ROOT" >/dev/null
+    local after
+    after=$(tree "$ROOT")
+    # the folder of the programs is new
+    rm -r "$MODULES/OnedockModule"
+    refuses UNHEALTHY "the front end lacks" front-end --check --root "$ROOT"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" '  + OnedockModule/remoteEntry.js'
+    has "$output" "next: reload Sunstone's page in the browser"
+    same "$(tree "$ROOT")" "$after"
+    # the list is
+    cat "$BATS_TEST_TMPDIR/list" >"$LIST"
+    refuses UNHEALTHY "the front end lacks" front-end --check --root "$ROOT"
+    "$SETUP" front-end --root "$ROOT" >/dev/null
+    same "$(tree "$ROOT")" "$after"
+    # the module is of another version
+    echo '// older' >"$MODULES/OnedockModule/remoteEntry.js"
+    refuses UNHEALTHY "the front end lacks" front-end --check --root "$ROOT"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" '  ! OnedockModule/remoteEntry.js'
+    same "$(tree "$ROOT")" "$after"
+    "$SETUP" front-end --check --root "$ROOT" >/dev/null
+}
+
+@test "Sunstone: where it is not installed, or has no modules, one line says so, and all else is done" {
+    front_end "$ROOT"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    same "$(grep -c 'is not installed here' <<<"$output")" 1
+    cmp "$ROOT/etc/one/oned.conf" "$DATA/oned-7.conf.after"
+    "$SETUP" front-end --check --root "$ROOT" >/dev/null
+    # a list without what it leads to: a line more would lead nowhere
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    rm -r "$MODULES"
+    cp "$LIST" "$BATS_TEST_TMPDIR/list"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    same "$(grep -c "$MODULES is not there: .* is not installed here" <<<"$output")" 1
+    cmp "$LIST" "$BATS_TEST_TMPDIR/list"
+    # modules without a list
+    rm "$LIST"
+    mkdir -p "$MODULES"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    same "$(grep -c "$LIST is not there: .* is not installed here" <<<"$output")" 1
+    same "$(ls "$MODULES")" ""
+    # taken out is what there is
+    our_lines >"$LIST"
+    rmdir "$MODULES"
+    run -0 "$SETUP" front-end --remove --root "$ROOT"
+    same "$(cat "$LIST")" ""
+}
+
+@test "Sunstone: the list's own words stay, whatever stands in it; what is no such list is refused and stays" {
+    front_end "$ROOT"
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    cp "$LIST" "$BATS_TEST_TMPDIR/list"
+    # comments, another module, the lines of the tutorial of an older version in the midst, no last line end
+    { our_lines; printf '# mine\n"Mine" :\n  name: Mine # c\n  entry: http://x/y.js'; } >>"$LIST"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" "$LIST: nothing to change"
+    run -0 "$SETUP" front-end --remove --root "$ROOT"
+    diff "$LIST" <(cat "$BATS_TEST_TMPDIR/list"; printf '# mine\n"Mine" :\n  name: Mine # c\n  entry: http://x/y.js')
+    # what the administrator has it lead to stays, and is told
+    { cat "$BATS_TEST_TMPDIR/list"; our_lines | sed 's|__HOST__|https://cdn|'; } >"$LIST"
+    run -0 "$SETUP" front-end --root "$ROOT"
+    has "$output" "note: Sunstone's module OnedockModule has entry: https://cdn/"
+    has "$(cat "$LIST")" "https://cdn/"
+    "$SETUP" front-end --remove --root "$ROOT" >/dev/null
+    cmp "$LIST" "$BATS_TEST_TMPDIR/list"
+    # line ends of DOS
+    sed -i 's/$/\r/' "$LIST"
+    "$SETUP" front-end --root "$ROOT" >/dev/null
+    diff "$LIST" <({ cat "$BATS_TEST_TMPDIR/list"; our_lines; } | sed 's/$/\r/')
+    "$SETUP" front-end --remove --root "$ROOT" >/dev/null
+    diff "$LIST" <(sed 's/$/\r/' "$BATS_TEST_TMPDIR/list")
+    # JSON, which is YAML too, but is nothing that lines can be put behind
+    local before
+    echo '{"ConstantsModule": {}}' >"$LIST"
+    before=$(tree "$ROOT")
+    refuses CONFIG "$LIST: line 1: " front-end --root "$ROOT"
+    refuses CONFIG "$LIST: line 1: " front-end --remove --root "$ROOT"
+    same "$(tree "$ROOT")" "$before"
+    : >"$LIST"
+    refuses CONFIG "$LIST: it names no module at all" front-end --root "$ROOT"
+}
+
+@test "Sunstone: the list never names a file that is not there" {
+    front_end "$ROOT"
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    cp "$LIST" "$BATS_TEST_TMPDIR/list"
+    # no place for the file: no lines either
+    touch "$MODULES/OnedockModule"
+    refuses IO "cannot look at $MODULES/OnedockModule/remoteEntry.js" front-end --root "$ROOT"
+    cmp "$LIST" "$BATS_TEST_TMPDIR/list"
+    rm "$MODULES/OnedockModule"
+    "$SETUP" front-end --root "$ROOT" >/dev/null
+    # the lines cannot go: the file stays
+    chattr +i "$LIST" 2>/dev/null || skip "this file system knows no immutable files"
+    run ! "$SETUP" front-end --remove --root "$ROOT"
+    chattr -i "$LIST"
+    [ -s "$MODULES/OnedockModule/remoteEntry.js" ]
+    "$SETUP" front-end --remove --root "$ROOT" >/dev/null
+    cmp "$LIST" "$BATS_TEST_TMPDIR/list"
+    same "$(ls "$MODULES")" ConstantsModule
+}
+
+@test "Sunstone: in a self-contained OpenNebula" {
+    local one=$BATS_TEST_TMPDIR/one
+    front_end ''
+    mkdir "$one"
+    cp -r /etc/one "$one/etc"
+    cp -r /var/lib/one "$one/var"
+    sunstone "$one/etc" "$one/lib"
+    "$SETUP" front-end --one-location "$one" >/dev/null
+    [ -s "$one/lib/fireedge/dist/modules/OnedockModule/remoteEntry.js" ]
+    has "$(cat "$one/etc/fireedge/sunstone/remotes-config.yaml")" "$(our_lines)"
+    "$SETUP" front-end --one-location "$one" --remove >/dev/null
+    same "$(ls "$MODULES")" ConstantsModule
+}
+
+# The table of actions as Sunstone's module of constants gives it to the others, in as many words as count.
+@test "Sunstone: the module gives onedock the actions that its hosts take, in whichever order the browser loads" {
+    local order
+    for order in before after; do
+        run -0 node "$SOURCES/tests/lib/sunstone.js" \
+            "$LAB_PREFIX/share/vmdock/remotes/sunstone/OnedockModule/remoteEntry.js" $order
+        same "$output" '{"reboot":["RUNNING"],"migrate":["POWEROFF"],"poweroff":["RUNNING"]}
+{"kvm":"kvm","onedock":"onedock"}
+other constants are as they were'
+    done
+}
+
 @test "wrong command lines" {
     refuses USAGE "usage: vmdock-setup"
     refuses USAGE "usage: vmdock-setup" back-end

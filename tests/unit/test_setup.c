@@ -9,6 +9,7 @@
 #include "driver/setup_opennebula.h"
 #include "driver/setup_rc.h"
 #include "driver/setup_remotes.h"
+#include "driver/setup_sunstone.h"
 #include "driver/setup_template.h"
 
 #include <string.h>
@@ -401,6 +402,137 @@ static void test_table_lines(void)
     g_assert_cmpstr(flat, ==, "im/b/x");
 }
 
+/* ---- Sunstone's list of modules ---- */
+
+#define ENTRY "entry: __HOST__/fireedge/modules/OnedockModule/remoteEntry.js"
+#define OURS  "OnedockModule:\n  name: OnedockModule\n  " ENTRY "\n"
+
+static gchar *with_module(const char *text, guint notes_wanted)
+{
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    gchar *now = setup_sunstone_apply(text, notes, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(notes->len, ==, notes_wanted);
+    return now;
+}
+
+static gchar *without_module(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    gchar *now = setup_sunstone_revert(text, &error);
+    g_assert_no_error(error);
+    return now;
+}
+
+/* What is put in is at the end, and comes out to the byte. */
+static void test_sunstone_forms(void)
+{
+    static const struct {
+        const char *text, *more;
+    } rows[] = {
+        {"A:\n  name: A\n", OURS},
+        {"A:\n  name: A\n\n# the end\n", OURS},
+        {"A:\n  name: A", "\nOnedockModule:\n  name: OnedockModule\n  " ENTRY},
+        {"A:\n  name: A\n# the end", "\nOnedockModule:\n  name: OnedockModule\n  " ENTRY},
+        {"A:\r\n  name: A\r\n", "OnedockModule:\r\n  name: OnedockModule\r\n  " ENTRY "\r\n"},
+        {"A:\r\n  name: A", "\r\nOnedockModule:\r\n  name: OnedockModule\r\n  " ENTRY},
+        {"\xef\xbb\xbf# a list\n---\n\"A b\" : # one\n  x:\n    - y\n  # z\n'B':\n", OURS},
+        {"A: { name: A, entry: x } # one\n", OURS},
+        {"OnedockModules:\n  name: OnedockModule\n", OURS},
+        {"#OnedockModule:\n#  name: OnedockModule\nA:\n", OURS},
+        {"A:\n OnedockModule:\n  name: OnedockModule\n", OURS},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *after = with_module(rows[i].text, 0);
+        g_autofree gchar *wanted = g_strconcat(rows[i].text, rows[i].more, NULL);
+        g_assert_cmpstr(after, ==, wanted);
+        g_autofree gchar *twice = with_module(after, 0);
+        g_assert_cmpstr(twice, ==, after);
+        g_autofree gchar *out = without_module(after);
+        g_assert_cmpstr(out, ==, rows[i].text);
+        g_autofree gchar *nothing = without_module(out);
+        g_assert_cmpstr(nothing, ==, out);
+    }
+}
+
+/* One that somebody else wrote, or that was edited since: what is not there comes, what is stays.
+ */
+static void test_sunstone_there(void)
+{
+    static const struct {
+        const char *before, *after, *without;
+        guint notes;
+    } rows[] = {
+        {"A:\n" OURS "B:\n", "A:\n" OURS "B:\n", "A:\nB:\n", 0},
+        {OURS, OURS, "", 0},
+        {"'OnedockModule' : # mine\n\n    \"name\": \"OnedockModule\" # n\n# c\n    " ENTRY
+         "\n\n# B's\nB:\n",
+         NULL, "\n# B's\nB:\n", 0},
+        {"OnedockModule:\nB:\n", OURS "B:\n", "B:\n", 0},
+        {"A:\nOnedockModule:", "A:\nOnedockModule:\n  name: OnedockModule\n  " ENTRY, "A:", 0},
+        {"A:\r\nOnedockModule:\r\n    name: 'OnedockModule'\r\n# B's\r\nB:\r\n",
+         "A:\r\nOnedockModule:\r\n    name: 'OnedockModule'\r\n    " ENTRY "\r\n# B's\r\nB:\r\n",
+         "A:\r\n# B's\r\nB:\r\n", 0},
+        {"OnedockModule:\n  name: Other\n  entry: http://x/y.js\n  scope: z\nB:\n", NULL, "B:\n",
+         2},
+        {"OnedockModule:\n  entry: http://x/y.js\nB:\n",
+         "OnedockModule:\n  entry: http://x/y.js\n  name: OnedockModule\nB:\n", "B:\n", 1},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *wanted = rows[i].after ? rows[i].after : rows[i].before;
+        g_autofree gchar *after = with_module(rows[i].before, rows[i].notes);
+        g_assert_cmpstr(after, ==, wanted);
+        g_autofree gchar *out = without_module(after);
+        g_assert_cmpstr(out, ==, rows[i].without);
+        g_autofree gchar *at_once = without_module(rows[i].before);
+        g_assert_cmpstr(at_once, ==, rows[i].without);
+    }
+}
+
+static void test_sunstone_unreadable(void)
+{
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
+        {"", "it names no module at all"},
+        {"# nothing\n---\n", "it names no module at all"},
+        {"{\"A\": {}}\n", "line 1: this is neither the name of a module nor indented"},
+        {"A:\n- b\n", "line 2: this is neither the name of a module nor indented"},
+        {"A:\n...\n", "line 2: this is neither the name of a module nor indented"},
+        {"A:\n---\nB:\n", "line 2: this is neither the name of a module nor indented"},
+        {"---\n---\nA:\n", "line 2: this is neither the name of a module nor indented"},
+        {"A: {\nb: c\n}\n", "line 1: this is neither the name of a module nor indented"},
+        {"A: {b: '}\n", "line 1: this is neither the name of a module nor indented"},
+        {"A: b\n", "line 1: this is neither the name of a module nor indented"},
+        {"A:b\n", "line 1: this is neither the name of a module nor indented"},
+        {"\"A\\x42\":\n", "line 1: this is neither the name of a module nor indented"},
+        {"? OnedockModule\n: b\n", "line 1: this is neither the name of a module nor indented"},
+        {"&a OnedockModule:\n", "line 1: this is neither the name of a module nor indented"},
+        {"  A:\n", "line 1: this is indented and belongs to no module"},
+        {"A:\n\tb: c\n", "line 2: it is indented by a tab"},
+        {"A:\r  b: c\n", "line 1: a carriage return does not end it"},
+        {OURS "A:\n" OURS, "line 5: OnedockModule is named once more"},
+        {"OnedockModule: { name: OnedockModule }\n", "line 1: OnedockModule is in braces"},
+        {"OnedockModule:\n  name:\n    OnedockModule\n",
+         "line 2: this is no plain setting of OnedockModule"},
+        {"OnedockModule:\n  name: a b\n", "line 2: this is no plain setting of OnedockModule"},
+        {"OnedockModule:\n  name: \"a\n", "line 2: this is no plain setting of OnedockModule"},
+        {"OnedockModule:\n  name: a\n  name: b\n",
+         "line 3: this is no plain setting of OnedockModule"},
+        {"OnedockModule:\n  name: a\n    " ENTRY "\n",
+         "line 3: this is no plain setting of OnedockModule"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GError) error = NULL;
+        g_autofree gchar *now = setup_sunstone_apply(rows[i].text, notes, &error);
+        g_assert_null(now);
+        g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG);
+        g_assert_cmpstr(error->message, ==, rows[i].sentence);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -419,5 +551,8 @@ int main(int argc, char **argv)
     g_test_add_func("/setup/engine/command-line", test_dockerd_words);
     g_test_add_func("/setup/forward", test_forward);
     g_test_add_func("/setup/remotes/table", test_table_lines);
+    g_test_add_func("/setup/sunstone/forms", test_sunstone_forms);
+    g_test_add_func("/setup/sunstone/there", test_sunstone_there);
+    g_test_add_func("/setup/sunstone/unreadable", test_sunstone_unreadable);
     return g_test_run();
 }
