@@ -120,6 +120,8 @@ run_block() {
 }
 
 @test "the packages remove cleanly, and purge leaves no file of theirs" {
+    [ "$(dpkg-query -S /usr/share/vmdock/remotes/sunstone/OnedockModule/remoteEntry.js)" = \
+        "vmdock-frontend: /usr/share/vmdock/remotes/sunstone/OnedockModule/remoteEntry.js" ]
     apt-get purge --yes vmdock vmdock-node vmdock-frontend
     [ -z "$(dpkg-query -W -f '${Package}\n' 'vmdock*' 2>/dev/null)" ]
     [ -z "$(find /etc/vmdock /usr/libexec/vmdock /usr/share/vmdock /etc/sudoers.d/vmdock-one /usr/sbin/vmdock-setup 2>/dev/null)" ]
