@@ -17,9 +17,10 @@ static const struct {
     const char *name, *summary;
     gboolean (*run)(Setup *setup, GError **error);
 } parts[] = {
-    {"front-end", "OpenNebula's configuration and remotes", setup_front_end},
+    {"front-end", "OpenNebula's configuration and remotes, and Sunstone", setup_front_end},
     {"node", "the engine's configuration, sudo, the packet filter", setup_node},
     {"forward", "a node's packet filter alone, as at each boot", setup_packet_filter},
+    {"sunstone", "Sunstone alone, on a machine of its own", setup_sunstone_alone},
 };
 
 gchar *setup_path(const Setup *setup, const char *path)
@@ -99,7 +100,7 @@ static gboolean run_part(Setup *setup, const char *name, GError **error)
             return settle(setup, error) && parts[i].run(setup, error);
     g_set_error_literal(
         error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
-        "usage: vmdock-setup front-end|node|forward [OPTION…]; see vmdock-setup --help");
+        "usage: vmdock-setup front-end|node|forward|sunstone [OPTION…]; see vmdock-setup --help");
     return FALSE;
 }
 
@@ -126,7 +127,7 @@ static gboolean run(Setup *setup, int argc, char **argv, GError **error)
         {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("front-end|node|forward");
+    g_autoptr(GOptionContext) context = g_option_context_new("front-end|node|forward|sunstone");
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, entries, NULL);
     g_autoptr(GError) cause = NULL;

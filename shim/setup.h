@@ -27,6 +27,9 @@ gboolean setup_front_end(Setup *setup, GError **error);
 gboolean setup_node(Setup *setup, GError **error);
 /* The packet filter alone: what the unit vmdock-forward.service runs. */
 gboolean setup_packet_filter(Setup *setup, GError **error);
+/* Sunstone alone, where it is not on the front end's machine. Errors: CONFIG, when there is none.
+ */
+gboolean setup_sunstone_alone(Setup *setup, GError **error);
 
 /* PATH below the root. */
 gchar *setup_path(const Setup *setup, const char *path);

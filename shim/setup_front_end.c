@@ -182,13 +182,12 @@ static gboolean run_remotes(Setup *setup, const Places *places, gboolean dry_run
 
 /* ---- all of it ---- */
 
-static gboolean check_result(const Setup *setup, GError **error)
+static gboolean check_result(const Setup *setup, const char *what, const char *part, GError **error)
 {
     if (setup->changes == 0)
         return TRUE;
-    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_UNHEALTHY,
-                        "the front end lacks what is shown above; mend it with: vmdock-setup "
-                        "front-end");
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_UNHEALTHY,
+                "%s lacks what is shown above; mend it with: vmdock-setup %s", what, part);
     return FALSE;
 }
 
@@ -236,11 +235,33 @@ gboolean setup_front_end(Setup *setup, GError **error)
     const guint cloud_changes = setup->changes;
     good = good && setup_sunstone_show(setup, &sunstone, error) && print_notes(notes, error);
     if (good && setup->check)
-        good = check_result(setup, error);
+        good = check_result(setup, "the front end", "front-end", error);
     else if (good && !setup->dry_run)
         good = change(setup, &places, confs, count, &sunstone, error) &&
                say_next(setup, cloud_changes, error);
     for (gsize i = 0; i < count; i++)
         g_clear_pointer(&confs[i].file, setup_file_free);
     return good;
+}
+
+gboolean setup_sunstone_alone(Setup *setup, GError **error)
+{
+    g_auto(Places) places = {NULL, NULL, NULL};
+    g_auto(SetupSunstone) sunstone = {.list = NULL};
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    find_places(setup, &places);
+    if (!setup_sunstone_plan(setup, places.etc, places.lib, &sunstone, notes, error))
+        return FALSE;
+    if (sunstone.lacking && !setup->remove) {
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG,
+                    "there is no %s: is Sunstone, FireEdge of OpenNebula 7, installed here?",
+                    sunstone.lacking);
+        return FALSE;
+    }
+    if (!setup_sunstone_show(setup, &sunstone, error) || !print_notes(notes, error))
+        return FALSE;
+    if (setup->check)
+        return check_result(setup, "Sunstone", "sunstone", error);
+    return setup->dry_run ||
+           (setup_sunstone_change(setup, &sunstone, error) && say_next(setup, 0, error));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmdock-setup front-end: the driver's module among those of Sunstone, and in their list. */
+/* vmdock-setup front-end and sunstone: the driver's module among those of Sunstone, and in their
+ * list. */
 #include "setup.h"
 
 #include "driver/error.h"

@@ -390,6 +390,26 @@ our_lines() { printf 'OnedockModule:\n  name: OnedockModule\n  entry: __HOST__/f
     same "$(ls "$MODULES")" ConstantsModule
 }
 
+@test "Sunstone: on a machine of its own" {
+    refuses CONFIG "is Sunstone, FireEdge of OpenNebula 7, installed here?" sunstone --root "$ROOT"
+    sunstone "$ROOT/etc/one" "$ROOT/usr/lib/one"
+    local before after
+    before=$(tree "$ROOT")
+    refuses UNHEALTHY "Sunstone lacks what is shown above; mend it with: vmdock-setup sunstone" sunstone --check --root "$ROOT"
+    "$SETUP" sunstone --dry-run --root "$ROOT" >/dev/null
+    same "$(tree "$ROOT")" "$before"
+    run -0 "$SETUP" sunstone --root "$ROOT"
+    has "$output" '+OnedockModule:'
+    has "$output" "next: reload Sunstone's page in the browser"
+    [ -s "$MODULES/OnedockModule/remoteEntry.js" ]
+    after=$(tree "$ROOT")
+    "$SETUP" sunstone --check --root "$ROOT" >/dev/null
+    "$SETUP" sunstone --root "$ROOT" >/dev/null
+    same "$(tree "$ROOT")" "$after"
+    "$SETUP" sunstone --remove --root "$ROOT" >/dev/null
+    same "$(tree "$ROOT")" "$before"
+}
+
 # The table of actions as Sunstone's module of constants gives it to the others, in as many words as count.
 @test "Sunstone: the module gives onedock the actions that its hosts take, in whichever order the browser loads" {
     local order
