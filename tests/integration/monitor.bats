@@ -324,6 +324,19 @@ sent_by() {
     [ "$(disk_size 60 0)" -ge 20 ] && [ "$(disk_size 60 0)" -le 22 ]
 }
 
+@test "vm/monitor: the engine is asked for no size, for which it would walk all files of a layer" {
+    settings '[poll]' 'layer_period_s = 0'
+    deploy 60
+    local trace=$BATS_TEST_TMPDIR/trace asked
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=write,writev,sendto,sendmsg -s 1000 \
+        -o "$trace" "$LAB_PREFIX/libexec/vmdock/vmdock-one" monitor vm/monitor onedock 0 node1 \
+        </dev/null >"$OUT"
+    [ "$(disk_size 60 0)" -ge 0 ]
+    asked=$(grep -oE '(GET|POST|HEAD|PUT|DELETE) /[^ "]* HTTP' "$trace")
+    has "$asked" /containers/json
+    same "$(grep -E '^(POST|PUT|DELETE)|size=|/system/df|/stats' <<<"$asked")" ""
+}
+
 # exec_record ID STATUS WORKER START: what the action exec keeps of a command.
 exec_record() {
     printf '{"id":"%s","pid":7,"status":"%s","return_code":0,"stdout":"aGkK","stderr":"",' "$1" "$2"
