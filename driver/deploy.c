@@ -328,10 +328,19 @@ static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks
     return TRUE;
 }
 
+static gboolean may_be_deployed(const Config *config, const VmSpec *spec, GError **error)
+{
+    if (!spec->refused)
+        return policy_check(config, spec, error);
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_UNSUPPORTED, "VM %s: %s", spec->deploy_id,
+                spec->refused);
+    return FALSE;
+}
+
 gboolean vm_deploy(Host *host, VmSpec *spec, const DeployHooks *hooks, GError **error)
 {
     static const DeployHooks none = {0};
-    if (!policy_check(host->config, spec, error))
+    if (!may_be_deployed(host->config, spec, error))
         return FALSE;
     g_autoptr(HostLock) lock = host_lock(host, spec->deploy_id, error);
     return lock && host_about(spec->deploy_id,

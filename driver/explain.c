@@ -116,5 +116,5 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
         "path", path, "body", engine_body(spec, config, held), "namespace", netns, "links", links,
         "disks", disks_json(config, spec->disks), "filter_rules", "context",
         context_json(config, spec), "not_honoured", strings_json(spec->not_honoured), "refused",
-        refused ? refused->message : NULL);
+        refused ? refused->message : spec->refused);
 }

@@ -52,6 +52,7 @@ void vm_spec_free(VmSpec *spec)
     g_ptr_array_unref(spec->disks);
     g_free(spec->host);
     g_free(spec->rescued);
+    g_free(spec->refused);
     g_free(spec);
 }
 

@@ -199,6 +199,20 @@ static gboolean parse_disk(OneDisk *it, const char *datastore, GError **error)
            parse_rates(it, "IOPS", &limits->read_ops, &limits->write_ops, error);
 }
 
+/*
+ * A VM with a swap disk counts on memory that it would not have, and so it is not started. With a
+ * system datastore of OpenNebula's own the deploy is the first that vmdock hears of the disk.
+ */
+static void refuse_swap(const OneDisk *it)
+{
+    g_autofree gchar *type = one_text(it->node, "TYPE");
+    VmSpec *spec = it->one->spec;
+    if (named(type, "swap") && !spec->refused)
+        spec->refused = g_strdup_printf("disk %s is swap space, which a container cannot have of "
+                                        "its own; ONEDOCK_SWAP gives the VM swap",
+                                        it->id);
+}
+
 gboolean one_parse_disks(OneVm *one, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -216,6 +230,7 @@ gboolean one_parse_disks(OneVm *one, GError **error)
         g_autoptr(VmDisk) disk = g_new0(VmDisk, 1);
         OneDisk it = {one, node, id, disk};
         const char *why = unfit(&it);
+        refuse_swap(&it);
         if (!why && !datastore)
             why = "the VM's HISTORY names no system datastore";
         if (why) {

@@ -651,10 +651,12 @@ limit_is() {
     fi || fail "no $2 of $4: $(limits "$2")"
 }
 
-@test "swap: told at deploy, refused when attached" {
+@test "swap: refused before the VM starts, and when it is attached" {
     blank 5
-    up "$(disk 5 vde swap)" 2>"$ERR"
-    has "$(cat "$ERR")" "has no swap device of its own"
+    refused up "$(disk 5 vde swap)" 2>"$ERR"
+    has "$(cat "$ERR")" "disk 5 is swap space, which a container cannot have of its own"
+    same "$(docker ps --all --quiet)" ""
+    up ""
     refused_with "has no swap device of its own" attach 5 "$(disk 5 vde swap)"
     no_disks
 }

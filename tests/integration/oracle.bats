@@ -187,6 +187,8 @@ for parent in list(root.iter()):
     for child in list(parent):
         if child.tag in ("USER_TEMPLATE", "RAW", "DOCKERRUN") or child.tag.startswith("ONEDOCK"):
             parent.remove(child)
+        elif child.tag == "DISK" and child.findtext("TYPE") == "swap":
+            parent.remove(child)
         elif child.tag == "BRIDGE_TYPE":
             child.text = "linux"
         elif child.tag == "VN_MAD":

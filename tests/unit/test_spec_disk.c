@@ -117,6 +117,7 @@ static void test_unfit(void)
         g_autoptr(VmSpec) spec = parse(xml);
         g_assert_cmpuint(spec->disks->len, ==, 0);
         g_assert_true(told(spec, rows[i].words));
+        g_assert_cmpint(spec->refused != NULL, ==, i == 0);
     }
 }
 
