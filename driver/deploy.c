@@ -16,6 +16,9 @@
 #include "state.h"
 #include "volume.h"
 
+/* How long the end of a killed deploy's request is waited for. */
+enum { LATE_PAUSE_US = 100 * 1000, LATE_TRIES = 50 };
+
 /* One deploy on its way; everything it points to outlives its undo list. */
 typedef struct {
     Host *host;
@@ -132,13 +135,40 @@ typedef struct {
     GError *error;
 } Creation;
 
+/*
+ * The name was free when this deploy looked, under the VM's lock: what has it now comes from the
+ * request of a deploy that was killed. TRUE when it is worth trying again.
+ */
+static gboolean clear_late(const Creation *creation, Engine *engine)
+{
+    g_autoptr(GError) trouble = NULL;
+    g_autoptr(EngineContainer) late = engine_inspect(engine, creation->name, &trouble);
+    if (late)
+        return host_owns(creation->config, late, creation->name) && host_is_leftover(late) &&
+               engine_remove(engine, late->id, NULL);
+    g_usleep(LATE_PAUSE_US); /* the engine still makes it */
+    return !trouble;
+}
+
+static void create(Creation *creation, Engine *engine)
+{
+    g_clear_error(&creation->error);
+    creation->id = root_size_create(creation->size, engine, creation->name, creation->image,
+                                    creation->body, &creation->error);
+}
+
 static gpointer create_thread(gpointer data)
 {
     Creation *creation = data;
     g_autoptr(Engine) engine = engine_open(creation->config, &creation->error);
-    if (engine)
-        creation->id = root_size_create(creation->size, engine, creation->name, creation->image,
-                                        creation->body, &creation->error);
+    if (!engine)
+        return NULL;
+    create(creation, engine);
+    for (guint tries = 0;
+         tries < LATE_TRIES && !creation->id &&
+         vmdock_error_is(creation->error, VMDOCK_ERROR_STATE) && clear_late(creation, engine);
+         tries++)
+        create(creation, engine);
     return NULL;
 }
 

@@ -359,6 +359,7 @@ VmdockError docker_error_code(guint status, const char *message)
     static const char *const image[] = {"no such image", NULL};
     static const char *const version[] = {"version", NULL};
     static const char *const apart[] = {"too old", "too new", NULL};
+    static const char *const taken[] = {"already in use", NULL};
     g_autofree gchar *lower = g_ascii_strdown(message, -1);
     if (says(lower, full))
         return VMDOCK_ERROR_NO_SPACE;
@@ -366,6 +367,8 @@ VmdockError docker_error_code(guint status, const char *message)
         return VMDOCK_ERROR_NO_IMAGE;
     if (status == 400 && says(lower, version) && says(lower, apart))
         return VMDOCK_ERROR_UNSUPPORTED;
+    if (status == 409 && says(lower, taken))
+        return VMDOCK_ERROR_STATE;
     return VMDOCK_ERROR_ENGINE_REFUSED;
 }
 

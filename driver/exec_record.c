@@ -145,5 +145,5 @@ ExecRecord *exec_record_load(const Config *config, const char *deploy_id, GError
 gboolean exec_forget(const Config *config, const char *deploy_id, GError **error)
 {
     g_autofree gchar *path = record_path(config, deploy_id);
-    return file_remove(path, error);
+    return file_remove_drafts(path, error) && file_remove(path, error);
 }

@@ -20,6 +20,12 @@ gboolean file_replace(const char *path, const char *text, gssize length, int mod
 /* The same for a file that is UID's and GID's; -1 leaves one as it comes. */
 gboolean file_replace_as(const char *path, const char *text, gssize length, int mode, uid_t uid,
                          gid_t gid, GError **error);
+/* Removes what a file_replace() of PATH that was killed has left beside it. The caller sees to it
+ * that none is under way. */
+gboolean file_remove_drafts(const char *path, GError **error);
+/* The same for all files of FOLDER, of drafts that are older than AGE_S; fine where it is not
+ * there. */
+gboolean file_sweep_drafts(const char *folder, gint64 age_s, GError **error);
 /* Brings PATH and its name to the disk. */
 gboolean file_sync(const char *path, GError **error);
 

@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-enum { ID_LENGTH = 64 };
+enum { ID_LENGTH = 64, DRAFT_AGE_S = 60 };
 
 typedef struct {
     Host *host;
@@ -241,6 +241,24 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
     return TRUE;
 }
 
+/* What was being written when its writer was killed. */
+static gboolean sweep_drafts(const Sweep *sweep, GError **error)
+{
+    static const char *const in_run[] = {"", "sandbox", "runtime", "exec", "monitor"};
+    static const char *const in_state[] = {"", "container", DOOMED_FOLDER};
+    const Config *config = sweep->host->config;
+    gboolean done = TRUE;
+    for (gsize i = 0; done && i < G_N_ELEMENTS(in_run); i++) {
+        g_autofree gchar *folder = g_build_filename(config->run_dir, in_run[i], NULL);
+        done = file_sweep_drafts(folder, DRAFT_AGE_S, error);
+    }
+    for (gsize i = 0; done && i < G_N_ELEMENTS(in_state); i++) {
+        g_autofree gchar *folder = g_build_filename(config->state_dir, in_state[i], NULL);
+        done = file_sweep_drafts(folder, DRAFT_AGE_S, error);
+    }
+    return done;
+}
+
 /* A killed action leaves its lock's file; taking and freeing the lock removes it when the VM is no
  * more. Nothing to tell: it holds nobody up. */
 static void sweep_locks(Sweep *sweep)
@@ -379,7 +397,8 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     sweep_strays(sweep);
     if (!sweep->dry_run)
         sweep_locks(sweep);
-    return sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
+    return (sweep->dry_run || sweep_drafts(sweep, error)) &&
+           sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
            sweep_files(sweep, sweep->host->config->run_dir, "runtime", error) &&
            sweep_files(sweep, sweep->host->config->state_dir, "container", error) &&
            sweep_files(sweep, sweep->host->config->state_dir, DOOMED_FOLDER, error);

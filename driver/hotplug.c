@@ -163,7 +163,8 @@ static gboolean remove_nic(Host *host, const char *deploy_id, const VmNic *nic, 
     return nic_remove(&place, deploy_id, nic, error);
 }
 
-/* The saved spec first: once the NIC is gone there is nothing left that could fail. */
+/* The saved spec first: once the NIC is gone there is nothing left that could fail. A detach that
+ * was killed in between has left a NIC that stands in no spec. */
 static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 mac[6],
                               GError **error)
 {
@@ -175,7 +176,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
     if (!nic) {
         g_autofree gchar *text = vm_mac_format(mac);
         log_info("VM %s: it has no NIC with the MAC %s to detach", deploy_id, text);
-        return TRUE;
+        return network_trim(host, change.spec, error);
     }
     forget_notes(change.spec, nic->id);
     g_ptr_array_remove(change.spec->nics, nic);

@@ -12,7 +12,8 @@ gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer
 {
     if (container && !host_remove_container(host, container->id, error))
         return FALSE;
-    return volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
+    return sandbox_map_forget(host->config, deploy_id, error) &&
+           volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
            disk_root_release_fetched(host, deploy_id, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);

@@ -95,6 +95,20 @@ gboolean network_restore(Host *host, const VmSpec *spec, GError **error)
     return sandbox != NULL;
 }
 
+gboolean network_trim(Host *host, const VmSpec *spec, GError **error)
+{
+    GError *failure = NULL;
+    if (!host_netlink(host, error))
+        return FALSE;
+    NicHost place = nic_host(host);
+    g_autoptr(Sandbox) sandbox = sandbox_open(host->config, spec->deploy_id, &failure);
+    if (sandbox)
+        return nic_remove_others(&place, sandbox, spec->nics, error);
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
+}
+
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic)
 {
     g_autoptr(GError) error = NULL;

@@ -17,6 +17,8 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
 /* One NIC of SPEC alone, in a sandbox that is there: made, or brought to what NIC says. */
 gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
                       Undo *undo, GError **error);
+/* Removes the VM's NICs that SPEC has not; fine where there is no sandbox. */
+gboolean network_trim(Host *host, const VmSpec *spec, GError **error);
 /* For an undo: network_up() to what SPEC said before, to stay. */
 gboolean network_restore(Host *host, const VmSpec *spec, GError **error);
 /*

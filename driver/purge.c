@@ -33,7 +33,8 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
         !volumes_clear(host->config, deploy_id, error) || !network_down(host, deploy_id, error))
         return FALSE;
     filter_clear(host->config, deploy_id);
-    return disk_names_release(host, deploy_id, TRUE, error) &&
+    return sandbox_map_forget(host->config, deploy_id, error) &&
+           disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }

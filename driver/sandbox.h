@@ -66,3 +66,5 @@ gboolean sandbox_map_check_id(const char *container_id, GError **error);
 /* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
 gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id);
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error);
+/* The maps of all containers that vmdock has written to be the VM's: there is none any more. */
+gboolean sandbox_map_forget(const Config *config, const char *deploy_id, GError **error);

@@ -79,5 +79,17 @@ gboolean sandbox_map_remove(const Config *config, const char *container_id, GErr
         return FALSE;
     g_autofree gchar *map = map_path(config->run_dir, "sandbox", container_id);
     g_autofree gchar *state = map_path(config->state_dir, "container", container_id);
-    return file_remove(map, error) && file_remove(state, error);
+    /* What tells whose it is goes last. */
+    return file_remove_drafts(map, error) && file_remove(map, error) &&
+           file_remove_drafts(state, error) && file_remove(state, error);
+}
+
+gboolean sandbox_map_forget(const Config *config, const char *deploy_id, GError **error)
+{
+    g_autofree gchar *folder = g_build_filename(config->state_dir, "container", NULL);
+    g_autoptr(GDir) names = g_dir_open(folder, 0, NULL);
+    for (const char *name; names && (name = g_dir_read_name(names));)
+        if (sandbox_map_knows(config, name, deploy_id) && !sandbox_map_remove(config, name, error))
+            return FALSE;
+    return TRUE;
 }

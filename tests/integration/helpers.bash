@@ -15,7 +15,8 @@ export BATS_TEST_TIMEOUT
 
 # shellcheck disable=SC2034 # for the tests
 readonly CONF=$LAB_PREFIX/etc/vmdock/vmdock.conf
-readonly SOURCES=${BASH_SOURCE[0]%/tests/integration/*}
+SOURCES=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+readonly SOURCES
 readonly IMAGE=lab/vm:1
 readonly STATE=$LAB_PREFIX/var/lib/vmdock RUN=$LAB_PREFIX/var/run/vmdock
 

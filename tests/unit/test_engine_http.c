@@ -895,10 +895,18 @@ static void test_credentials(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     g_rmdir(folder);
 }
 
+/* "1:what came;2:then;": in how many pieces is a matter of time. */
 static gboolean gather(int stream, const char *bytes, gsize length, gpointer data,
                        GError **error G_GNUC_UNUSED)
 {
-    g_string_append_printf(data, "%d:%.*s;", stream, (int)length, bytes);
+    GString *seen = data;
+    g_autofree gchar *mark = g_strdup_printf("%d:", stream);
+    const char *last = seen->len > 0 ? g_strrstr_len(seen->str, (gssize)seen->len - 1, ";") : NULL;
+    if (seen->len > 0 && g_str_has_prefix(last ? last + 1 : seen->str, mark))
+        g_string_truncate(seen, seen->len - 1);
+    else
+        g_string_append(seen, mark);
+    g_string_append_printf(seen, "%.*s;", (int)length, bytes);
     return TRUE;
 }
 
@@ -912,7 +920,7 @@ static void test_logs(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
                                                   .pause_us = 2000,
                                                   .end = FAKE_CLOSE});
     g_assert_true(engine_logs(bench->engine, ID, FALSE, 3, FALSE, gather, seen, &bench->error));
-    g_assert_cmpstr(seen->str, ==, "1:a;1:b;2:c;");
+    g_assert_cmpstr(seen->str, ==, "1:ab;2:c;");
     g_autofree gchar *last = fake_engine_last(bench->fake);
     g_assert_true(g_str_has_prefix(last, "GET /v1.41/containers/" ID
                                          "/logs?stdout=1&stderr=1&follow=0&tail=3 "));

@@ -277,8 +277,8 @@ static void test_refusals(void)
         guint status;
         VmdockError code, in_pull;
     } rows[] = {
-        {"create-conflict.json", "is already in use by container", 409, VMDOCK_ERROR_ENGINE_REFUSED,
-         VMDOCK_ERROR_ENGINE_REFUSED},
+        {"create-conflict.json", "is already in use by container", 409, VMDOCK_ERROR_STATE,
+         VMDOCK_ERROR_STATE},
         {"create-no-image.json", "No such image: nowhere:1", 404, VMDOCK_ERROR_NO_IMAGE,
          VMDOCK_ERROR_NO_IMAGE},
         {"start-failed.json", "OCI runtime create failed", 400, VMDOCK_ERROR_ENGINE_REFUSED,

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utime.h>
 
 typedef struct {
     gchar *folder;
@@ -109,6 +110,36 @@ static void test_replace_cannot(Scratch *scratch, gconstpointer data G_GNUC_UNUS
     g_autoptr(GError) error = NULL;
     g_assert_false(file_replace(path, "x", -1, 0600, &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
+}
+
+/* What a writer that was killed has left beside its file; tests/torture kills one for real. */
+static void test_drafts(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    static const char *const names[] = {"a", "a.draft-Xy12Zz", "ab.draft-Xy12Zz", "a.draft"};
+    g_autofree gchar *path = g_build_filename(scratch->folder, names[0], NULL);
+    g_autoptr(GError) error = NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree gchar *file = g_build_filename(scratch->folder, names[i], NULL);
+        g_assert_true(g_file_set_contents(file, "x", -1, NULL));
+    }
+    g_assert_true(file_remove_drafts(path, &error));
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree gchar *file = g_build_filename(scratch->folder, names[i], NULL);
+        g_assert_cmpint(g_file_test(file, G_FILE_TEST_EXISTS), ==, i != 1);
+    }
+    g_autofree gchar *other = g_build_filename(scratch->folder, names[2], NULL);
+    g_assert_true(file_sweep_drafts(scratch->folder, 60, &error));
+    g_assert_true(g_file_test(other, G_FILE_TEST_EXISTS));
+    struct utimbuf hour_ago = {time(NULL) - 3600, time(NULL) - 3600};
+    g_assert_cmpint(utime(other, &hour_ago), ==, 0);
+    g_assert_cmpint(utime(path, &hour_ago), ==, 0);
+    g_assert_true(file_sweep_drafts(scratch->folder, 60, &error));
+    g_assert_false(g_file_test(other, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_autofree gchar *nowhere = g_build_filename(scratch->folder, "no", "such", NULL);
+    g_assert_true(file_remove_drafts(nowhere, &error));
+    g_assert_true(file_sweep_drafts(nowhere, 60, &error));
+    g_assert_no_error(error);
 }
 
 static void test_remove_tree_keeps_link_targets(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
@@ -283,6 +314,7 @@ int main(int argc, char **argv)
     g_test_add_func("/error/one-line", test_one_line);
     g_test_add("/file/replace", Scratch, NULL, set_up, test_replace, tear_down);
     g_test_add("/file/replace-cannot", Scratch, NULL, set_up, test_replace_cannot, tear_down);
+    g_test_add("/file/drafts", Scratch, NULL, set_up, test_drafts, tear_down);
     g_test_add("/file/remove-tree", Scratch, NULL, set_up, test_remove_tree_keeps_link_targets,
                tear_down);
     g_test_add("/file/lock", Scratch, NULL, set_up, test_lock, tear_down);

@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2030,SC2031 # each test has its own variables
+# The crash matrix: an action is killed at each of its system calls that changes anything, one after the
+# other, by strace's fault injection. After each kill the same action, given again, does what it is to do,
+# and cancel and purge leave nothing of the VM on the host.
+#
+# TORTURE_EVERY=N takes each Nth of these points only. Of each action the points tried are counted.
+
+load ../integration/helpers
+load ../integration/front_end
+
+EVERY=${TORTURE_EVERY:-1}
+NIC=nic=lab0,10.9.0.80
+MORE=nic=lab0,10.9.0.81
+VM=80
+readonly EVERY NIC MORE VM
+
+# What changes nothing by itself is left out: openat counts where it makes a file.
+CHANGING=write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,symlink
+CHANGING+=,symlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate,fsync,fdatasync,mount
+CHANGING+=,umount2,move_mount,unshare,setns,connect,sendto,sendmsg,flock,clone,clone3,vfork,execve,kill,openat
+readonly CHANGING
+
+setup_file() {
+    lab_ready
+    front_end_ready
+    vm_xml "$VM" "$NIC" >"$BATS_FILE_TMPDIR/one.xml"
+    vm_xml "$VM" "$NIC" "$MORE" >"$BATS_FILE_TMPDIR/two.xml"
+    action_data "$VM" "$NIC" "$MORE" >"$BATS_FILE_TMPDIR/attach.xml"
+    action_data "$VM" "$NIC" >"$BATS_FILE_TMPDIR/detach.xml"
+}
+
+setup() {
+    front_end_files
+    remember_state
+}
+
+teardown() {
+    sweep
+}
+
+# ---- the actions ----------------------------------------------------------------------------------
+
+one() {
+    "$LAB_PREFIX/libexec/vmdock/vmdock-one" "$@"
+}
+
+# The command line of the action, for exec: COMMAND and what it reads.
+describe() {
+    INPUT=/dev/null
+    case $1 in
+        deploy) COMMAND=(vmdock deploy "$BATS_FILE_TMPDIR/one.xml") ;;
+        attach_nic)
+            COMMAND=("$LAB_PREFIX/libexec/vmdock/vmdock-one" attach_nic "one-$VM" "$(mac_of 10.9.0.81)" lab0 - bridge x "$VM" node1)
+            INPUT=$BATS_FILE_TMPDIR/attach.xml ;;
+        detach_nic)
+            COMMAND=("$LAB_PREFIX/libexec/vmdock/vmdock-one" detach_nic "one-$VM" "$(mac_of 10.9.0.81)" "$VM" node1)
+            INPUT=$BATS_FILE_TMPDIR/detach.xml ;;
+        *) COMMAND=(vmdock "$1" "one-$VM") ;;
+    esac
+}
+
+# The host as the action finds it.
+prepare() {
+    case $1 in
+        deploy) ;;
+        detach_nic) vmdock deploy "$BATS_FILE_TMPDIR/two.xml" >/dev/null ;;
+        *) vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null ;;
+    esac
+}
+
+runs_with() {
+    same "$(container_state "$VM")" running
+    same "$(ip -j -n "one-$VM" addr | jq -r '[.[].addr_info[]? | select(.family == "inet" and .scope == "global").local] | join(" ")')" "$1"
+}
+
+# The host as the action leaves it.
+expected() {
+    case $1 in
+        deploy | reboot | reset | detach_nic) runs_with 10.9.0.80 ;;
+        attach_nic) runs_with "10.9.0.80 10.9.0.81" ;;
+        shutdown | cancel) same "$(container_state "$VM")" exited ;;
+        purge) nothing_left ;;
+    esac
+}
+
+# ---- the points -----------------------------------------------------------------------------------
+
+# Runs the action under strace and prints its points, "SYSCALL N": the Nth call of that name in a
+# process or thread of it.
+points() {
+    local trace=$BATS_TEST_TMPDIR/trace
+    prepare "$1"
+    strace -f -qq -o "$trace" -e trace="$CHANGING" -e signal=none "${COMMAND[@]}" <"$INPUT" >/dev/null 2>&1
+    vmdock purge "one-$VM"
+    awk '
+        match($0, /^[0-9]+ +[a-z_0-9]+\(/) {
+            split($0, word, /[ (]+/)
+            n = ++calls[word[1], word[2]]
+            if (word[2] == "openat" && !/O_CREAT|O_TMPFILE|O_TRUNC/) next
+            if (word[2] == "execve" && n == 1 && NR == 1) next
+            if (!seen[word[2], n]++) print word[2], n
+        }' "$trace"
+}
+
+broken_off() {
+    strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:signal=KILL:when=$2" "${COMMAND[@]}" <"$INPUT" &>/dev/null
+}
+
+# Breaks ACTION off at one point; a line for each thing that is not as it should be.
+try() {
+    local action=$1 call=$2 n=$3
+    prepare "$action" || return 1
+    broken_off "$call" "$n" 2>/dev/null || true
+    "${COMMAND[@]}" <"$INPUT" >/dev/null || fail "killed at $call $n: $action does not come through when it is given again" || return 1
+    expected "$action" || fail "killed at $call $n, then given again: $action has not done its work" || return 1
+    if [ "$action" != purge ]; then
+        prepare "$action" || return 1
+        broken_off "$call" "$n" 2>/dev/null || true
+        vmdock cancel "one-$VM" >/dev/null || fail "killed at $call $n: cancel fails" || return 1
+        vmdock purge "one-$VM" >/dev/null || fail "killed at $call $n: purge fails" || return 1
+    fi
+    vmdock purge "one-$VM" >/dev/null
+    nothing_left || fail "killed at $call $n: $action, cancel and purge" || return 1
+}
+
+matrix() {
+    local action=$1 point call n tried=0 bad=0 i=0
+    local -a list
+    describe "$action"
+    mapfile -t list < <(points "$action")
+    [ ${#list[@]} -gt 10 ] || fail "only ${#list[@]} points: is strace at work?"
+    for point in "${list[@]}"; do
+        i=$((i + 1))
+        [ $((i % EVERY)) -eq 0 ] || continue
+        read -r call n <<<"$point"
+        tried=$((tried + 1))
+        try "$action" "$call" "$n" || { bad=$((bad + 1)) && { sweep || true; }; }
+    done
+    printf '# %s: %d points of %d, %d leaks or faults\n' "$action" "$tried" "${#list[@]}" "$bad" >&3
+    [ "$bad" -eq 0 ]
+}
+
+@test "deploy killed at each change" {
+    matrix deploy
+}
+
+@test "shutdown killed at each change" {
+    matrix shutdown
+}
+
+@test "cancel killed at each change" {
+    matrix cancel
+}
+
+@test "reboot killed at each change" {
+    matrix reboot
+}
+
+@test "attach_nic killed at each change" {
+    matrix attach_nic
+}
+
+@test "detach_nic killed at each change" {
+    matrix detach_nic
+}
+
+@test "purge killed at each change" {
+    matrix purge
+}
