@@ -49,6 +49,9 @@ IMAGE = 'lab/vm:1'
 ENGINE = '/run/docker.sock'
 BETWEEN = '/run/between.sock'
 STATE = os.path.join(PREFIX, 'var/lib/vmdock')
+CONTAINERS = ('docker', 'ps', '-a', '--format', '{{.Names}}',
+              '--filter', 'label=vmdock.vm')
+IMAGES = ('docker', 'images', '--format', '{{.Repository}}:{{.Tag}}')
 
 
 def run(*argv: str, check: bool = True) -> str:
@@ -121,13 +124,15 @@ class Engine:
 
 
 class Container:
-    """A container as the engine and the kernel show it."""
+    """A container as the engine and the kernel show it, on the host that
+    ENTER leads to."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, enter: tuple[str, ...] = ()) -> None:
         self.name = name
+        self._enter = enter
 
     def inspect(self) -> Any:
-        text = run('docker', 'inspect', self.name, check=False)
+        text = run(*self._enter, 'docker', 'inspect', self.name, check=False)
         found = json.loads(text or '[]')
         return found[0] if found else None
 
@@ -139,10 +144,11 @@ class Container:
         return self.inspect()['State']['Status']
 
     def sh(self, script: str) -> str:
-        return run('docker', 'exec', self.name, 'sh', '-c', script)
+        return run(*self._enter, 'docker', 'exec', self.name,
+                   'sh', '-c', script)
 
     def links(self) -> dict[str, Any]:
-        text = run('ip', '-n', self.name, '-json', 'addr')
+        text = run(*self._enter, 'ip', '-n', self.name, '-json', 'addr')
         return {link['ifname']: link for link in json.loads(text)}
 
     def addresses(self, name: str) -> set[str]:
@@ -169,6 +175,10 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
     compute_driver = 'vmdock.DockerDriver'
     hosts = ('host1',)
     shared_engine = False
+    # How commands get to the machines that there are, and their vmdock.conf.
+    machines: tuple[tuple[str, ...], ...] = ((),)
+    configurations: tuple[str, ...] = (
+        os.path.join(PREFIX, 'etc/vmdock/vmdock.conf'),)
     glance_archive: bytes | None = None
 
     def setUp(self) -> None:
@@ -187,30 +197,37 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
 
     def _clear(self) -> None:
         """Whatever a failed test has left."""
-        for name in self.containers():
-            run('docker', 'rm', '-f', '-v', name, check=False)
-        for line in run('ip', 'netns', check=False).splitlines():
-            run('ip', 'netns', 'del', line.split()[0], check=False)
+        for enter in self.machines:
+            self._clear_machine(enter)
         for link in json.loads(run('ip', '-json', 'link')):
             if link['ifname'].startswith(
                     ('tap', 'brq', 'qbr', 'qvo')):
                 run('ip', 'link', 'del', link['ifname'], check=False)
-        for name in self.image_names():
-            run('docker', 'rmi', '-f', name, check=False)
-        run('find', STATE, '-mindepth', '1', '-delete', check=False)
+
+    @staticmethod
+    def _clear_machine(enter: tuple[str, ...]) -> None:
+        for name in run(*enter, *CONTAINERS).split():
+            run(*enter, 'docker', 'rm', '-f', '-v', name, check=False)
+        for line in run(*enter, 'ip', 'netns', check=False).splitlines():
+            run(*enter, 'ip', 'netns', 'del', line.split()[0], check=False)
+        for name in run(*enter, *IMAGES).split():
+            if name.startswith('vmdock/'):
+                run(*enter, 'docker', 'rmi', '-f', name, check=False)
+        run(*enter, 'find', STATE, '-mindepth', '1', '-delete', check=False)
 
     # ---- what there is ----
 
-    @staticmethod
-    def containers() -> list[str]:
-        return run('docker', 'ps', '-a', '--format', '{{.Names}}',
-                   '--filter', 'label=vmdock.vm').split()
+    def everywhere(self, *argv: str, check: bool = True) -> str:
+        """What a command says on each machine."""
+        return '\n'.join(run(*enter, *argv, check=check)
+                         for enter in self.machines).strip()
 
-    @staticmethod
-    def image_names() -> list[str]:
-        return [name for name in run(
-            'docker', 'images', '--format', '{{.Repository}}:{{.Tag}}'
-            ).split() if name.startswith('vmdock/')]
+    def containers(self) -> list[str]:
+        return self.everywhere(*CONTAINERS).split()
+
+    def image_names(self) -> list[str]:
+        return [name for name in self.everywhere(*IMAGES).split()
+                if name.startswith('vmdock/')]
 
     def container(self, server: Any) -> Container:
         return Container('nova-' + server['id'])
@@ -226,20 +243,19 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
         names = [name for name in self.image_names()
                  if not (cached and name.startswith('vmdock/glance:'))]
         self.assertEqual([], names)
-        self.assertEqual('', run('ip', 'netns'))
+        self.assertEqual('', self.everywhere('ip', 'netns'))
         self.assertEqual([], [link['ifname'] for link in json.loads(
             run('ip', '-json', 'link')) if link['ifname'].startswith('tap')])
-        found = os.listdir(STATE) if os.path.isdir(STATE) else []
-        self.assertEqual([], [one for one in found
-                              if one.startswith('nova-')])
+        self.assertEqual('', self.everywhere(
+            'find', STATE, '-maxdepth', '1', '-name', 'nova-*', check=False))
 
     def configure(self, group: str, line: str) -> None:
-        """Sets LINE in the host's configuration until the test ends."""
-        path = os.path.join(PREFIX, 'etc/vmdock/vmdock.conf')
-        with open(path, encoding='utf-8') as file:
-            before = file.read()
-        self.addCleanup(self._write, path, before)
-        self._write(path, '%s\n[%s]\n%s\n' % (before, group, line))
+        """Sets LINE in the hosts' configuration until the test ends."""
+        for path in self.configurations:
+            with open(path, encoding='utf-8') as file:
+                before = file.read()
+            self.addCleanup(self._write, path, before)
+            self._write(path, '%s\n[%s]\n%s\n' % (before, group, line))
 
     @staticmethod
     def _write(path: str, text: str) -> None:

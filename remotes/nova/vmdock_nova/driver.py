@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any
 
-from nova.compute import power_state, task_states
+from nova.compute import power_state, task_states, vm_states
 import nova.conf
 from nova import exception
 from nova.image import glance
@@ -48,7 +48,6 @@ HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED')
 LISTING_S = 2.0
 # Between the end of an action and a look at what it left.
 LATER_S = 1.0
-PIECE = 1 << 20
 BOOT_VOLUME = ('a container does not boot from a volume: boot it from an '
                'image and attach the volume')
 ENDED = ('stopped', 'broken')
@@ -702,39 +701,59 @@ class DockerDriver(driver.ComputeDriver):
             self, context: Any, instance: Any, dest: str, flavor: Any,
             network_info: Any, block_device_info: Any = None,
             timeout: int = 0, retry_interval: int = 0) -> str:
-        self.power_off(instance, timeout, retry_interval)
         here = dest == self.get_host_ip_addr()
+        there = self._reach(instance, None if here else dest)
+        self.power_off(instance, timeout, retry_interval)
         try:
             if not here or CONF.vmdock.shared_engine:
-                with self._acting(instance):
-                    self._send_disk(instance, None if here else dest)
-        except exception.NovaException as error:
-            self.power_on(context, instance, network_info, block_device_info)
-            raise exception.InstanceFaultRollback(error) from error
+                self._send_disk(instance, there)
+        except Exception as error:
+            if instance.vm_state != vm_states.STOPPED:
+                self.power_on(context, instance, network_info,
+                              block_device_info)
+            raise exception.InstanceFaultRollback(
+                self._not_moved(dest, error)) from error
         volumes.disconnect_all(block_device_info)
         return jsonutils.dumps({})
 
-    def _send_disk(self, instance: Any, dest: str | None) -> None:
+    @staticmethod
+    def _not_moved(dest: str, error: Exception) -> exception.NovaException:
+        return exception.NovaException(
+            'the disk cannot go to %s: %s' % (dest, error))
+
+    def _reach(self, instance: Any, dest: str | None) -> Shim:
+        """vmdock-nova on another host, which answers: as long as it does
+        not, the instance need not be stopped."""
+        if not dest:
+            return Shim(CONF.vmdock.command, host=self._host)
+        there = Shim([*CONF.vmdock.ssh, dest, *CONF.vmdock.command],
+                     host=self._host)
+        try:
+            there.call('resources')
+        except ShimError as error:
+            raise exception.InstanceFaultRollback(
+                self._not_moved(dest, error)) from error
+        return there
+
+    def _send_disk(self, instance: Any, there: Shim) -> None:
         request = {'instance': convert.instance(instance)}
-        command = CONF.vmdock.command
-        if dest:
-            command = [*CONF.vmdock.ssh, dest, *command]
-        there = Shim(command, host=self._host)
-        with there.begin('migrate_receive', request) as receiving:
-            held: dict[str, Any] = {**request, 'hold': True}
-            with self._shim.begin('save', held) as sending:
-                while piece := sending.stdout.read(PIECE):
-                    try:
-                        receiving.stdin.write(piece)
-                    except BrokenPipeError:
-                        receiving.check()
-                        raise
+        held = {**request, 'hold': CONF.vmdock.shared_engine}
+        with self._acting(instance), \
+                there.begin('migrate_receive', request) as receiving, \
+                self._shim.begin('save', held, receiving) as sending:
+            receiving.end_input()
+            try:
+                receiving.finish()
+            except ShimError:
+                # Why a disk came only half is known here, unless it is
+                # that nobody reads it any more.
                 try:
-                    receiving.finish()
-                finally:
-                    # Why a disk came only half is known here.
                     sending.end_input()
                     sending.check()
+                except ShimError as error:
+                    if error.kind != 'IO':
+                        raise
+                raise
 
     def finish_migration(
             self, context: Any, migration: Any, instance: Any,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import json
+import os
 import subprocess
 import tempfile
 import types
@@ -31,15 +32,17 @@ class ShimError(Exception):
 
 class Call:
     """One process of vmdock-nova. Left before it is finished, it is given
-    up: its stdin ends, and it takes back what it has done."""
+    up: its stdin ends, and it takes back what it has done. Its answer goes
+    to READER, where there is one."""
 
     def __init__(self, command: collections.abc.Sequence[str], method: str,
-                 request: Request) -> None:
+                 request: Request, reader: Call | None = None) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
         try:
             self._process = subprocess.Popen(
                 [*command, method], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=self._stderr)
+                stdout=reader.hand_over() if reader else subprocess.PIPE,
+                stderr=self._stderr)
         except OSError as error:
             self._stderr.close()
             raise ShimError('INTERNAL', 'cannot run %s: %s' % (
@@ -63,6 +66,12 @@ class Call:
     def stdout(self) -> IO[bytes]:
         assert self._process.stdout is not None
         return self._process.stdout
+
+    def hand_over(self) -> IO[bytes]:
+        """The input, for a process that writes to it from now on."""
+        # Where threads are green ones, their pipes do not block.
+        os.set_blocking(self.stdin.fileno(), True)
+        return self.stdin
 
     def _write(self, text: bytes) -> None:
         # A process that has gone tells why on stderr.
@@ -106,15 +115,16 @@ class Call:
                 'INTERNAL', 'vmdock-nova ended with status %d' % status)
 
     def _tell_log(self) -> ShimError | None:
-        error = None
+        """What vmdock-nova says of its failure, else the last words of what
+        should have run it."""
+        error = words = None
         self._stderr.seek(0)
         for text in self._stderr:
             try:
                 line = json.loads(text)
                 message = line['message']
             except (ValueError, KeyError, TypeError):
-                message = text.decode(errors='replace').strip()
-                error = ShimError('INTERNAL', message)
+                words = text.decode(errors='replace').strip() or words
                 continue
             if 'error' in line:
                 error = ShimError(line['error'], message)
@@ -123,11 +133,12 @@ class Call:
             else:
                 LOG.info('%s', message)
         self._stderr.seek(0, 2)
-        return error
+        return error or (ShimError('INTERNAL', words) if words else None)
 
     def close(self) -> None:
         self.end_input()
-        self.stdout.close()
+        if self._process.stdout:
+            self._process.stdout.close()
         self._process.wait()
         self._stderr.close()
 
@@ -140,8 +151,10 @@ class Shim:
         self._command = list(command)
         self._common = common
 
-    def begin(self, method: str, request: Request | None = None) -> Call:
-        return Call(self._command, method, {**self._common, **(request or {})})
+    def begin(self, method: str, request: Request | None = None,
+              reader: Call | None = None) -> Call:
+        return Call(self._command, method,
+                    {**self._common, **(request or {})}, reader)
 
     def call(self, method: str, request: Request | None = None) -> Answer:
         with self.begin(method, request) as call:
