@@ -3,6 +3,7 @@
 
 #include "autoptr.h"
 #include "error.h"
+#include "image_ref.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +149,9 @@ static gboolean check_string(const Setting *setting, const char *value, GError *
         if (!g_str_equal(value, CONFIG_AUTO) && !is_cgroup_parent(value))
             return refuse(error, setting, value,
                           "be \"auto\", \"/name\", or \"name.slice\" without a dash in the name");
+    } else if (g_str_equal(setting->key, "registry")) {
+        if (strcmp(value, setting->text) != 0 && !image_ref_is_registry(value))
+            return refuse(error, setting, value, "be \"none\" or \"host:port[/path]\"");
     } else if (setting->text[0] == '/') {
         if (value[0] != '/')
             return refuse(error, setting, value, "be an absolute path");

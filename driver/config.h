@@ -74,6 +74,7 @@
     BOOL(nova_iscsi, "nova", "iscsi", TRUE)                                                        \
     STR(nova_volume_point, "nova", "volume_point", "/mnt")                                         \
     STR(nova_volume_fs, "nova", "volume_fs", "ext4")                                               \
+    STR(nova_registry, "nova", "registry", "none")                                                 \
     STR(nova_mount, "nova", "mount", "/usr/bin/mount")                                             \
     STR(datastore_skopeo, "datastore", "skopeo", "/usr/bin/skopeo")                                \
     STR(datastore_credentials, "datastore", "credentials", "/etc/one/vmdock")                      \

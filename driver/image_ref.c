@@ -149,6 +149,15 @@ ImageRef *image_ref_parse(const char *text, GError **error)
     return NULL;
 }
 
+gboolean image_ref_is_registry(const char *text)
+{
+    g_autofree gchar *wanted = g_strconcat(text, "/x", NULL);
+    g_autofree gchar *reference = g_strconcat(URL_SCHEME, wanted, ":x", NULL);
+    g_autoptr(ImageRef) ref = image_ref_parse(reference, NULL);
+    g_autofree gchar *path = ref ? g_strconcat(ref->registry, "/", ref->repository, NULL) : NULL;
+    return ref && !ref->digest && strcmp(path, wanted) == 0;
+}
+
 /* Without its domain, docker.io/reg.example/app would be an image of another registry. */
 static gboolean needs_domain(const char *repository)
 {

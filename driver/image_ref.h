@@ -23,5 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageRef, image_ref_free)
 /* What the engine's image calls take: "docker.io" left out, as the engine itself names images:
  * "nginx:latest", "reg:5000/app@sha256:…" (the digest wins over the tag). */
 gchar *image_ref_name(const ImageRef *ref);
+/* True if TEXT is what a name in a registry begins with: "reg.example:5000", with a path behind it
+ * where the registry wants one. */
+gboolean image_ref_is_registry(const char *text);
 /* True if TEXT has the form "docker://…": the only SOURCE that means a reference. */
 gboolean image_ref_is_url(const char *text);

@@ -243,6 +243,7 @@ libvmdock_la_SOURCES = \
 	driver/transfer.h \
 	driver/transfer_move.c \
 	driver/transfer_private.h \
+	driver/transfer_registry.c \
 	driver/transfer_snapshot.c \
 	driver/undo.c \
 	driver/undo.h \

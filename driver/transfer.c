@@ -212,6 +212,7 @@ typedef struct {
     int fd;
     TransferWritten written;
     TransferProgress progress;
+    gchar **digest; /* of what has been pushed; may be NULL */
 } Put;
 
 /* Gives what is to be put the VM's name TAG_NOW. */
@@ -226,8 +227,8 @@ static gboolean take_wanted(Host *host, const char *deploy_id, gint snapshot, GE
     return id && transfer_tag(host, deploy_id, id, TAG_NOW, error);
 }
 
-static gboolean push_as(Host *host, const char *deploy_id, const ImageRef *ref,
-                        TransferProgress progress, GError **error)
+static gboolean push_as(Host *host, const char *deploy_id, const ImageRef *ref, const Put *put,
+                        GError **error)
 {
     g_autofree gchar *repository = g_strconcat(ref->registry, "/", ref->repository, NULL);
     g_autofree gchar *reference = g_strconcat(repository, ":", ref->tag, NULL);
@@ -236,13 +237,15 @@ static gboolean push_as(Host *host, const char *deploy_id, const ImageRef *ref,
     log_info("VM %s: sending disk 0 to %s", deploy_id, reference);
     if (!engine_tag(host->engine, now, repository, ref->tag, error))
         return FALSE;
-    gboolean sent =
-        engine_push(host->engine, reference, progress.func, progress.data, &digest, error);
+    gboolean sent = engine_push(host->engine, reference, put->progress.func, put->progress.data,
+                                &digest, error);
     if (!sent)
         g_prefix_error(error, "cannot send disk 0 to %s: ", reference);
     else
         log_info("VM %s: %s is now %s", deploy_id, reference, digest ? digest : "sent");
     transfer_drop(host, deploy_id, reference);
+    if (put->digest)
+        *put->digest = g_steal_pointer(&digest);
     return sent;
 }
 
@@ -260,7 +263,7 @@ static gboolean put_named(Host *host, const char *deploy_id, const Put *put, GEr
                     "%s is fixed to a digest: nothing can be put in its place", put->reference);
         return FALSE;
     }
-    return ref && push_as(host, deploy_id, ref, put->progress, error);
+    return ref && push_as(host, deploy_id, ref, put, error);
 }
 
 static gboolean put_locked(Host *host, const char *deploy_id, gpointer data, GError **error)
@@ -275,16 +278,16 @@ static gboolean put_locked(Host *host, const char *deploy_id, gpointer data, GEr
 }
 
 gboolean transfer_push(Host *host, const char *deploy_id, gint snapshot, const char *reference,
-                       TransferProgress progress, GError **error)
+                       TransferProgress progress, gchar **digest, GError **error)
 {
-    Put put = {snapshot, reference, -1, NULL, progress};
+    Put put = {snapshot, reference, -1, NULL, progress, digest};
     return transfer_locked(host, deploy_id, put_locked, &put, error);
 }
 
 gboolean transfer_save(Host *host, const char *deploy_id, gint snapshot, int fd,
                        TransferWritten written, TransferProgress progress, GError **error)
 {
-    Put put = {snapshot, NULL, fd, written, progress};
+    Put put = {snapshot, NULL, fd, written, progress, NULL};
     return transfer_locked(host, deploy_id, put_locked, &put, error);
 }
 

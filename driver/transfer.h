@@ -44,6 +44,10 @@ gboolean transfer_hold_archive(Host *host, const char *deploy_id, int fd, Transf
 /* The one image of the archive that FD gives becomes this host's under NAME, no VM's. */
 gboolean transfer_load(Host *host, const char *name, int fd, TransferProgress progress,
                        GError **error);
+/* The same of the image REFERENCE in a registry, of which only the layers travel that are not here;
+ * it keeps no other name. */
+gboolean transfer_pull(Host *host, const char *name, const char *reference,
+                       TransferProgress progress, GError **error);
 /* NO_IMAGE when no disk 0 of the VM is here. */
 gboolean transfer_check_held(Host *host, const char *deploy_id, GError **error);
 
@@ -65,9 +69,19 @@ gboolean transfer_fetch(Host *host, const char *deploy_id, const char *registry,
                         const char *const *tags, TransferProgress progress, GError **error);
 
 /* Disk 0 as it is, or its snapshot, pushed under REFERENCE, which must have a tag; or as an archive
- * of one image to FD. */
+ * of one image to FD. *digest, where wanted, is the manifest's; NULL where the registry told none.
+ */
 gboolean transfer_push(Host *host, const char *deploy_id, gint snapshot, const char *reference,
-                       TransferProgress progress, GError **error);
+                       TransferProgress progress, gchar **digest, GError **error);
+/*
+ * Deletes from its registry what REFERENCE, with a tag or a digest, stands for; fine if it is not
+ * there. By skopeo, with the engine's credentials and what the engine says of the registry: whether
+ * plain http or any certificate will do. Errors: those of skopeo.h and of engine_info().
+ */
+gboolean transfer_forget(Host *host, const char *reference, GError **error);
+/* Whether the engine that told INFO (engine_info()) trusts REGISTRY as it comes. Pure: names of
+ * hosts are not resolved. */
+gboolean transfer_registry_is_insecure(const json_t *info, const char *registry);
 /* WRITTEN, which may be NULL, is called when all of it is in FD; until it returns the engine keeps
  * what was sent, for a receiver that has the same engine. */
 typedef void (*TransferWritten)(void);

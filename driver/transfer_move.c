@@ -90,6 +90,17 @@ gboolean transfer_load(Host *host, const char *name, int fd, TransferProgress pr
     return load(host, fd, &names, progress, error);
 }
 
+gboolean transfer_pull(Host *host, const char *name, const char *reference,
+                       TransferProgress progress, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(name, ":", 2);
+    if (!engine_pull(host->engine, reference, progress.func, progress.data, error))
+        return FALSE;
+    gboolean done = engine_tag(host->engine, reference, parts[0], parts[1], error);
+    transfer_drop(host, name, reference);
+    return done;
+}
+
 /* What arrived as TAG_NOW is disk 0 from here on. */
 static gboolean settle(Host *host, const char *deploy_id, GError **error)
 {

@@ -105,6 +105,16 @@ gboolean nova_hear(Nova *nova, GError **error)
     return TRUE;
 }
 
+void nova_await_end(void)
+{
+    char piece[64];
+    while (!interrupt_pending()) {
+        ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return;
+    }
+}
+
 const char *nova_state(const Nova *nova, const EngineContainer *container)
 {
     switch (container->state) {

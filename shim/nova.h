@@ -37,6 +37,7 @@ typedef struct {
     X("info", nova_info, FALSE)                                                                    \
     X("list", nova_list, FALSE)                                                                    \
     X("migrate_receive", nova_migrate_receive, TRUE)                                               \
+    X("migrate_send", nova_migrate_send, FALSE)                                                    \
     X("pause", nova_pause, FALSE)                                                                  \
     X("power_off", nova_power_off, FALSE)                                                          \
     X("power_on", nova_power_on, FALSE)                                                            \
@@ -77,6 +78,8 @@ gchar *nova_image_source(const Nova *nova, const VmSpec *spec, GError **error);
 void nova_leave_nothing(const Nova *nova, const char *deploy_id);
 /* Gives up a disk of the request's instance that has arrived and is used, or never will be. */
 void nova_drop_transit(const Nova *nova);
+/* Waits until the caller's input ends. */
+void nova_await_end(void);
 /* A line of the caller's, after its request; FALSE when it has gone. */
 gboolean nova_hear(Nova *nova, GError **error);
 /* The word for a container's state in answers and events: "running", "paused", "suspended",

@@ -109,15 +109,9 @@ gboolean nova_image_prune(Nova *nova, GError **error)
 /* The archive ends with stdout; the input, when its reader has made something of it. */
 static void wait_for_reader(void)
 {
-    char piece[64];
     autofd int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
-        return;
-    while (!interrupt_pending()) {
-        ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
-        if (n == 0 || (n < 0 && errno != EINTR))
-            return;
-    }
+    if (nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0)
+        nova_await_end();
 }
 
 /* The VM's disk as it is, an archive on stdout. With "hold" it is kept until the input ends: who

@@ -7,11 +7,15 @@
 #include "nova.h"
 
 #include "driver/actions.h"
+#include "driver/autoptr.h"
+#include "driver/disk.h"
 #include "driver/error.h"
+#include "driver/image_ref.h"
 #include "driver/interrupt.h"
 #include "driver/log.h"
 #include "driver/transfer.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define TRANSIT_PREFIX "vmdock/transit:"
@@ -24,14 +28,89 @@ static gchar *transit_name(const Nova *nova, GError **error)
     return uuid ? g_strconcat(TRANSIT_PREFIX, uuid, NULL) : NULL;
 }
 
-/* The archive follows the request's line. */
+/* ---- from one host to another -----------------------------------------------------------------*/
+
+/* Best effort: where a registry does not delete, its own clean-up has to. */
+static void forget(const Nova *nova, const char *reference)
+{
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!transfer_forget(nova->host, reference, &trouble))
+        log_warn("%s stays in the registry: %s", reference, trouble->message);
+    interrupt_allow();
+}
+
+/* The digest that the registry gave what stands under TAGGED there. */
+static gchar *push(const Nova *nova, const char *id, const char *tagged, GError **error)
+{
+    const TransferProgress silent = {NULL, NULL};
+    g_autoptr(GError) failure = NULL;
+    g_autofree gchar *digest = NULL;
+    if (transfer_push(nova->host, id, TRANSFER_NOW, tagged, silent, &digest, &failure) && !digest)
+        g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_REGISTRY,
+                    "the registry does not tell the digest of %s", tagged);
+    if (!failure)
+        return g_steal_pointer(&digest);
+    /* What was broken off may have arrived; what keeps a disk from arriving keeps it from going. */
+    if (digest || vmdock_error_is(failure, VMDOCK_ERROR_INTERRUPTED))
+        forget(nova, tagged);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return NULL;
+}
+
+/* The disk is in the registry until the input ends, and known there by what it is. */
+static gboolean send_through(const Nova *nova, const char *registry, GError **error)
+{
+    g_autofree gchar *id = nova_id(nova, error);
+    if (!id)
+        return FALSE;
+    g_autofree gchar *own = disk_name(id, DISK_NOW_TAG);
+    g_autofree gchar *tagged = g_strconcat(registry, "/", own, NULL);
+    g_autofree gchar *digest = push(nova, id, tagged, error);
+    if (!digest)
+        return FALSE;
+    g_autofree gchar *repository = disk_repository(id);
+    g_autofree gchar *reference = g_strconcat(registry, "/", repository, "@", digest, NULL);
+    gboolean told = nova_answer(json_pack("{s:s}", "reference", reference), error);
+    if (told)
+        nova_await_end();
+    forget(nova, reference);
+    return told;
+}
+
+gboolean nova_migrate_send(Nova *nova, GError **error)
+{
+    const char *registry = nova->config->nova_registry;
+    if (strcmp(registry, "none") == 0)
+        return nova_answer(json_pack("{s:n}", "reference"), error);
+    return send_through(nova, registry, error);
+}
+
+/* Who may send a disk may name any; a digest makes it the one that was sent. */
+static gboolean check_reference(const char *reference, GError **error)
+{
+    g_autoptr(ImageRef) ref = image_ref_parse(reference, error);
+    if (ref && !ref->digest)
+        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC,
+                            "\"reference\" does not name its image by a digest");
+    return ref && ref->digest;
+}
+
+/* Without a reference the archive follows the request's line. */
 gboolean nova_migrate_receive(Nova *nova, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
+    const char *reference = json_string_value(json_object_get(nova->request, "reference"));
     g_autofree gchar *name = transit_name(nova, error);
-    return name && transfer_load(nova->host, name, STDIN_FILENO, silent, error) &&
-           nova_answer(json_object(), error);
+    if (!name)
+        return FALSE;
+    gboolean done = reference ? check_reference(reference, error) &&
+                                    transfer_pull(nova->host, name, reference, silent, error)
+                              : transfer_load(nova->host, name, STDIN_FILENO, silent, error);
+    return done && nova_answer(json_object(), error);
 }
+
+/* ---- where it shall be ------------------------------------------------------------------------*/
 
 static gboolean stays_off(const Nova *nova)
 {

@@ -132,13 +132,7 @@ gboolean one_disk_import(One *one, int argc, char **argv, GError **error)
 /* "host:port", with a path behind it where the registry wants one. */
 static gboolean check_registry(const char *registry, GError **error)
 {
-    g_autofree gchar *reference = g_strconcat("docker://", registry, "/x:x", NULL);
-    g_autoptr(ImageRef) ref = image_ref_parse(reference, error);
-    if (!ref)
-        return FALSE;
-    g_autofree gchar *path = g_strconcat(ref->registry, "/", ref->repository, NULL);
-    g_autofree gchar *wanted = g_strconcat(registry, "/x", NULL);
-    if (!ref->digest && strcmp(path, wanted) == 0)
+    if (image_ref_is_registry(registry))
         return TRUE;
     g_autofree gchar *shown = vmdock_one_line(registry, 200);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "\"%s\" is no registry", shown);
@@ -186,7 +180,7 @@ gboolean one_disk_push(One *one, int argc, char **argv, GError **error)
         return one_usage(error, "disk_push VMID SNAPSHOT docker://REFERENCE");
     g_autofree gchar *deploy_id = id_of(argv[1], error);
     return deploy_id && snapshot_of(argv[2], TRANSFER_NOW, &snapshot, error) &&
-           transfer_push(one->host, deploy_id, snapshot, argv[3], progress_of(one, "sending"),
+           transfer_push(one->host, deploy_id, snapshot, argv[3], progress_of(one, "sending"), NULL,
                          error);
 }
 

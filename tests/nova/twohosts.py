@@ -28,7 +28,7 @@ SOCKET = '/run/docker-host2.sock'
 SUDO = ('sudo', '-n', base.SHIM)
 NOVA = ('runuser', '-u', 'nova', '--')
 SSH = (*NOVA, 'ssh', '-o', 'BatchMode=yes')
-LINK = 'hosts'
+LINK, NETWORK = 'hosts', '10.77.0.0/24'
 ADDRESS = {'host1': '10.77.0.1', 'host2': '10.77.0.2'}
 SSHD = """\
 HostKey %s/host_key
@@ -89,6 +89,7 @@ class Host2:
             settings = json.load(file)
         settings.update({
             'hosts': ['unix://' + SOCKET], 'bridge': 'none',
+            'insecure-registries': [NETWORK],
             'data-root': os.path.join(WORK, 'data'),
             'exec-root': '/run/docker-host2', 'iptables': False,
             'ip6tables': False, 'pidfile': '/run/docker-host2.pid'})
@@ -159,6 +160,15 @@ class TwoHosts(base.NovaTest):
     def _start_compute(self, host: str, *args: Any, **more: Any) -> Any:
         self.flags(command=[*self.at(host), *NOVA, *SUDO], group='vmdock')
         return super()._start_compute(host, *args, **more)
+
+    def sentence(self, server: Any) -> str:
+        """What Nova keeps of an action that failed."""
+        path = '/servers/%s/os-instance-actions' % server['id']
+        done = self.admin_api.api_get(path).body['instanceActions'][0]
+        events = self.admin_api.api_get(
+            '%s/%s' % (path, done['request_id'])).body['instanceAction']
+        return ' '.join(event['details'] for event in events['events']
+                        if event['result'] == 'Error')
 
     def at(self, host: str) -> tuple[str, ...]:
         return self.machines[self.hosts.index(host)]

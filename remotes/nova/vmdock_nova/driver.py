@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections
 import collections.abc
 import contextlib
+import re
 import sys
 import threading
 import time
@@ -706,7 +707,7 @@ class DockerDriver(driver.ComputeDriver):
         self.power_off(instance, timeout, retry_interval)
         try:
             if not here or CONF.vmdock.shared_engine:
-                self._send_disk(instance, there)
+                self._send_disk(instance, there, here)
         except Exception as error:
             if instance.vm_state != vm_states.STOPPED:
                 self.power_on(context, instance, network_info,
@@ -718,8 +719,10 @@ class DockerDriver(driver.ComputeDriver):
 
     @staticmethod
     def _not_moved(dest: str, error: Exception) -> exception.NovaException:
+        """Nova keeps 255 characters, and knows which instance it is."""
+        why = re.sub(r'\AVM nova-\S+: ', '', str(error))
         return exception.NovaException(
-            'the disk cannot go to %s: %s' % (dest, error))
+            'the disk cannot go to %s: %s' % (dest, why))
 
     def _reach(self, instance: Any, dest: str | None) -> Shim:
         """vmdock-nova on another host, which answers: as long as it does
@@ -735,11 +738,26 @@ class DockerDriver(driver.ComputeDriver):
                 self._not_moved(dest, error)) from error
         return there
 
-    def _send_disk(self, instance: Any, there: Shim) -> None:
-        request = {'instance': convert.instance(instance)}
+    def _send_disk(self, instance: Any, there: Shim, here: bool) -> None:
+        request: Request = {'instance': convert.instance(instance)}
+        with self._acting(instance):
+            if here or not self._send_through_registry(request, there):
+                self._stream_disk(request, there)
+
+    def _send_through_registry(self, request: Request, there: Shim) -> bool:
+        """Whether there is one; what it has got goes with the process that
+        has put it there."""
+        with self._shim.begin('migrate_send', request) as sending:
+            reference = (sending.line() or {}).get('reference')
+            if reference:
+                there.call('migrate_receive',
+                           {**request, 'reference': reference})
+            sending.finish()
+        return bool(reference)
+
+    def _stream_disk(self, request: Request, there: Shim) -> None:
         held = {**request, 'hold': CONF.vmdock.shared_engine}
-        with self._acting(instance), \
-                there.begin('migrate_receive', request) as receiving, \
+        with there.begin('migrate_receive', request) as receiving, \
                 self._shim.begin('save', held, receiving) as sending:
             receiving.end_input()
             try:
