@@ -36,7 +36,7 @@ static void forget(const Nova *nova, const char *reference)
     g_autoptr(GError) trouble = NULL;
     interrupt_hold();
     if (!transfer_forget(nova->host, reference, &trouble))
-        log_warn("%s stays in the registry: %s", reference, trouble->message);
+        log_warn("a disk stays in the registry: %s", trouble->message);
     interrupt_allow();
 }
 

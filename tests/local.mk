@@ -43,6 +43,7 @@ unit_tests = \
 	tests/unit/test_table \
 	tests/unit/test_tm_args \
 	tests/unit/test_traffic \
+	tests/unit/test_transfer \
 	tests/unit/test_vm_status \
 	tests/unit/test_volume
 check_PROGRAMS += $(unit_tests)

@@ -185,10 +185,13 @@ class ThroughRegistry(Moving):
     def assert_registry_as_before(self) -> None:
         place = os.path.join(twohosts.LAB, 'registry/docker/registry/v2/'
                              'repositories/vmdock', self.one.name)
-        # There it was, and now no manifest and no tag is.
+        # There it was, and now no manifest and no tag is; and no engine has
+        # a name of it.
         self.assertTrue(os.path.isdir(place))
         self.assertEqual('', run('find', place + '/_manifests',
                                  '-name', 'link'))
+        self.assertNotIn(REGISTRY + '/vmdock', self.everywhere(
+            'docker', 'images', '--digests'))
 
     def test_migrate_and_back(self) -> None:
         """What host2 has does not travel; nothing stays in between."""
@@ -216,4 +219,11 @@ class ThroughRegistry(Moving):
         self.assert_registry_as_before()
         self.configure('nova', 'registry = 10.77.0.1:5999')
         self.refused('10.77.0.1:5999.*connection refused')
+        # One that does not delete is one all the same.
+        run(os.environ['LAB'], 'registry', twohosts.LAB, '--address',
+            ADDRESS['host1'], '--port', '5001', '--keep')
+        self.configure('nova', 'registry = 10.77.0.1:5001')
+        self.migrate()
+        self.check(self.two)
+        self.assertIn('does not allow deletion', self.stdlog.logger.output)
         self.finish()

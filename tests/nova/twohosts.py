@@ -30,6 +30,8 @@ NOVA = ('runuser', '-u', 'nova', '--')
 SSH = (*NOVA, 'ssh', '-o', 'BatchMode=yes')
 LINK, NETWORK = 'hosts', '10.77.0.0/24'
 ADDRESS = {'host1': '10.77.0.1', 'host2': '10.77.0.2'}
+ALLOWED = ('restrict,command="exec sudo -n %s '
+           '\\"${SSH_ORIGINAL_COMMAND##* }\\"" ' % base.SHIM)
 SSHD = """\
 HostKey %s/host_key
 PasswordAuthentication no
@@ -131,10 +133,12 @@ class TwoHosts(base.NovaTest):
         home = os.path.join(pwd.getpwnam('nova').pw_dir, '.ssh')
         shutil.rmtree(home, ignore_errors=True)
         run(*NOVA, 'install', '-d', '-m', '700', home)
-        for user, key in (NOVA, home + '/id_ed25519'), ((), WORK + '/host_key'):
+        for user, key in ((NOVA, home + '/id_ed25519'),
+                          ((), WORK + '/host_key')):
             run(*user, 'ssh-keygen', '-q', '-t', 'ed25519', '-N', '',
                 '-f', key)
-        run(*NOVA, 'cp', home + '/id_ed25519.pub', home + '/authorized_keys')
+        with open(home + '/id_ed25519.pub', encoding='ascii') as file:
+            cls._write(home + '/authorized_keys', ALLOWED + file.read())
         os.makedirs('/run/sshd', exist_ok=True)
         cls._write(WORK + '/sshd_config', SSHD % WORK)
         for enter, (host, address) in zip(cls.machines, ADDRESS.items()):
@@ -148,10 +152,10 @@ class TwoHosts(base.NovaTest):
 
     def setUp(self) -> None:
         super().setUp()
-        bridge = ('ip', 'link', 'add', self.bridge, 'type', 'bridge')
-        run(*self.other.enter, *bridge)
-        self.addCleanup(run, *self.other.enter, 'ip', 'link', 'del',
-                        self.bridge)
+        link = (*self.other.enter, 'ip', 'link')
+        run(*link, 'add', self.bridge, 'type', 'bridge')
+        run(*link, 'set', self.bridge, 'up')
+        self.addCleanup(run, *link, 'del', self.bridge)
         # What is appended to the address of another host.
         self.flags(command=SUDO, ssh=SSH, group='vmdock')
         for host, compute in self.computes.items():

@@ -82,6 +82,7 @@ static void test_values(Place *place, gconstpointer data)
         "# a comment\n"
         "[engine]\nsocket=/run/other.sock\nrequest_timeout_ms = 100 \nmax_answer_bytes=1073741824\n"
         "[vm]\ncgroup_parent=vmdock.slice\nhard_cpu=yes\nterminal=no\nboot_watch_ms=0\n"
+        "[nova]\nregistry=reg.example:5000/team\n"
         "[policy]\ncapabilities=NET_ADMIN; SYS_PTRACE,;\ndevices=/dev/fuse:r,/dev/kvm\n"
         "privileged=true\n",
         &error);
@@ -90,6 +91,7 @@ static void test_values(Place *place, gconstpointer data)
     g_assert_cmpuint(config->engine_request_ms, ==, 100);
     g_assert_cmpuint(config->engine_max_answer, ==, 1073741824);
     g_assert_cmpstr(config->cgroup_parent, ==, "vmdock.slice");
+    g_assert_cmpstr(config->nova_registry, ==, "reg.example:5000/team");
     g_assert_true(config->hard_cpu);
     g_assert_false(config->terminal);
     g_assert_cmpuint(config->boot_watch_ms, ==, 0);
@@ -135,6 +137,8 @@ static void test_refused(Place *place, gconstpointer data)
         {"[paths]\ncgroup=cgroup\n", "[paths] cgroup"},
         {"[opennebula]\nremotes=one\n", "[opennebula] remotes"},
         {"[opennebula]\nuser=-l\n", "[opennebula] user"},
+        {"[nova]\nregistry=team/app\n", "[nova] registry = team/app: must be \"none\" or"},
+        {"[nova]\nregistry=https://reg.example\n", "[nova] registry"},
         {"[vm]\ncgroup_parent=vmdock\n", "[vm] cgroup_parent"},
         {"[vm]\ncgroup_parent=/\n", "[vm] cgroup_parent"},
         {"[vm]\ncgroup_parent=/..\n", "[vm] cgroup_parent"},

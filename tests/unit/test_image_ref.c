@@ -130,6 +130,19 @@ static void test_url(void)
     g_assert_false(image_ref_is_url("/var/lib/one/datastores/1/abc"));
 }
 
+static void test_registry(void)
+{
+    static const char *const good[] = {"reg.example",        "reg:5000",       "localhost",
+                                       "10.0.0.1:5000/team", "[fd00::1]:5000", "reg.example/a/b"};
+    static const char *const bad[] = {
+        "",      "none",        "team/app", "reg.example/", "-r.example",
+        "a b.c", "r.example:x", "r.e/A",    "r.e/x@sha256", "//r.e"};
+    for (gsize i = 0; i < G_N_ELEMENTS(good); i++)
+        g_assert_true(image_ref_is_registry(good[i]));
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
+        g_assert_false(image_ref_is_registry(bad[i]));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -137,5 +150,6 @@ int main(int argc, char **argv)
     g_test_add_func("/image_ref/invalid", test_invalid);
     g_test_add_func("/image_ref/lengths", test_lengths);
     g_test_add_func("/image_ref/url", test_url);
+    g_test_add_func("/image_ref/registry", test_registry);
     return g_test_run();
 }
