@@ -36,6 +36,7 @@ typedef struct {
     X("image_prune", nova_image_prune, FALSE)                                                      \
     X("info", nova_info, FALSE)                                                                    \
     X("list", nova_list, FALSE)                                                                    \
+    X("migrate_forget", nova_migrate_forget, FALSE)                                                \
     X("migrate_receive", nova_migrate_receive, TRUE)                                               \
     X("migrate_send", nova_migrate_send, FALSE)                                                    \
     X("pause", nova_pause, FALSE)                                                                  \

@@ -107,7 +107,18 @@ gboolean nova_migrate_receive(Nova *nova, GError **error)
     gboolean done = reference ? check_reference(reference, error) &&
                                     transfer_pull(nova->host, name, reference, silent, error)
                               : transfer_load(nova->host, name, STDIN_FILENO, silent, error);
-    return done && nova_answer(json_object(), error);
+    if (done && !nova_answer(json_object(), error)) {
+        nova_drop_transit(nova); /* nobody knows of it */
+        return FALSE;
+    }
+    return done;
+}
+
+gboolean nova_migrate_forget(Nova *nova, GError **error)
+{
+    g_autofree gchar *name = transit_name(nova, error);
+    return name && engine_untag(nova->host->engine, name, error) &&
+           nova_answer(json_object(), error);
 }
 
 /* ---- where it shall be ------------------------------------------------------------------------*/

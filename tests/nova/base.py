@@ -175,6 +175,7 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
     compute_driver = 'vmdock.DockerDriver'
     hosts = ('host1',)
     shared_engine = False
+    command = [SHIM]
     # How commands get to the machines that there are, and their vmdock.conf.
     machines: tuple[tuple[str, ...], ...] = ((),)
     configurations: tuple[str, ...] = (
@@ -184,7 +185,7 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.bridge = 'brq' + self.neutron.network_1['id'][:11]
-        self.flags(command=[SHIM], shared_engine=self.shared_engine,
+        self.flags(command=self.command, shared_engine=self.shared_engine,
                    group='vmdock')
         self.flags(vif_plugging_timeout=10)
         self.flags(lock_path=self.useFixture(fixtures.TempDir()).path,

@@ -13,12 +13,14 @@ import sys
 import base
 import twohosts
 from base import Container, run, wait
-from twohosts import ADDRESS, LINK, NETWORK, SSH
+from twohosts import ADDRESS, LINK, NETWORK, NOVA, SSH
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REGISTRY = '10.77.0.1:5000'
 BASE = REGISTRY + '/lab/base:1'
 LARGE = 8 << 20
+# In nova.conf a dollar is written twice.
+LOST = 'ssh "$$@"; s=$$?; case "$$*" in *receive) s=3;; esac; exit $$s'
 
 
 class Moving(twohosts.TwoHosts):
@@ -104,6 +106,9 @@ class OverSsh(Moving):
             sys.executable, HERE))
         self.refused('Broken pipe|closed|reset')
         self.assertNotEqual(began, self.one.inspect()['State']['StartedAt'])
+        # All has arrived, and nobody hears of it.
+        self.flags(ssh=[*NOVA, 'sh', '-c', LOST, 'ssh'], group='vmdock')
+        self.refused('status 3')
         self.act(self.server, 'os-stop', state='SHUTOFF')
         self.act(self.server, 'migrate', {'host': 'host2'})
         self._wait_for_migration_status(self.server, ['error', 'failed'])

@@ -712,6 +712,7 @@ class DockerDriver(driver.ComputeDriver):
             if instance.vm_state != vm_states.STOPPED:
                 self.power_on(context, instance, network_info,
                               block_device_info)
+            self._forget_disk(instance, there)
             raise exception.InstanceFaultRollback(
                 self._not_moved(dest, error)) from error
         volumes.disconnect_all(block_device_info)
@@ -743,6 +744,15 @@ class DockerDriver(driver.ComputeDriver):
         with self._acting(instance):
             if here or not self._send_through_registry(request, there):
                 self._stream_disk(request, there)
+
+    @staticmethod
+    def _forget_disk(instance: Any, there: Shim) -> None:
+        """It may have arrived, and only the answer has not."""
+        try:
+            there.call('migrate_forget',
+                       {'instance': convert.instance(instance)})
+        except ShimError as error:
+            LOG.warning('%s', error, instance=instance)
 
     def _send_through_registry(self, request: Request, there: Shim) -> bool:
         """Whether there is one; what it has got goes with the process that
