@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The methods by which an instance is resized or moves: its disk arrives as an archive, waits under
- * a name of the instance's, and becomes the disk of a new container. Where the container stays on
- * its host, it is kept and gets its new limits.
+ * The methods by which an instance is resized or moves: its disk arrives as an archive or through a
+ * registry, waits under a name of the instance's, and becomes the disk of a new container. Where
+ * the container stays on its host, it is kept and gets its new limits.
  */
 #include "nova.h"
 

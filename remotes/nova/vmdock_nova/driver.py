@@ -703,7 +703,7 @@ class DockerDriver(driver.ComputeDriver):
             network_info: Any, block_device_info: Any = None,
             timeout: int = 0, retry_interval: int = 0) -> str:
         here = dest == self.get_host_ip_addr()
-        there = self._reach(instance, None if here else dest)
+        there = self._reach(None if here else dest)
         self.power_off(instance, timeout, retry_interval)
         try:
             if not here or CONF.vmdock.shared_engine:
@@ -725,7 +725,7 @@ class DockerDriver(driver.ComputeDriver):
         return exception.NovaException(
             'the disk cannot go to %s: %s' % (dest, why))
 
-    def _reach(self, instance: Any, dest: str | None) -> Shim:
+    def _reach(self, dest: str | None) -> Shim:
         """vmdock-nova on another host, which answers: as long as it does
         not, the instance need not be stopped."""
         if not dest:
