@@ -79,9 +79,11 @@ gboolean sandbox_map_remove(const Config *config, const char *container_id, GErr
         return FALSE;
     g_autofree gchar *map = map_path(config->run_dir, "sandbox", container_id);
     g_autofree gchar *state = map_path(config->state_dir, "container", container_id);
+    /* The runtime removes its own record, but not what it was killed over. */
+    g_autofree gchar *record = map_path(config->run_dir, "runtime", container_id);
     /* What tells whose it is goes last. */
-    return file_remove_drafts(map, error) && file_remove(map, error) &&
-           file_remove_drafts(state, error) && file_remove(state, error);
+    return file_remove_drafts(record, error) && file_remove_drafts(map, error) &&
+           file_remove(map, error) && file_remove_drafts(state, error) && file_remove(state, error);
 }
 
 gboolean sandbox_map_forget(const Config *config, const char *deploy_id, GError **error)

@@ -75,11 +75,11 @@ dist-hook:
 	cp -p $(srcdir)/check $(distdir)/check
 
 # Folders in which nothing is built, whole.
-EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack tests/packages
+EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack tests/packages tests/torture
 EXTRA_DIST += tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/cppcheck.cfg
 
 # The compute driver in the whole of OpenStack: some minutes, as root. tests/openstack/run says what it does.
-.PHONY: check-openstack
+.PHONY: check-openstack torture
 if NOVA
 check-openstack: all
 	$(srcdir)/tests/openstack/run --build '$(abs_builddir)'
@@ -87,3 +87,7 @@ else
 check-openstack:
 	@echo 'check-openstack: this build is without Nova; configure it with --enable-nova' >&2; exit 1
 endif
+
+# The whole crash matrix, some ten minutes; a source tree from a release archive has no check.
+torture:
+	TORTURE_EVERY=1 $(srcdir)/check torture

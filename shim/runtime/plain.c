@@ -136,7 +136,7 @@ bool plain_replace(const char *folder, const char *name, const char *text, size_
                    const struct stat *like, char **error)
 {
     autofree char *path = plain_print("%s/%s", folder, name);
-    autofree char *beside = plain_print("%s/.vmdock-XXXXXX", folder);
+    autofree char *beside = plain_print("%s/%s.draft-XXXXXX", folder, name);
     autofd int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)
         return plain_fail(error, "cannot write %s: %s", path, strerror(errno));

@@ -260,7 +260,7 @@ static void test_refusals(void)
     g_autofree gchar *id = create("sleep 1", FALSE);
     g_autoptr(json_t) body = shell_body("sleep 1", FALSE);
     g_assert_null(engine_create(engine, CONTAINER, body, &error));
-    assert_code(error, VMDOCK_ERROR_ENGINE_REFUSED);
+    assert_code(error, VMDOCK_ERROR_STATE);
     g_assert_nonnull(strstr(error->message, "is already in use by container"));
     g_clear_error(&error);
     json_object_set_new(body, "Image", json_string("vmdock-live-nowhere:1"));

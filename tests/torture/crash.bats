@@ -37,6 +37,7 @@ setup() {
 }
 
 teardown() {
+    untrace_runtime
     sweep
 }
 
@@ -83,6 +84,63 @@ expected() {
         shutdown | cancel) same "$(container_state "$VM")" exited ;;
         purge) nothing_left ;;
     esac
+}
+
+# ---- the runtime ----------------------------------------------------------------------------------
+
+RUNTIME=$LAB_PREFIX/libexec/vmdock/vmdock-runtime
+readonly RUNTIME
+
+# The engine runs the runtime under strace from now on, with the options that stand in a file; without
+# one it runs as it is.
+trace_runtime() {
+    cp "$RUNTIME" "$BATS_TEST_TMPDIR/vmdock-runtime"
+    cat >"$BATS_TEST_TMPDIR/traced" <<SH
+#!/bin/sh
+case " \$* " in *" create "*) options=\$(cat "$BATS_TEST_TMPDIR/options" 2>/dev/null) ;; esac
+exec \${options:+strace -qq \$options} "$BATS_TEST_TMPDIR/vmdock-runtime" "\$@"
+SH
+    chmod 755 "$BATS_TEST_TMPDIR/traced"
+    mount --bind "$BATS_TEST_TMPDIR/traced" "$RUNTIME"
+}
+
+untrace_runtime() {
+    ! mountpoint -q "$RUNTIME" || umount "$RUNTIME"
+}
+
+# Its calls until it becomes the real runtime, that one too: "SYSCALL N". The call that begins it is none that
+# strace breaks off, nor counts then.
+runtime_points() {
+    echo "-o $BATS_TEST_TMPDIR/trace -e trace=$CHANGING -e signal=none" >"$BATS_TEST_TMPDIR/options"
+    vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null
+    rm "$BATS_TEST_TMPDIR/options"
+    vmdock purge "one-$VM"
+    awk '
+        match($0, /^[a-z_0-9]+\(/) {
+            name = substr($0, 1, RLENGTH - 1)
+            n = ++calls[name]
+            if (name == "execve" && n == 2) exit
+            if (name == "openat" && !/O_CREAT|O_TMPFILE|O_TRUNC/) next
+            if (name != "execve") print name, n
+        }
+        END { print "execve", 1 }' "$BATS_TEST_TMPDIR/trace"
+}
+
+# Killed at one point, it makes the deploy fail, with nothing half done that a later one would meet.
+try_runtime() {
+    local call=$1 n=$2
+    echo "-o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n" >"$BATS_TEST_TMPDIR/options"
+    refused vmdock deploy "$BATS_FILE_TMPDIR/one.xml" &>/dev/null || fail "runtime killed at $call $n: deploy takes no notice" || return 1
+    rm "$BATS_TEST_TMPDIR/options"
+    nothing_left || fail "runtime killed at $call $n: the failed deploy" || return 1
+    vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null && runs_with 10.9.0.80 || return 1
+    # and a VM that has run before
+    echo "-o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n" >"$BATS_TEST_TMPDIR/options"
+    refused vmdock reboot "one-$VM" &>/dev/null || fail "runtime killed at $call $n: reboot takes no notice" || return 1
+    rm "$BATS_TEST_TMPDIR/options"
+    vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null || fail "runtime killed at $call $n: the VM does not come back" || return 1
+    runs_with 10.9.0.80 || return 1
+    vmdock cancel "one-$VM" && vmdock purge "one-$VM" && nothing_left
 }
 
 # ---- the points -----------------------------------------------------------------------------------
@@ -168,4 +226,21 @@ matrix() {
 
 @test "purge killed at each change" {
     matrix purge
+}
+
+@test "vmdock-runtime killed at each change" {
+    local point tried=0 bad=0 i=0
+    local -a list
+    trace_runtime
+    mapfile -t list < <(runtime_points)
+    [ ${#list[@]} -gt 3 ] || fail "only ${#list[@]} points: is strace at work?"
+    for point in "${list[@]}"; do
+        i=$((i + 1))
+        [ $((i % EVERY)) -eq 0 ] || continue
+        tried=$((tried + 1))
+        # shellcheck disable=SC2086 # two words
+        try_runtime $point 2>&1 || { bad=$((bad + 1)) && { sweep || true; }; }
+    done
+    printf '# vmdock-runtime: %d points of %d, %d leaks or faults\n' "$tried" "${#list[@]}" "$bad" >&3
+    [ "$bad" -eq 0 ]
 }
