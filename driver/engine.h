@@ -86,7 +86,8 @@ EngineVersion *engine_version(Engine *engine, GError **error);
 /* The engine's own settings as it tells them (/info); slow: not for what every VM waits for. */
 json_t *engine_info(Engine *engine, GError **error);
 
-/* BODY as engine_body() made it. Returns the container's id; STATE when another one has the name. */
+/* BODY as engine_body() made it. Returns the container's id; STATE when another one has the name.
+ */
 gchar *engine_create(Engine *engine, const char *name, const json_t *body, GError **error);
 gboolean engine_start(Engine *engine, const char *id, GError **error);
 
