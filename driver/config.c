@@ -4,6 +4,7 @@
 #include "autoptr.h"
 #include "error.h"
 #include "image_ref.h"
+#include "spec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -152,6 +153,10 @@ static gboolean check_string(const Setting *setting, const char *value, GError *
     } else if (g_str_equal(setting->key, "registry")) {
         if (strcmp(value, setting->text) != 0 && !image_ref_is_registry(value))
             return refuse(error, setting, value, "be \"none\" or \"host:port[/path]\"");
+    } else if (g_str_equal(setting->group, "network") && g_str_equal(setting->key, "filter")) {
+        VmFilter filter;
+        if (!vm_filter_parse(value, &filter))
+            return refuse(error, setting, value, "be off, spoofing or full");
     } else if (setting->text[0] == '/') {
         if (value[0] != '/')
             return refuse(error, setting, value, "be an absolute path");

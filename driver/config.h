@@ -13,7 +13,8 @@
 /*
  * The one table of settings: type, field, group, key, default, smallest, largest.
  * config.c reads it; the tests of the manual page and of the example file walk it.
- * A STR whose default is a path takes absolute paths only; vm.cgroup_parent has a rule of its own.
+ * A STR whose default is a path takes absolute paths only; vm.cgroup_parent and network.filter have
+ * rules of their own.
  */
 #define CONFIG_TABLE(STR, NUM, BOOL, LIST)                                                         \
     STR(engine_socket, "engine", "socket", "/run/docker.sock")                                     \
@@ -93,7 +94,10 @@
     NUM(disk_release_ms, "disks", "release_timeout_ms", 10000, 100, 600000)                        \
     STR(ovs_vsctl, "openvswitch", "vsctl", "/usr/bin/ovs-vsctl")                                   \
     STR(ovs_socket, "openvswitch", "socket", "/run/openvswitch/db.sock")                           \
-    NUM(ovs_timeout_ms, "openvswitch", "timeout_ms", 5000, 100, 600000)
+    NUM(ovs_timeout_ms, "openvswitch", "timeout_ms", 5000, 100, 600000)                            \
+    STR(network_filter, "network", "filter", "off")                                                \
+    STR(network_nft, "network", "nft", "/usr/sbin/nft")                                            \
+    NUM(network_nft_ms, "network", "nft_timeout_ms", 10000, 100, 600000)
 
 typedef struct {
     gchar *path; /* the file it came from */

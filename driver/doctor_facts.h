@@ -59,14 +59,16 @@ typedef struct {
     gint64 neighbours_max[2], neighbours[2]; /* IPv4, IPv6 */
 
     gchar *links_trouble;
-    GPtrArray *bridges;  /* DoctorBridge */
-    guint host_ends;     /* of VMs */
-    gint bridge_nf[2];   /* iptables, ip6tables; -1 = not loaded */
-    DoctorText rules[2]; /* `iptables -S`, `ip6tables -S` */
-    DoctorText nft;      /* `nft -j list ruleset` */
-    gboolean ovs_serves; /* somebody seems to listen */
-    guint ovs_vms;       /* that have a NIC on a bridge of Open vSwitch */
-    DoctorText ovs;      /* its version, "" when it does not tell */
+    GPtrArray *bridges;        /* DoctorBridge */
+    guint host_ends;           /* of VMs */
+    gint bridge_nf[2];         /* iptables, ip6tables; -1 = not loaded */
+    DoctorText rules[2];       /* `iptables -S`, `ip6tables -S` */
+    DoctorText nft;            /* `nft -j list ruleset` */
+    GHashTable *filter_wanted; /* rules that VMs must have (nic_filter_elements) -> deploy id */
+    gboolean filter_marks;     /* they know connections by marks, for which bridge_nf must be 1 */
+    gboolean ovs_serves;       /* somebody seems to listen */
+    guint ovs_vms;             /* that have a NIC on a bridge of Open vSwitch */
+    DoctorText ovs;            /* its version, "" when it does not tell */
 
     gchar *netns_path; /* the netns directory with links resolved */
     gboolean same_mounts;

@@ -2,6 +2,7 @@
 /* Bridges, and what the packet filter does to traffic between VMs on one of them. */
 #include "doctor_facts.h"
 #include "doctor_forward.h"
+#include "nic_filter_rules.h"
 
 #include <string.h>
 
@@ -172,6 +173,57 @@ static void judge_nft(const DoctorFacts *facts, GPtrArray *findings)
                    "no forward chain of nftables' own drops by policy");
 }
 
+static gint compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The VMs of WANTED that have not all of it in FOUND: "one-7, one-9"; "" when there is none. */
+static gchar *unfiltered(GHashTable *wanted, GHashTable *found)
+{
+    g_autoptr(GPtrArray) vms = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer element, vm;
+    g_hash_table_iter_init(&iter, wanted);
+    while (g_hash_table_iter_next(&iter, &element, &vm))
+        if (!g_hash_table_contains(found, element) &&
+            !g_ptr_array_find_with_equal_func(vms, vm, g_str_equal, NULL))
+            g_ptr_array_add(vms, vm);
+    g_ptr_array_sort(vms, compare_texts);
+    g_ptr_array_add(vms, NULL);
+    return g_strjoinv(", ", (gchar **)vms->pdata);
+}
+
+static void judge_filter(const DoctorFacts *facts, GPtrArray *findings)
+{
+    const char *const id = "network.filter", *const title = "vmdock's own filter";
+    gboolean there = FALSE;
+    if (!facts->filter_wanted || g_hash_table_size(facts->filter_wanted) == 0)
+        return;
+    g_autoptr(GHashTable) found =
+        facts->nft.text ? nic_filter_listed(facts->nft.text, &there) : NULL;
+    if (!found) {
+        doctor_say(findings, DOCTOR_NOTE, id, title, "run doctor as root with nft installed",
+                   "VMs are to be filtered, and whether they are cannot be looked at");
+        return;
+    }
+    g_autofree gchar *vms = unfiltered(facts->filter_wanted, found);
+    if (*vms)
+        doctor_say(findings, DOCTOR_FAIL, id, title,
+                   "vmdock filter --all, and what empties the packet filter must call it",
+                   "rules are missing, so that these VMs are not filtered as they are to be: %s",
+                   vms);
+    else if (facts->filter_marks && (facts->bridge_nf[0] != 1 || facts->bridge_nf[1] != 1))
+        doctor_say(findings, DOCTOR_FAIL, id, title,
+                   "set net.bridge.bridge-nf-call-iptables and -ip6tables to 1, or use a kernel "
+                   "with nf_conntrack_bridge",
+                   "bridged packets are not shown to the rules of IP: where security groups are "
+                   "filtered no answer reaches its VM");
+    else
+        doctor_say(findings, DOCTOR_OK, id, title, NULL,
+                   "every VM that is to be filtered has its rules");
+}
+
 static void judge_ovs(const DoctorFacts *facts, GPtrArray *findings)
 {
     const char *const id = "network.openvswitch", *const title = "Open vSwitch";
@@ -194,5 +246,6 @@ void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
     judge_forward(facts, 0, findings);
     judge_forward(facts, 1, findings);
     judge_nft(facts, findings);
+    judge_filter(facts, findings);
     judge_ovs(facts, findings);
 }

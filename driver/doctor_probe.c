@@ -267,6 +267,7 @@ void doctor_facts_free(DoctorFacts *facts)
         g_free(strings[i]);
     g_clear_pointer(&facts->engine_info, json_decref);
     g_clear_pointer(&facts->bridges, g_ptr_array_unref);
+    g_clear_pointer(&facts->filter_wanted, g_hash_table_unref);
     g_clear_pointer(&facts->leftovers, g_ptr_array_unref);
     g_clear_pointer(&facts->idle_names, g_ptr_array_unref);
     g_strfreev(facts->user_groups);

@@ -6,6 +6,8 @@
 #include "file.h"
 #include "netlink.h"
 #include "nic.h"
+#include "nic_filter.h"
+#include "nic_filter_rules.h"
 #include "ovs.h"
 #include "samples.h"
 #include "state.h"
@@ -303,9 +305,30 @@ static void probe_ovs(DoctorFacts *facts)
     facts->ovs.unknown = error ? g_strdup(error->message) : NULL;
 }
 
+/* Of the VMs that have a network. */
+static void probe_filter(DoctorFacts *facts)
+{
+    facts->filter_wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    facts->filter_marks = nic_filter_marks(facts->config);
+    g_autoptr(GPtrArray) ids = sandbox_list(facts->config, NULL);
+    for (guint i = 0; ids && i < ids->len; i++) {
+        g_autoptr(VmSpec) spec = state_load(facts->config, ids->pdata[i], NULL);
+        if (!spec)
+            continue;
+        g_autoptr(GHashTable) elements =
+            nic_filter_elements(spec->nics, nic_filter_of(facts->config, spec));
+        GHashTableIter iter;
+        gpointer element;
+        g_hash_table_iter_init(&iter, elements);
+        while (g_hash_table_iter_next(&iter, &element, NULL))
+            g_hash_table_insert(facts->filter_wanted, g_strdup(element), g_strdup(ids->pdata[i]));
+    }
+}
+
 void doctor_probe_network(DoctorFacts *facts)
 {
     probe_bridges(facts);
+    probe_filter(facts);
     probe_ovs(facts);
     facts->bridge_nf[0] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-iptables");
     facts->bridge_nf[1] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-ip6tables");

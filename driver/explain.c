@@ -5,6 +5,8 @@
 #include "autoptr.h"
 #include "disk.h"
 #include "engine_body.h"
+#include "nic_filter.h"
+#include "nic_filter_rules.h"
 #include "policy.h"
 
 static json_t *addresses_json(const GArray *addresses)
@@ -55,6 +57,15 @@ static json_t *nic_json(const VmNic *nic)
         bandwidth_json(&nic->inbound), "outbound", bandwidth_json(&nic->outbound));
 }
 
+static json_t *rules_json(const Config *config, const VmSpec *spec)
+{
+    VmFilter filter = nic_filter_of(config, spec);
+    if (filter == VM_FILTER_OFF || !nic_filter_check(spec->nics, NULL))
+        return json_array();
+    g_autoptr(json_t) rules = nic_filter_rules(spec->nics, filter, NULL, NIC_FILTER_CONNTRACK);
+    return json_incref(json_object_get(rules, "nftables"));
+}
+
 static json_t *disks_json(const Config *config, const GPtrArray *disks)
 {
     json_t *list = json_array();
@@ -102,19 +113,22 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     g_autofree gchar *netns = g_build_filename(config->netns_dir, spec->deploy_id, NULL);
     g_autofree gchar *path = g_strconcat("/containers/create?name=", spec->deploy_id, NULL);
     g_autoptr(GError) refused = NULL;
-    policy_check(config, spec, &refused);
+    if (policy_check(config, spec, &refused) && nic_filter_of(config, spec) != VM_FILTER_OFF)
+        nic_filter_check(spec->nics, &refused);
 
     json_t *links = json_array();
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
-    return json_pack(
-        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:o, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:[], s:o, s:o, "
-        "s:s?}",
-        "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
-        spec->image_source, "held_as", held, "root_size",
-        spec->root_size ? json_integer(spec->root_size) : json_null(), "request", "method", "POST",
-        "path", path, "body", engine_body(spec, config, held), "namespace", netns, "links", links,
-        "disks", disks_json(config, spec->disks), "filter_rules", "context",
-        context_json(config, spec), "not_honoured", strings_json(spec->not_honoured), "refused",
-        refused ? refused->message : spec->refused);
+    return json_pack("{s:s, s:s, s:{s:s?, s:s?, s:s}, s:o, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:s, "
+                     "s:o, s:o, s:o, "
+                     "s:s?}",
+                     "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image,
+                     "source", spec->image_source, "held_as", held, "root_size",
+                     spec->root_size ? json_integer(spec->root_size) : json_null(), "request",
+                     "method", "POST", "path", path, "body", engine_body(spec, config, held),
+                     "namespace", netns, "links", links, "disks", disks_json(config, spec->disks),
+                     "filter", vm_filter_name(nic_filter_of(config, spec)), "filter_rules",
+                     rules_json(config, spec), "context", context_json(config, spec),
+                     "not_honoured", strings_json(spec->not_honoured), "refused",
+                     refused ? refused->message : spec->refused);
 }

@@ -207,26 +207,26 @@ static gboolean lock_is_current(int fd, const char *path)
            held.st_dev == there.st_dev;
 }
 
-static int try_lock(const char *path, GError **error)
+static int try_lock(const char *path, int kind, GError **error)
 {
     autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot open the lock %s", path);
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (flock(fd, kind | LOCK_NB) == 0)
         return lock_is_current(fd, path) ? steal_fd(&fd) : -1;
     if (errno != EWOULDBLOCK && errno != EINTR)
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot lock %s", path);
     return -1;
 }
 
-int file_lock(const char *path, guint wait_ms, const char *what, GError **error)
+static int await_lock(const char *path, int kind, guint wait_ms, const char *what, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * G_TIME_SPAN_MILLISECOND;
     for (guint pause_us = 1000;; pause_us = MIN(pause_us * 2, 50000)) {
         GError *failure = NULL;
-        int fd = try_lock(path, &failure);
+        int fd = try_lock(path, kind, &failure);
         if (fd >= 0)
             return fd;
         if (failure) {
@@ -242,4 +242,14 @@ int file_lock(const char *path, guint wait_ms, const char *what, GError **error)
         }
         g_usleep(pause_us);
     }
+}
+
+int file_lock(const char *path, guint wait_ms, const char *what, GError **error)
+{
+    return await_lock(path, LOCK_EX, wait_ms, what, error);
+}
+
+int file_lock_shared(const char *path, guint wait_ms, const char *what, GError **error)
+{
+    return await_lock(path, LOCK_SH, wait_ms, what, error);
 }

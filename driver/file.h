@@ -44,3 +44,5 @@ gboolean file_remove_tree(const char *path, GError **error);
  * the holder's death. WHAT names the owner in the sentence ("VM one-42").
  */
 int file_lock(const char *path, guint wait_ms, const char *what, GError **error);
+/* The same, held by any number of those who take it so, or by one who takes it by file_lock(). */
+int file_lock_shared(const char *path, guint wait_ms, const char *what, GError **error);

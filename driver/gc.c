@@ -12,6 +12,7 @@
 #include "leftover.h"
 #include "log.h"
 #include "network.h"
+#include "nic_filter.h"
 #include "sandbox.h"
 #include "spec_nova.h"
 #include "state.h"
@@ -83,7 +84,14 @@ static gboolean add_snapshots(Sweep *sweep, GHashTable *ids, GError **error)
     return names != NULL;
 }
 
-/* The ids with a sandbox, a host end, a state folder or a snapshot, and of containers. */
+static void add_ids(GHashTable *ids, const GPtrArray *list)
+{
+    for (guint i = 0; i < list->len; i++)
+        g_hash_table_add(ids, g_strdup(list->pdata[i]));
+}
+
+/* The ids with a sandbox, a host end, rules in the packet filter, a state folder or a snapshot, and
+ * of containers. */
 static GHashTable *suspects(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = network_owners(sweep->host, error);
@@ -94,12 +102,11 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
     if (!states)
         return NULL;
     g_autoptr(GPtrArray) volumes = volumes_list(sweep->host->config);
-    for (guint i = 0; i < volumes->len; i++)
-        g_hash_table_add(ids, g_strdup(g_ptr_array_index(volumes, i)));
-    for (guint i = 0; i < sandboxes->len; i++)
-        g_hash_table_add(ids, g_strdup(g_ptr_array_index(sandboxes, i)));
-    for (guint i = 0; i < states->len; i++)
-        g_hash_table_add(ids, g_strdup(g_ptr_array_index(states, i)));
+    g_autoptr(GPtrArray) filtered = nic_filter_owners(sweep->host->config);
+    add_ids(ids, volumes);
+    add_ids(ids, filtered);
+    add_ids(ids, sandboxes);
+    add_ids(ids, states);
     GHashTableIter iter;
     gpointer name;
     g_hash_table_iter_init(&iter, sweep->containers);
@@ -165,6 +172,28 @@ static gboolean sweep_volumes(Sweep *sweep, const char *deploy_id, GError **erro
     return sweep->dry_run || volumes_down(sweep->host, deploy_id, error);
 }
 
+static gboolean has_sandbox(const Sweep *sweep, const char *deploy_id)
+{
+    g_autofree gchar *path = g_build_filename(sweep->host->config->netns_dir, deploy_id, NULL);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static gboolean has_rules(const Sweep *sweep, const char *deploy_id)
+{
+    g_auto(GStrv) ports = nic_filter_ports(sweep->host->config, deploy_id);
+    return ports != NULL;
+}
+
+/* A VM was stopped, and the packet filter could not be changed then. */
+static gboolean sweep_rules(Sweep *sweep, const char *deploy_id, GError **error)
+{
+    if (has_sandbox(sweep, deploy_id) || !has_rules(sweep, deploy_id))
+        return TRUE;
+    note(sweep, "VM %s does not run: the rules of its NICs %s", deploy_id,
+         sweep->dry_run ? "would go" : "are gone");
+    return sweep->dry_run || nic_filter_keep(sweep->host->config, deploy_id, NULL, error);
+}
+
 static gboolean sweep_attaching(Sweep *sweep, const char *deploy_id, GError **error)
 {
     gboolean found = FALSE;
@@ -209,8 +238,9 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
         return sweep_unstarted(sweep, container, error);
     if (sweep->due && container->state == ENGINE_EXITED && !sweep_ended(sweep, container, error))
         return FALSE;
-    return host_runs(container) ? sweep_attaching(sweep, deploy_id, error)
-                                : sweep_volumes(sweep, deploy_id, error);
+    return host_runs(container)
+               ? sweep_attaching(sweep, deploy_id, error)
+               : sweep_volumes(sweep, deploy_id, error) && sweep_rules(sweep, deploy_id, error);
 }
 
 /* Map and record files of containers that the engine no longer has. */
@@ -281,10 +311,9 @@ static gboolean in_order(const Sweep *sweep, const char *deploy_id)
     const EngineContainer *container = g_hash_table_lookup(sweep->containers, deploy_id);
     if (!container || !sandbox_map_knows(config, container->id, deploy_id))
         return FALSE;
-    g_autofree gchar *netns = g_build_filename(config->netns_dir, deploy_id, NULL);
     return host_runs(container) ||
-           (container->state == ENGINE_EXITED && !g_file_test(netns, G_FILE_TEST_EXISTS) &&
-            !volumes_left(config, deploy_id));
+           (container->state == ENGINE_EXITED && !has_sandbox(sweep, deploy_id) &&
+            !has_rules(sweep, deploy_id) && !volumes_left(config, deploy_id));
 }
 
 static gboolean is_due(const Sweep *sweep, const char *deploy_id)
@@ -380,6 +409,35 @@ static void sweep_strays(Sweep *sweep)
     }
 }
 
+/* Looking costs a program, which a probe does not run; and what was never there is not looked for.
+ */
+static gboolean may_have_filtered(const Config *config)
+{
+    g_autofree gchar *folder = g_build_filename(config->run_dir, "filter", NULL);
+    return g_file_test(folder, G_FILE_TEST_IS_DIR) || strcmp(config->network_filter, "off") != 0;
+}
+
+static gboolean strays_in_filter(Sweep *sweep, GPtrArray **strays, GError **error)
+{
+    g_autoptr(GHashTable) links = network_host_ends(sweep->host, error);
+    *strays = links ? nic_filter_strays(sweep->host->config, links, !sweep->dry_run, error) : NULL;
+    return *strays != NULL;
+}
+
+/* Rules of ports that are gone and that nobody has noted. */
+static void sweep_filter(Sweep *sweep)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GPtrArray) strays = NULL;
+    if (sweep->due || !may_have_filtered(sweep->host->config))
+        return;
+    if (!strays_in_filter(sweep, &strays, &failure))
+        log_warn("whether rules of NICs are left cannot be told: %s", failure->message);
+    for (guint i = 0; strays && i < strays->len; i++)
+        note(sweep, "%s has rules in the packet filter and is no NIC of a VM: they %s",
+             (const char *)strays->pdata[i], sweep->dry_run ? "would go" : "are gone");
+}
+
 static gboolean sweep_all(Sweep *sweep, GError **error)
 {
     g_autoptr(GHashTable) ids = suspects(sweep, error);
@@ -395,6 +453,7 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     }
     sweep_names(sweep);
     sweep_strays(sweep);
+    sweep_filter(sweep);
     if (!sweep->dry_run)
         sweep_locks(sweep);
     return (sweep->dry_run || sweep_drafts(sweep, error)) &&

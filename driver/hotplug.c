@@ -6,6 +6,7 @@
 #include "log.h"
 #include "network.h"
 #include "nic.h"
+#include "nic_filter.h"
 #include "state.h"
 
 #include <string.h>
@@ -183,6 +184,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
     if (!save(&change, undo, error) || !interrupt_check(error) ||
         !remove_nic(host, deploy_id, nic_with_mac(change.before->nics, mac), error))
         return FALSE;
+    network_unfilter_others(host, change.spec);
     undo_commit(undo);
     return TRUE;
 }
@@ -244,6 +246,42 @@ gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, 
 {
     g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
     return lock && host_about(deploy_id, set_qos_locked(host, deploy_id, limits, error), error);
+}
+
+static gboolean take_rules(VmSpec *spec, const GPtrArray *nics, GError **error)
+{
+    for (guint i = 0; nics && i < nics->len; i++) {
+        const VmNic *from = g_ptr_array_index(nics, i);
+        VmNic *nic = vm_nics_find(spec->nics, from->id);
+        if (!nic) {
+            g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC, "it has no NIC %u", from->id);
+            return FALSE;
+        }
+        vm_nic_set_rules(nic, from->rules);
+    }
+    return TRUE;
+}
+
+static gboolean set_rules_locked(Host *host, const char *deploy_id, const GPtrArray *nics,
+                                 GError **error)
+{
+    g_auto(Change) change = {.host = host, .deploy_id = deploy_id};
+    g_autoptr(Undo) undo = undo_new();
+    g_autofree gchar *netns = g_build_filename(host->config->netns_dir, deploy_id, NULL);
+    if (!read_spec(&change, error) || !take_rules(change.spec, nics, error) ||
+        (nics && !save(&change, undo, error)))
+        return FALSE;
+    if (g_file_test(netns, G_FILE_TEST_EXISTS) &&
+        !nic_filter_apply(host->config, change.spec, error))
+        return FALSE;
+    undo_commit(undo);
+    return TRUE;
+}
+
+gboolean vm_set_rules(Host *host, const char *deploy_id, const GPtrArray *nics, GError **error)
+{
+    g_autoptr(HostLock) lock = host_lock(host, deploy_id, error);
+    return lock && host_about(deploy_id, set_rules_locked(host, deploy_id, nics, error), error);
 }
 
 gboolean vm_refresh_network(Host *host, VmSpec *spec, GError **error)

@@ -28,6 +28,14 @@ gboolean vm_detach_nic(Host *host, const char *deploy_id, const guint8 mac[6], G
 gboolean vm_set_qos(Host *host, const char *deploy_id, const GPtrArray *limits, GError **error);
 
 /*
+ * Filters what passes through the VM's NICs anew, as its saved spec says and the host's
+ * configuration is now; before that the spec takes over the rules of NICS (VmNic, known by their
+ * id; NULL for none). Nothing else of the VM is touched. A VM that is stopped is filtered so with
+ * its next start.
+ */
+gboolean vm_set_rules(Host *host, const char *deploy_id, const GPtrArray *nics, GError **error);
+
+/*
  * Brings the network of a VM that runs to SPEC: NICs, their aliases, addresses, routes, MTU and
  * limits; NICs that SPEC does not have go. A NIC keeps the name that it has in the guest, and SPEC
  * gets it. When it fails, the network is what the saved spec says. The caller holds the VM's lock

@@ -132,6 +132,10 @@ libvmdock_la_SOURCES = \
 	driver/nic.c \
 	driver/nic.h \
 	driver/nic_announce.c \
+	driver/nic_filter.c \
+	driver/nic_filter.h \
+	driver/nic_filter_rules.c \
+	driver/nic_filter_rules.h \
 	driver/nic_offload.c \
 	driver/nic_offload.h \
 	driver/nic_port.c \
@@ -218,6 +222,7 @@ libvmdock_la_SOURCES = \
 	driver/spec_opennebula_disk.c \
 	driver/spec_opennebula_dns.c \
 	driver/spec_opennebula_grants.c \
+	driver/spec_opennebula_groups.c \
 	driver/spec_opennebula_ip.c \
 	driver/spec_opennebula_nic.c \
 	driver/spec_opennebula_private.h \
@@ -225,6 +230,7 @@ libvmdock_la_SOURCES = \
 	driver/spec_opennebula_rest.c \
 	driver/spec_opennebula_value.c \
 	driver/spec_opennebula_xml.c \
+	driver/spec_rules.c \
 	driver/state.c \
 	driver/state.h \
 	driver/stop.c \

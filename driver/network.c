@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "nic.h"
+#include "nic_filter.h"
 #include "nic_source.h"
 #include "ovs.h"
 #include "state.h"
@@ -44,6 +45,60 @@ static void push(Undo *undo, const char *what, UndoFunc func, Host *host, const 
     undo_push(undo, what, func, step, g_free);
 }
 
+/* ---- the packet filter ----------------------------------------------------------------------- */
+
+typedef struct {
+    const Config *config;
+    gchar *deploy_id;
+    GStrv ports; /* that may have had rules before */
+} FilterStep;
+
+static void filter_step_free(gpointer data)
+{
+    FilterStep *step = data;
+    g_free(step->deploy_id);
+    g_strfreev(step->ports);
+    g_free(step);
+}
+
+static gboolean undo_filter(gpointer data, GError **error)
+{
+    const FilterStep *step = data;
+    return nic_filter_keep(step->config, step->deploy_id, (const char *const *)step->ports, error);
+}
+
+/* Before a NIC is there: no packet of it goes by unseen. What other rules said of ports that had
+ * some is brought back by whoever brings back the spec. */
+static gboolean filter(Host *host, const VmSpec *spec, Undo *undo, GError **error)
+{
+    if (nic_filter_of(host->config, spec) != VM_FILTER_OFF) {
+        FilterStep *step = g_new(FilterStep, 1);
+        *step = (FilterStep){host->config, g_strdup(spec->deploy_id),
+                             nic_filter_ports(host->config, spec->deploy_id)};
+        undo_push(undo, "the rules of its NICs", undo_filter, step, filter_step_free);
+    }
+    return nic_filter_apply(host->config, spec, error);
+}
+
+/* The VM goes on, or goes, whatever becomes of rules that nobody needs: gc looks for them. */
+static void unfilter(Host *host, const char *deploy_id, const char *const *ports)
+{
+    g_autoptr(GError) failure = NULL;
+    if (!nic_filter_keep(host->config, deploy_id, ports, &failure))
+        log_warn("VM %s: %s", deploy_id, failure->message);
+}
+
+void network_unfilter_others(Host *host, const VmSpec *spec)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (guint i = 0; i < spec->nics->len; i++)
+        g_ptr_array_add(names, ((const VmNic *)g_ptr_array_index(spec->nics, i))->host_name);
+    g_ptr_array_add(names, NULL);
+    unfilter(host, spec->deploy_id, (const char *const *)names->pdata);
+}
+
+/* ---- NICs ------------------------------------------------------------------------------------ */
+
 static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox, Undo *undo,
                      GError **error)
 {
@@ -59,7 +114,8 @@ static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *
 gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
                       Undo *undo, GError **error)
 {
-    return host_netlink(host, error) && plug(host, spec, nic, sandbox, undo, error) &&
+    return host_netlink(host, error) && filter(host, spec, undo, error) &&
+           plug(host, spec, nic, sandbox, undo, error) &&
            nic_sources_settle(sandbox, spec->nics, error);
 }
 
@@ -74,6 +130,8 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
     if (sandbox->created)
         push(undo, "the sandbox", undo_sandbox, host, spec, NULL);
     else if (!nic_remove_others(&place, sandbox, spec->nics, error))
+        return NULL;
+    if (!filter(host, spec, undo, error))
         return NULL;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
@@ -131,8 +189,7 @@ static void collect_owned(const NetlinkLink *link, gpointer data)
                             g_strdup(link->alias + strlen(NIC_ALIAS_PREFIX)));
 }
 
-/* Host end -> deploy id, of everything that vmdock made. */
-static GHashTable *owned_links(Host *host, GError **error)
+GHashTable *network_host_ends(Host *host, GError **error)
 {
     Netlink *netlink = host_netlink(host, error);
     if (!netlink)
@@ -170,7 +227,7 @@ static void unplug_all(Host *host, const char *deploy_id)
 gboolean network_down(Host *host, const char *deploy_id, GError **error)
 {
     unplug_all(host, deploy_id);
-    g_autoptr(GHashTable) links = owned_links(host, error);
+    g_autoptr(GHashTable) links = network_host_ends(host, error);
     if (!links)
         return FALSE;
     GHashTableIter iter;
@@ -179,12 +236,13 @@ gboolean network_down(Host *host, const char *deploy_id, GError **error)
     while (g_hash_table_iter_next(&iter, &name, &owner))
         if (g_strcmp0(owner, deploy_id) == 0 && !netlink_link_delete(host->netlink, name, error))
             return FALSE;
+    unfilter(host, deploy_id, NULL);
     return sandbox_remove(host->config, deploy_id, error);
 }
 
 GHashTable *network_owners(Host *host, GError **error)
 {
-    g_autoptr(GHashTable) links = owned_links(host, error);
+    g_autoptr(GHashTable) links = network_host_ends(host, error);
     if (!links)
         return NULL;
     GHashTable *owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

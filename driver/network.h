@@ -14,11 +14,14 @@
  * must outlive it. NICs of an earlier spec are removed.
  */
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
-/* One NIC of SPEC alone, in a sandbox that is there: made, or brought to what NIC says. */
+/* One NIC of SPEC alone, in a sandbox that is there: made, or brought to what NIC says. The rules
+ * of all its NICs are brought to what SPEC says. */
 gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
                       Undo *undo, GError **error);
 /* Removes the VM's NICs that SPEC has not; fine where there is no sandbox. */
 gboolean network_trim(Host *host, const VmSpec *spec, GError **error);
+/* For NICs that are gone: the rules of all but SPEC's go too. What fails is logged. */
+void network_unfilter_others(Host *host, const VmSpec *spec);
 /* For an undo: network_up() to what SPEC said before, to stay. */
 gboolean network_restore(Host *host, const VmSpec *spec, GError **error);
 /*
@@ -38,5 +41,7 @@ gboolean network_clear_strays(Host *host, const char *deploy_id, GError **error)
 /* Tells the neighbours where the addresses are; what fails is logged, the VM is up all the same. */
 void network_announce(Sandbox *sandbox, const VmSpec *spec);
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic);
+/* Host end -> deploy id, gchar*, of everything that vmdock made. */
+GHashTable *network_host_ends(Host *host, GError **error);
 /* The deploy ids that host ends carry as alias; a set of gchar*. */
 GHashTable *network_owners(Host *host, GError **error);

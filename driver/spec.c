@@ -208,6 +208,8 @@ VmNic *vm_nic_copy(const VmNic *nic)
     copy->network = g_strdup(nic->network);
     copy->addresses = g_array_copy(nic->addresses);
     copy->routes = g_array_copy(nic->routes);
+    copy->rules = NULL;
+    vm_nic_set_rules(copy, nic->rules);
     return copy;
 }
 
@@ -222,6 +224,8 @@ void vm_nic_free(VmNic *nic)
     g_free(nic->network);
     g_array_unref(nic->addresses);
     g_array_unref(nic->routes);
+    if (nic->rules)
+        g_ptr_array_unref(nic->rules);
     g_free(nic);
 }
 

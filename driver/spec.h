@@ -45,6 +45,36 @@ typedef struct {
     gint64 burst;   /* bytes that may pass faster than the average */
 } VmBandwidth;
 
+/* How far what passes through the NICs is filtered here, on the host; each does what stands before
+ * it, too. */
+typedef enum {
+    VM_FILTER_OFF,
+    VM_FILTER_SPOOFING, /* the VM sends by its own addresses alone */
+    VM_FILTER_FULL,     /* and what its security groups do not let pass is dropped */
+} VmFilter;
+
+typedef enum {
+    VM_PROTOCOL_ALL,
+    VM_PROTOCOL_TCP,
+    VM_PROTOCOL_UDP,
+    VM_PROTOCOL_ICMP, /* of IPv4 */
+    VM_PROTOCOL_ICMP6,
+    VM_PROTOCOL_ESP,
+} VmProtocol;
+
+typedef struct {
+    guint first, last; /* 0..65535 */
+} VmPorts;
+
+/* What a security group lets pass: everything that is so. */
+typedef struct {
+    gboolean inbound; /* to the VM; else from it */
+    VmProtocol protocol;
+    GArray *ports; /* VmPorts, of the receiver, in order, none touching another; empty = all */
+    gint icmp_type, icmp_code; /* -1 = any */
+    VmAddress first, last;     /* of the other side; family 0 = any */
+} VmRule;
+
 typedef struct {
     guint id;           /* the cloud's number of the NIC */
     gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
@@ -61,6 +91,7 @@ typedef struct {
     VmBandwidth inbound;  /* of what the guest receives */
     VmBandwidth outbound; /* of what it sends */
     gboolean checksums;   /* the guest's packets leave with them: a switch in user space needs it */
+    GPtrArray *rules;     /* VmRule, of its security groups; NULL = the cloud gives it none */
 } VmNic;
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
@@ -182,6 +213,7 @@ typedef struct VmSpec {
     gchar *rescued; /* the VM whose files this one sees, being made to rescue it; NULL = none */
     VmDiskLimits root_limits; /* of disk 0, counted on the host's disk that holds its layer */
     gchar *refused; /* why it is not deployed, one sentence; NULL. Not in the JSON: no VM has it */
+    VmFilter filter;          /* what the template asks for; the host may ask for more */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -192,6 +224,19 @@ VmNic *vm_nic_new(void);
 VmNic *vm_nic_copy(const VmNic *nic);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
+
+/* A rule that lets everything pass, from the VM or to it. */
+VmRule *vm_rule_new(gboolean inbound);
+void vm_rule_free(VmRule *rule);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmRule, vm_rule_free)
+VmRule *vm_rule_copy(const VmRule *rule);
+/* A list of VmRule. */
+GPtrArray *vm_rules_new(void);
+/* Gives NIC copies of RULES, or NULL, in place of its own. */
+void vm_nic_set_rules(VmNic *nic, const GPtrArray *rules);
+/* "off", "spoofing", "full"; FALSE if TEXT is none of them. */
+gboolean vm_filter_parse(const char *text, VmFilter *filter);
+const char *vm_filter_name(VmFilter filter);
 
 /* The NIC with the number ID; NULL if there is none. Belongs to the list. */
 VmNic *vm_nics_find(const GPtrArray *nics, guint id);

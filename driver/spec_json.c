@@ -126,12 +126,28 @@
     X(files, told)                                                                                 \
     X(files, given)
 
-#define NIC_OPTIONAL_FIELDS(X) X(mark, checksums)
+#define NIC_OPTIONAL_FIELDS(X)                                                                     \
+    X(mark, checksums)                                                                             \
+    X(rules, rules)
+
+#define PORTS_FIELDS(X)                                                                            \
+    X(number, first)                                                                               \
+    X(number, last)
+
+#define RULE_FIELDS(X)                                                                             \
+    X(flag, inbound)                                                                               \
+    X(protocol, protocol)                                                                          \
+    X(ports, ports)                                                                                \
+    X(count, icmp_type)                                                                            \
+    X(count, icmp_code)                                                                            \
+    X(address, first)                                                                              \
+    X(address, last)
 
 #define SPEC_OPTIONAL_FIELDS(X)                                                                    \
     X(string, host)                                                                                \
     X(string, rescued)                                                                             \
-    X(disk_limits_if_any, root_limits)
+    X(disk_limits_if_any, root_limits)                                                             \
+    X(filter, filter)
 
 #define WRITE_OPTIONAL(kind, field)                                                                \
     {                                                                                              \
@@ -385,6 +401,103 @@ static gboolean read_bandwidth(const json_t *json, VmBandwidth *to, GError **err
         return TRUE;
     BANDWIDTH_FIELDS(READ)
     return TRUE;
+}
+
+static const char *const protocols[] = {
+    [VM_PROTOCOL_ALL] = "all",   [VM_PROTOCOL_TCP] = "tcp",      [VM_PROTOCOL_UDP] = "udp",
+    [VM_PROTOCOL_ICMP] = "icmp", [VM_PROTOCOL_ICMP6] = "icmpv6", [VM_PROTOCOL_ESP] = "esp",
+};
+
+static json_t *write_protocol(const VmProtocol *protocol)
+{
+    return json_string(protocols[*protocol]);
+}
+
+static gboolean read_protocol(const json_t *json, VmProtocol *protocol,
+                              G_GNUC_UNUSED GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(protocols); i++) {
+        *protocol = (VmProtocol)i;
+        if (g_strcmp0(json_string_value(json), protocols[i]) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static json_t *write_ports(GArray *const *list)
+{
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmPorts *from = &g_array_index(*list, VmPorts, i);
+        json_t *json = json_object();
+        PORTS_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_range(const json_t *json, VmPorts *to, GError **error)
+{
+    PORTS_FIELDS(READ)
+    return to->first <= to->last && to->last <= G_MAXUINT16;
+}
+
+static gboolean read_ports(const json_t *json, GArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmPorts ports = {0};
+        if (!read_range(item, &ports, error))
+            return FALSE;
+        g_array_append_val(*list, ports);
+    }
+    return json_is_array(json);
+}
+
+/* null where the cloud gives the NIC no security groups, which is not the same as no rules. */
+static json_t *write_rules(GPtrArray *const *list)
+{
+    if (!*list)
+        return json_null();
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmRule *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        RULE_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_rule(const json_t *json, VmRule *to, GError **error)
+{
+    RULE_FIELDS(READ)
+    return to->first.family == to->last.family;
+}
+
+static gboolean read_rules(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    *list = vm_rules_new();
+    json_array_foreach (json, index, item) {
+        VmRule *rule = vm_rule_new(FALSE);
+        g_ptr_array_add(*list, rule);
+        if (!read_rule(item, rule, error))
+            return FALSE;
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_filter(const VmFilter *filter)
+{
+    return *filter == VM_FILTER_OFF ? json_null() : json_string(vm_filter_name(*filter));
+}
+
+static gboolean read_filter(const json_t *json, VmFilter *filter, G_GNUC_UNUSED GError **error)
+{
+    return json_is_string(json) && vm_filter_parse(json_string_value(json), filter);
 }
 
 static json_t *write_mac(const VmNic *nic)

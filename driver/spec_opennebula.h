@@ -31,6 +31,14 @@ GPtrArray *opennebula_bandwidth(const char *xml, gsize length, gsize max_size, g
                                 GError **error);
 
 /*
+ * What the security groups of NICs let pass, of such a message, which may say no more than that:
+ * VmNic of which id and rules alone are set. The VM's id in *id, and in *notes a sentence for each
+ * rule that is not honoured. Errors: SPEC.
+ */
+GPtrArray *opennebula_rules(const char *xml, gsize length, gsize max_size, gchar **id, GStrv *notes,
+                            GError **error);
+
+/*
  * CONTEXT with the values that the context image's context.sh gives to its variables: the front end
  * sends some of them (PASSWORD) encrypted, and has them in clear in the image alone. Free the
  * result with vm_context_free().

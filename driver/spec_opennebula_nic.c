@@ -275,7 +275,7 @@ static gboolean parse_mtu(const OneVm *one, const OneNic *nic, GError **error)
     return TRUE;
 }
 
-static gboolean parse_link(OneVm *one, OneNic *nic, GError **error)
+static gboolean parse_link(OneVm *one, OneNic *nic, GHashTable *groups, GError **error)
 {
     VmNic *link = vm_nic_new();
     g_ptr_array_add(one->spec->nics, link);
@@ -293,7 +293,8 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GError **error)
     link->bridge_type = parse_bridge_type(nic, error);
     g_autofree gchar *label = one_nic_label(nic);
     return link->bridge_type && parse_mtu(one, nic, error) &&
-           one_parse_bandwidth(nic->node, label, link, error);
+           one_parse_bandwidth(nic->node, label, link, error) &&
+           one_take_groups(nic->node, groups, link, error);
 }
 
 /* "ETH4" is eth4, as the guest's own scripts would have it; the others fill the gaps. */
@@ -322,9 +323,12 @@ static void name_guests(const GPtrArray *nics)
 static gboolean parse_links(OneVm *one, const GPtrArray *nics, const GPtrArray *aliases,
                             GError **error)
 {
-    for (guint i = 0; i < nics->len; i++)
-        if (!parse_link(one, nics->pdata[i], error))
+    g_autoptr(GHashTable) groups = one_parse_groups(one, error);
+    for (guint i = 0; groups && i < nics->len; i++)
+        if (!parse_link(one, nics->pdata[i], groups, error))
             return FALSE;
+    if (!groups)
+        return FALSE;
     name_guests(nics);
     if (!find_parents(aliases, nics, error))
         return FALSE;

@@ -9,6 +9,7 @@
  *   spec_opennebula_disk.c     the disks beside disk 0
  *   spec_opennebula_nic.c      NICs, aliases, and which of CONTEXT's ETHn belongs to which
  *   spec_opennebula_ip.c       their addresses and routes
+ *   spec_opennebula_groups.c   its security groups
  *   spec_opennebula_bandwidth.c  how much of a network a NIC may use
  *   spec_opennebula_dns.c      name servers and search domains
  *   spec_opennebula_context.c  what CONTEXT tells the guest, and has done in it
@@ -121,6 +122,13 @@ void one_nic_free(OneNic *nic);
 gchar *one_nic_label(const OneNic *nic);
 /* "MASK" of "ETH0_MASK" and of "ETH0_ALIAS1_MASK"; NULL for other variables of CONTEXT. */
 const char *one_nic_key(const char *variable);
+
+/* spec_opennebula_groups.c -------------------------------------------------------------------- */
+
+/* What each security group lets pass: its id -> list of VmRule. */
+GHashTable *one_parse_groups(OneVm *one, GError **error);
+/* Gives NIC, whose element is NODE, the rules of its groups. */
+gboolean one_take_groups(const xmlNode *node, GHashTable *groups, VmNic *nic, GError **error);
 
 /* spec_opennebula_bandwidth.c ----------------------------------------------------------------- */
 

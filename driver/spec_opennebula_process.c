@@ -274,6 +274,13 @@ static gboolean set_stop_timeout(OneVm *one, const char *label, const char *valu
     return TRUE;
 }
 
+static gboolean set_filter(OneVm *one, const char *label, const char *value, GError **error)
+{
+    g_autofree gchar *shown = one_shown(value);
+    return vm_filter_parse(value, &one->spec->filter) ||
+           spec_fail(error, "%s: \"%s\" is none of off, spoofing and full", label, shown);
+}
+
 static gboolean set_pids(OneVm *one, const char *label, const char *value, GError **error)
 {
     guint64 pids;
@@ -302,6 +309,7 @@ static const struct {
     {"CAP_ADD", one_set_capabilities},
     {"DEVICES", one_set_devices},
     {"PRIVILEGED", one_set_privileged},
+    {"FILTER", set_filter},
     {"IMAGE", NULL},
     {"SWAP", NULL},
 };

@@ -14,6 +14,7 @@ vmdock_SOURCES = \
 	shim/verb_events.c \
 	shim/verb_exec.c \
 	shim/verb_explain.c \
+	shim/verb_filter.c \
 	shim/verb_gc.c \
 	shim/verb_lifecycle.c \
 	shim/verb_list.c \

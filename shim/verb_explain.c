@@ -69,6 +69,18 @@ static void add_link(GString *out, const json_t *link)
     add_bandwidth(out, "sends", json_object_get(link, "outbound"));
 }
 
+static void add_rules(GString *out, const json_t *plan)
+{
+    size_t count = json_array_size(json_object_get(plan, "filter_rules"));
+    if (count == 0)
+        g_string_append_printf(
+            out, "%-12s none of vmdock's own; the cloud's network driver filters\n", "rules");
+    else
+        g_string_append_printf(out,
+                               "%-12s of vmdock's own: filter = %s, nftables takes %zu changes\n",
+                               "rules", text_of(plan, "filter"), count);
+}
+
 static void add_context(GString *out, const json_t *context)
 {
     if (!json_is_object(context))
@@ -112,8 +124,7 @@ static gchar *explain_text(const json_t *plan)
         g_string_append_printf(
             out, "%-12s %s on %s%s\n", "disk", text_of(disk, "file"), text_of(disk, "mount_point"),
             json_is_true(json_object_get(disk, "read_only")) ? ", read-only" : "");
-    g_string_append_printf(out, "%-12s none of vmdock's own; the cloud's network driver filters\n",
-                           "rules");
+    add_rules(out, plan);
     add_context(out, json_object_get(plan, "context"));
     add_list(out, "not honoured", json_object_get(plan, "not_honoured"));
     if (json_is_string(json_object_get(plan, "refused")))

@@ -24,6 +24,7 @@ int verb_events(Shim *shim, int argc, char **argv, GError **error);
 int verb_exec(Shim *shim, int argc, char **argv, GError **error);
 int verb_explain(Shim *shim, int argc, char **argv, GError **error);
 int verb_doctor(Shim *shim, int argc, char **argv, GError **error);
+int verb_filter(Shim *shim, int argc, char **argv, GError **error);
 int verb_gc(Shim *shim, int argc, char **argv, GError **error);
 int verb_version(Shim *shim, int argc, char **argv, GError **error);
 

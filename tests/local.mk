@@ -25,6 +25,7 @@ unit_tests = \
 	tests/unit/test_monitor \
 	tests/unit/test_netlink \
 	tests/unit/test_nic \
+	tests/unit/test_nic_filter \
 	tests/unit/test_nic_qos \
 	tests/unit/test_nic_source \
 	tests/unit/test_ovs \
@@ -56,6 +57,7 @@ tests_unit_test_image_archive_LDADD = libshim.la $(LIBARCHIVE_LIBS)
 tests_unit_test_hotplug_SOURCES = tests/unit/test_hotplug.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_netlink_SOURCES = tests/unit/test_netlink.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_SOURCES = tests/unit/test_nic.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_nic_filter_SOURCES = tests/unit/test_nic_filter.c tests/unit/golden.c tests/unit/golden.h tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_qos_SOURCES = tests/unit/test_nic_qos.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_source_SOURCES = tests/unit/test_nic_source.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_root_size_SOURCES = tests/unit/test_root_size.c tests/lib/fake_engine.c tests/lib/fake_engine.h
@@ -76,7 +78,7 @@ dist-hook:
 
 # Folders in which nothing is built, whole.
 EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack tests/packages tests/torture
-EXTRA_DIST += tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/cppcheck.cfg
+EXTRA_DIST += tests/lib/frames tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/cppcheck.cfg
 
 # The compute driver in the whole of OpenStack: some minutes, as root. tests/openstack/run says what it does.
 .PHONY: check-openstack torture

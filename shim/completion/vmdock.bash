@@ -15,6 +15,7 @@ _vmdock_options() {
         poll) printf '%s --opennebula' "$common" ;;
         list) printf '%s --all --ids' "$common" ;;
         logs) printf '%s --follow --tail' "$common" ;;
+        filter) printf '%s --all --xml' "$common" ;;
         gc) printf '%s --dry-run' "$common" ;;
         *) printf '%s' "$common" ;;
     esac
@@ -28,7 +29,7 @@ _vmdock_scan() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --config | --color | --time | -t | --tail | -n)
+            --config | --color | --time | -t | --tail | -n | --xml | -x)
                 # gc's -n takes no value.
                 [[ $verb == gc && $word == -n ]] && continue
                 [[ ${COMP_WORDS[i + 1]-} == = ]] && i=$((i + 1))
@@ -61,7 +62,7 @@ _vmdock_value() {
         option=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $option in
-        --config) _vmdock_files ;;
+        --config | --xml | -x) _vmdock_files ;;
         --color) _vmdock_offer "auto always never" ;;
         --time | -t | --tail) COMPREPLY=() ;;
         -n) [[ $verb == logs ]] && COMPREPLY=() ;;
@@ -70,11 +71,11 @@ _vmdock_value() {
 }
 
 _vmdock_argument() {
-    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs events exec explain doctor gc version"
+    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs events exec explain doctor filter gc version"
     case $verb in
         '') _vmdock_offer "$verbs" ;;
         deploy | explain) [[ $count -eq 0 ]] && _vmdock_files ;;
-        shutdown | cancel | reboot | reset | pause | resume | purge)
+        shutdown | cancel | reboot | reset | pause | resume | purge | filter)
             _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;
         poll | show | logs | exec)
             [[ $count -eq 0 ]] && _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;

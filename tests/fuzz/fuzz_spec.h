@@ -5,6 +5,7 @@
 #include "driver/autoptr.h"
 #include "driver/engine_body.h"
 #include "driver/error.h"
+#include "driver/nic_filter_rules.h"
 #include "driver/spec_opennebula.h"
 
 #include <stdint.h>
@@ -42,6 +43,21 @@ static void fuzz_bodies(const VmSpec *spec)
     fuzz_must(g_strv_length(changed) == 0);
 }
 
+/* The rules of the packet filter: text of others' becomes none of their words. */
+static void fuzz_filter(const VmSpec *spec)
+{
+    static const char *const gone[] = {"one-1-0", NULL};
+    if (!nic_filter_check(spec->nics, NULL))
+        return;
+    for (VmFilter filter = VM_FILTER_OFF; filter <= VM_FILTER_FULL; filter++) {
+        g_free(fuzz_dump(nic_filter_rules(spec->nics, filter, gone, NIC_FILTER_CONNTRACK)));
+        g_free(fuzz_dump(nic_filter_rules(spec->nics, filter, NULL, NIC_FILTER_MARK)));
+        g_autoptr(GHashTable) elements = nic_filter_elements(spec->nics, filter);
+        fuzz_must((g_hash_table_size(elements) == 0) ==
+                  (filter == VM_FILTER_OFF || spec->nics->len == 0));
+    }
+}
+
 static void fuzz_spec(const VmSpec *spec)
 {
     g_autofree gchar *text = fuzz_dump(vm_spec_to_json(spec));
@@ -52,6 +68,7 @@ static void fuzz_spec(const VmSpec *spec)
     g_autofree gchar *text_again = fuzz_dump(vm_spec_to_json(again));
     fuzz_must(strcmp(text, text_again) == 0);
     fuzz_bodies(again);
+    fuzz_filter(again);
 }
 
 /* An error is of our domain, and one line. */
@@ -65,6 +82,11 @@ static inline void fuzz_opennebula_text(const char *text, size_t size)
     g_autofree gchar *own_id = NULL;
     g_autoptr(GPtrArray) limits = opennebula_bandwidth(text, size, options.max_size, &own_id, NULL);
     fuzz_must(!limits == !own_id && (!own_id || g_strcmp0(id, own_id) == 0));
+    g_autofree gchar *rules_id = NULL;
+    g_auto(GStrv) notes = NULL;
+    g_autoptr(GPtrArray) rules =
+        opennebula_rules(text, size, options.max_size, &rules_id, &notes, NULL);
+    fuzz_must(!rules == !rules_id && !rules == !notes);
     if (!spec) {
         fuzz_must(error && vmdock_error_is(error, VMDOCK_ERROR_SPEC));
         fuzz_must(g_utf8_validate(error->message, -1, NULL) && !strchr(error->message, '\n'));
@@ -72,6 +94,7 @@ static inline void fuzz_opennebula_text(const char *text, size_t size)
     }
     fuzz_must(id && strcmp(id, spec->cloud_id) == 0);
     fuzz_must(limits && limits->len == spec->nics->len);
+    fuzz_must(rules && rules->len == spec->nics->len);
     fuzz_must(vm_spec_check(spec, NULL));
     fuzz_spec(spec);
 }

@@ -171,7 +171,7 @@ host_state() {
     grep -o ' /run/netns/[^ ]*' /proc/self/mountinfo | sort -u | sed 's/^/mounted/'
     docker ps --all --no-trunc --format 'container {{.ID}} {{.Names}}' | sort
     docker images --format 'image name {{.Repository}}:{{.Tag}}' | sort
-    find "$STATE" "$RUN" ! -type d ! -name 'samples*' ! -name links ! -path "$RUN/monitor/*" | sort
+    find "$STATE" "$RUN" ! -type d ! -name 'samples*' ! -name links ! -path "$RUN/monitor/*" ! -path "$RUN/filter/.*" | sort
     find "$STATE" "$RUN" -mindepth 1 -type d -name '*[0-9]*' | sort
     find /sys/fs/cgroup -mindepth 2 -maxdepth 3 -type d -path "*/$PARENT/*" | sed 's|.*/|cgroup |' | sort -u
 }

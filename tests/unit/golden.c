@@ -14,6 +14,7 @@ static const GoldenCase cases[] = {
     {"host-routes", FALSE},
     {"not-honoured", FALSE},
     {"one-nic", FALSE},
+    {"security-groups", FALSE},
     {"small-4.14", FALSE},
     {"wrapped", FALSE},
     {"deploy-036-pers", TRUE},
@@ -112,13 +113,9 @@ gchar *golden_read(const char *path, gsize *length)
     return text;
 }
 
-void golden_compare(const char *path, json_t *json)
+static void compare(const char *path, const char *made)
 {
-    g_autoptr(json_t) owned = json;
     g_autoptr(GError) error = NULL;
-    char *dumped = json_dumps(json, JSON_INDENT(2));
-    g_autofree gchar *made = g_strconcat(dumped, "\n", NULL);
-    free(dumped);
     if (g_strcmp0(g_getenv("VMDOCK_GOLDEN_UPDATE"), "1") == 0) {
         g_file_set_contents(path, made, -1, &error);
         g_assert_no_error(error);
@@ -129,6 +126,30 @@ void golden_compare(const char *path, json_t *json)
     if (strcmp(made, golden) != 0)
         g_test_message("%s is not what was made:\n%s", path, made);
     g_assert_cmpstr(made, ==, golden);
+}
+
+void golden_compare(const char *path, json_t *json)
+{
+    g_autoptr(json_t) owned = json;
+    char *dumped = json_dumps(json, JSON_INDENT(2));
+    g_autofree gchar *made = g_strconcat(dumped, "\n", NULL);
+    free(dumped);
+    compare(path, made);
+}
+
+void golden_compare_lines(const char *path, json_t *array)
+{
+    g_autoptr(json_t) owned = array;
+    g_autoptr(GString) made = g_string_new("[");
+    gsize index;
+    json_t *item;
+    json_array_foreach (array, index, item) {
+        char *dumped = json_dumps(item, 0);
+        g_string_append_printf(made, "%s\n%s", index ? "," : "", dumped);
+        free(dumped);
+    }
+    g_string_append(made, "\n]\n");
+    compare(path, made->str);
 }
 
 GoldenConfig *golden_config(void)

@@ -35,6 +35,9 @@ gchar *golden_read(const char *path, gsize *length);
 /* Compares JSON with the file PATH, or writes it. Takes JSON over. */
 void golden_compare(const char *path, json_t *json);
 
+/* The same of a JSON array of which each item shall stand on a line of its own. */
+void golden_compare_lines(const char *path, json_t *array);
+
 /* A configuration of built-in defaults, whatever the machine's own says. */
 typedef Config GoldenConfig;
 GoldenConfig *golden_config(void);

@@ -26,7 +26,11 @@ Config netns_config(void)
                     .runtime_real = (gchar *)"/usr/sbin/runc",
                     .ovs_vsctl = (gchar *)"/usr/bin/ovs-vsctl",
                     .ovs_socket = (gchar *)"/run/no-openvswitch",
-                    .ovs_timeout_ms = 2000};
+                    .ovs_timeout_ms = 2000,
+                    .network_filter = (gchar *)"off",
+                    .network_nft = (gchar *)"/usr/sbin/nft",
+                    .network_nft_ms = 10000,
+                    .lock_wait_ms = 10000};
 }
 
 static gboolean spawn(const char *line, gchar **output)

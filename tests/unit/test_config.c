@@ -139,6 +139,8 @@ static void test_refused(Place *place, gconstpointer data)
         {"[opennebula]\nuser=-l\n", "[opennebula] user"},
         {"[nova]\nregistry=team/app\n", "[nova] registry = team/app: must be \"none\" or"},
         {"[nova]\nregistry=https://reg.example\n", "[nova] registry"},
+        {"[network]\nfilter=on\n", "[network] filter = on: must be off, spoofing or full"},
+        {"[network]\nnft=nft\n", "[network] nft = nft: must be an absolute path"},
         {"[vm]\ncgroup_parent=vmdock\n", "[vm] cgroup_parent"},
         {"[vm]\ncgroup_parent=/\n", "[vm] cgroup_parent"},
         {"[vm]\ncgroup_parent=/..\n", "[vm] cgroup_parent"},

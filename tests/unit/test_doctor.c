@@ -479,6 +479,41 @@ CHANGE(state_hidden)
 {
     facts->state_dir.err = EACCES;
 }
+#define FILTER_RULES                                                                               \
+    "{\"nftables\": [{\"table\": {\"family\": \"bridge\", \"name\": \"vmdock\"}},"                 \
+    "{\"map\": {\"family\": \"bridge\", \"table\": \"vmdock\", \"name\": \"spoofing\","            \
+    "\"elem\": [[\"one-8-0\", {\"goto\": {\"target\": \"one-8-0-spoofing\"}}]]}}]}"
+static void want_rules(DoctorFacts *facts, const char *element, const char *vm)
+{
+    if (!facts->filter_wanted)
+        facts->filter_wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_hash_table_insert(facts->filter_wanted, g_strdup(element), g_strdup(vm));
+}
+CHANGE(filter_there)
+{
+    want_rules(facts, "spoofing one-8-0", "one-8");
+    g_free(facts->nft.text);
+    facts->nft.text = g_strdup(FILTER_RULES);
+}
+CHANGE(filter_missing)
+{
+    filter_there(facts, config);
+    want_rules(facts, "inbound one-9-0", "one-9");
+    want_rules(facts, "spoofing one-7-0", "one-7");
+    want_rules(facts, "inbound one-7-0", "one-7");
+}
+CHANGE(filter_unseen)
+{
+    filter_there(facts, config);
+    g_clear_pointer(&facts->nft.text, g_free);
+    facts->nft.unknown = g_strdup("there is no program nft");
+}
+CHANGE(filter_untracked)
+{
+    filter_there(facts, config);
+    facts->filter_marks = TRUE;
+    facts->bridge_nf[1] = 0;
+}
 CHANGE(state_leftovers)
 {
     g_ptr_array_add(facts->leftovers, g_strdup("VM one-9 has no container"));
@@ -589,6 +624,11 @@ static const struct {
     CASE(forward_unknown, "network.forward4", NOTE, "no program iptables"),
     CASE(nft_drop, "network.nftables", WARN, "inet fw fwd"),
     CASE(nft_garbage, "network.nftables", NOTE, "no JSON"),
+    CASE(filter_there, "network.filter", OK, "has its rules"),
+    CASE(filter_missing, "network.filter", FAIL, "one-7, one-9"),
+    CASE(filter_missing, "network.filter", FAIL, "vmdock filter --all"),
+    CASE(filter_unseen, "network.filter", NOTE, "cannot be looked at"),
+    CASE(filter_untracked, "network.filter", FAIL, "no answer reaches"),
     CASE(cloud_no_user, "cloud.user", NOTE, "oneadmin"),
     CASE(cloud_no_sudo, "cloud.sudo", FAIL, "/etc/sudoers.d/vmdock-one"),
     CASE(cloud_sudo_unknown, "cloud.sudo", NOTE, "no program sudo"),

@@ -606,6 +606,102 @@ static void test_bandwidth_alone(void)
     assert_bandwidth(&second->outbound, 0, 0, 0);
 }
 
+#define RULE(id, inside)                                                                           \
+    "<SECURITY_GROUP_RULE><SECURITY_GROUP_ID>" id "</SECURITY_GROUP_ID>" inside                    \
+    "</SECURITY_GROUP_RULE>"
+#define IN_TCP "<RULE_TYPE>inbound</RULE_TYPE><PROTOCOL>TCP</PROTOCOL>"
+#define GROUP_NIC                                                                                  \
+    "<NIC><NIC_ID>0</NIC_ID><BRIDGE>b</BRIDGE><SECURITY_GROUPS>1,2,1</SECURITY_GROUPS></NIC>"
+
+/* A rule that is not understood lets nothing pass, and is told; the others stay. */
+static void test_bad_rules(void)
+{
+    static const struct {
+        const char *rule, *words;
+    } rows[] = {
+        {"<PROTOCOL>TCP</PROTOCOL>", "neither INBOUND nor OUTBOUND"},
+        {"<RULE_TYPE>both</RULE_TYPE><PROTOCOL>TCP</PROTOCOL>", "neither INBOUND nor OUTBOUND"},
+        {"<RULE_TYPE>inbound</RULE_TYPE>", "PROTOCOL is none"},
+        {IN_TCP "<RANGE>0-5</RANGE>", "no list of ports"},
+        {IN_TCP "<RANGE>65536</RANGE>", "no list of ports"},
+        {IN_TCP "<RANGE>1:2:3</RANGE>", "no list of ports"},
+        {IN_TCP "<RANGE>9:8</RANGE>", "no list of ports"},
+        {IN_TCP "<RANGE>80, x</RANGE>", "no list of ports"},
+        {IN_TCP "<RANGE>,</RANGE>", "no ports or too many"},
+        {"<RULE_TYPE>inbound</RULE_TYPE><PROTOCOL>ALL</PROTOCOL><RANGE>80</RANGE>", "only TCP"},
+        {IN_TCP "<ICMP_TYPE>8</ICMP_TYPE>", "of another protocol"},
+        {"<RULE_TYPE>inbound</RULE_TYPE><PROTOCOL>ICMP</PROTOCOL><ICMP_TYPE>256</ICMP_TYPE>",
+         "no number"},
+        {"<RULE_TYPE>inbound</RULE_TYPE><PROTOCOL>ICMP</PROTOCOL><ICMP_TYPE>8/0/0</ICMP_TYPE>",
+         "no number"},
+        {IN_TCP "<IP>10.0.0.1</IP>", "has no SIZE"},
+        {IN_TCP "<SIZE>4</SIZE>", "a SIZE and no IP"},
+        {IN_TCP "<IP>10.0.0.0/8</IP><SIZE>4</SIZE>", "no address"},
+        {IN_TCP "<IP>10.0.0</IP><SIZE>4</SIZE>", "no address"},
+        {IN_TCP "<IP>10.0.0.1</IP><SIZE>0</SIZE>", "SIZE is no number"},
+        {IN_TCP "<IP>255.255.255.254</IP><SIZE>3</SIZE>", "beyond the last address"},
+        {IN_TCP "<IP6>ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0</IP6><SIZE>17</SIZE>", "beyond"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree gchar *template = g_strconcat(
+            GROUP_NIC, "<SECURITY_GROUP_RULE><SECURITY_GROUP_ID>1</SECURITY_GROUP_ID>",
+            rows[i].rule, "</SECURITY_GROUP_RULE>", RULE("2", IN_TCP "<RANGE>22</RANGE>"), NULL);
+        g_autoptr(VmSpec) spec = parse_template(template, "");
+        assert_note(spec, rows[i].words);
+        assert_note(spec, "a rule of security group 1 is not honoured, and lets nothing pass: ");
+        g_assert_cmpuint(nic_of(spec, 0)->rules->len, ==, 1);
+    }
+}
+
+static void test_rules(void)
+{
+    g_autoptr(VmSpec) spec = parse_template(
+        GROUP_NIC RULE("1", IN_TCP "<RANGE>90:100, 80 ,81:89,65535,0</RANGE>")
+            RULE("2", IN_TCP "<IP>10.0.0.255</IP><SIZE>2</SIZE><IP6_ULA>fd00::ffff:ffff</IP6_ULA>")
+                RULE("3", IN_TCP),
+        "<ONEDOCK_FILTER>Spoofing</ONEDOCK_FILTER>");
+    g_assert_cmpint(spec->filter, ==, VM_FILTER_SPOOFING);
+    const GPtrArray *rules = nic_of(spec, 0)->rules;
+    g_assert_cmpuint(rules->len, ==, 3);
+    const GArray *ports = ((const VmRule *)rules->pdata[0])->ports;
+    static const VmPorts expected[] = {{0, 0}, {80, 100}, {65535, 65535}};
+    g_assert_cmpmem(ports->data, ports->len * sizeof(VmPorts), expected, sizeof expected);
+    const VmRule *ip4 = rules->pdata[1], *ip6 = rules->pdata[2];
+    g_autofree gchar *last4 = vm_address_text(&ip4->last);
+    g_autofree gchar *last6 = vm_address_text(&ip6->last);
+    g_assert_cmpstr(last4, ==, "10.0.1.0");
+    g_assert_cmpstr(last6, ==, "fd00::1:0:0");
+    g_autoptr(VmSpec) none = parse_template("<NIC><NIC_ID>0</NIC_ID><BRIDGE>b</BRIDGE></NIC>", "");
+    g_assert_null(nic_of(none, 0)->rules);
+    g_autoptr(VmSpec) empty = parse_template(GROUP_NIC, "");
+    g_assert_cmpuint(nic_of(empty, 0)->rules->len, ==, 0);
+    refuse_template("", "<ONEDOCK_FILTER>on</ONEDOCK_FILTER>", "ONEDOCK_FILTER");
+}
+
+/* The message of update_sg, which says of the VM no more than that. */
+static void test_rules_alone(void)
+{
+    const char *xml = "<VM><ID>5</ID><TEMPLATE>" RULE("100", IN_TCP "<RANGE>8080</RANGE>")
+        RULE("100", IN_TCP
+             "<RANGE>x</RANGE>") "</TEMPLATE><TEMPLATE><NIC><NIC_ID>3</NIC_ID>"
+                                 "<SECURITY_GROUPS>100</SECURITY_GROUPS></NIC></TEMPLATE></VM>";
+    g_autoptr(GError) error = NULL;
+    g_autofree gchar *id = NULL;
+    g_auto(GStrv) notes = NULL;
+    g_autoptr(GPtrArray) nics =
+        opennebula_rules(xml, strlen(xml), options.max_size, &id, &notes, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(id, ==, "5");
+    g_assert_cmpuint(g_strv_length(notes), ==, 1);
+    g_assert_cmpuint(nics->len, ==, 1);
+    const VmNic *nic = nics->pdata[0];
+    g_assert_cmpuint(nic->id, ==, 3);
+    g_assert_cmpuint(nic->rules->len, ==, 1);
+    g_autofree gchar *other_id = NULL;
+    g_assert_null(opennebula_rules("<VM/>", 5, options.max_size, &other_id, &notes, &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+}
+
 /* CONTEXT numbers its groups as it likes; MAC comes first, then IP, then the number. */
 static void test_matching(void)
 {
@@ -961,6 +1057,9 @@ int main(int argc, char **argv)
     ADD("mtu", test_mtu);
     ADD("bandwidth", test_bandwidth);
     ADD("bandwidth-alone", test_bandwidth_alone);
+    ADD("rules", test_rules);
+    ADD("bad-rules", test_bad_rules);
+    ADD("rules-alone", test_rules_alone);
     ADD("matching", test_matching);
     ADD("guest-names", test_guest_names);
     ADD("aliases", test_aliases);
