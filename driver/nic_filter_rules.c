@@ -324,14 +324,18 @@ static json_t *other_side_is(const VmRule *rule)
         right);
 }
 
+/* By number: nft would look a name up in /etc/protocols, which a host need not have. */
+static json_t *protocol_is(int number)
+{
+    return is(meta("l4proto"), json_integer(number));
+}
+
 static void add_icmp(json_t *expressions, const VmRule *rule)
 {
-    const char *protocol = rule->protocol == VM_PROTOCOL_ICMP ? "icmp" : "icmpv6";
-    json_array_append_new(
-        expressions, field_is("ether", "type", rule->protocol == VM_PROTOCOL_ICMP ? "ip" : "ip6"));
-    json_array_append_new(
-        expressions, is(meta("l4proto"),
-                        json_string(rule->protocol == VM_PROTOCOL_ICMP ? "icmp" : "ipv6-icmp")));
+    gboolean ip4 = rule->protocol == VM_PROTOCOL_ICMP;
+    const char *protocol = ip4 ? "icmp" : "icmpv6";
+    json_array_append_new(expressions, field_is("ether", "type", ip4 ? "ip" : "ip6"));
+    json_array_append_new(expressions, protocol_is(ip4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
     if (rule->icmp_type >= 0)
         json_array_append_new(expressions,
                               is(payload(protocol, "type"), json_integer(rule->icmp_type)));
@@ -342,18 +346,20 @@ static void add_icmp(json_t *expressions, const VmRule *rule)
 
 static void add_protocol(json_t *expressions, const VmRule *rule)
 {
-    static const char *const names[] = {
-        [VM_PROTOCOL_TCP] = "tcp", [VM_PROTOCOL_UDP] = "udp", [VM_PROTOCOL_ESP] = "esp"};
+    static const int numbers[] = {[VM_PROTOCOL_TCP] = IPPROTO_TCP,
+                                  [VM_PROTOCOL_UDP] = IPPROTO_UDP,
+                                  [VM_PROTOCOL_ESP] = IPPROTO_ESP};
     if (rule->protocol == VM_PROTOCOL_ICMP || rule->protocol == VM_PROTOCOL_ICMP6)
         add_icmp(expressions, rule);
     else if (rule->protocol == VM_PROTOCOL_ALL && rule->first.family == 0)
         json_array_append_new(expressions,
                               one_of("ether", "type", json_pack("[s, s]", "ip", "ip6")));
     else if (rule->protocol != VM_PROTOCOL_ALL && rule->ports->len > 0)
-        json_array_append_new(expressions,
-                              is(payload(names[rule->protocol], "dport"), port_set(rule->ports)));
+        json_array_append_new(
+            expressions, is(payload(rule->protocol == VM_PROTOCOL_TCP ? "tcp" : "udp", "dport"),
+                            port_set(rule->ports)));
     else if (rule->protocol != VM_PROTOCOL_ALL)
-        json_array_append_new(expressions, is(meta("l4proto"), json_string(names[rule->protocol])));
+        json_array_append_new(expressions, protocol_is(numbers[rule->protocol]));
 }
 
 static void pass_rule(const Chain *to, const VmRule *rule)

@@ -120,6 +120,8 @@ names() {
 
 nothing_forged() {
     same "$( (forged; honest) | sent_by_vm)" "$(honest | names)"
+    # The host itself is somebody that a VM could deceive.
+    same "$( (forged; honest) | "$FRAMES" one-40 eth0 - lab0 | sort | xargs)" "$(honest | names)"
 }
 
 rule() {
@@ -269,6 +271,12 @@ chosen udp6 src=2001:db8::1234 dst=2001:db8::1
 chosen-neighbour icmp6 type=136 src=2001:db8::aff:fe09:28 target=2001:db8::1234 dst=2001:db8::1
 EOF
     )" "learned learned-neighbour"
+}
+
+@test "spoofing: a NIC whose bandwidth is limited, and so goes by way of another link, is held to it as well" {
+    vm_xml 40 "$NIC" "$SPOOFING" |
+        sed "s|<NIC>|<NIC><OUTBOUND_AVG_BW>1000</OUTBOUND_AVG_BW><INBOUND_AVG_BW>1000</INBOUND_AVG_BW>|" | vmdock deploy -
+    nothing_forged
 }
 
 @test "by configuration for all VMs; a template can ask for more, and not for less" {

@@ -10,6 +10,8 @@
 #include "tests/unit/netns.h"
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const OpennebulaOptions options = {.max_size = 4194304, .terminal = TRUE};
 
@@ -287,6 +289,46 @@ static void test_failure(void)
     g_assert_true(nic_filter_keep(&config, spec->deploy_id, NULL, NULL));
 }
 
+/* Processes of their own, as actions are. Each VM has one NIC. */
+static void run_apart(const Config *config, const char *name, guint count, gboolean filtered)
+{
+    pid_t pids[64];
+    g_assert_cmpuint(count, <=, G_N_ELEMENTS(pids));
+    for (guint i = 0; i < count; i++) {
+        pids[i] = fork();
+        if (pids[i] > 0)
+            continue;
+        g_autoptr(VmSpec) spec = spec_of(name);
+        g_autofree gchar *host_name = g_strdup_printf("one-%u-0", i);
+        g_free(spec->deploy_id);
+        spec->deploy_id = g_strdup_printf("one-%u", i);
+        rename_host_end(spec->nics->pdata[0], host_name);
+        spec->filter = filtered ? VM_FILTER_FULL : VM_FILTER_OFF;
+        _exit(nic_filter_apply(config, spec, NULL) ? 0 : 1);
+    }
+    for (guint i = 0; i < count; i++) {
+        int status = 0;
+        g_assert_cmpint(waitpid(pids[i], &status, 0), ==, pids[i]);
+        g_assert_cmpint(status, ==, 0);
+    }
+}
+
+/* Nobody loses another's rules, and nobody's stay. */
+static void test_many_at_once(void)
+{
+    enum { MANY = 50 };
+    Config config = netns_config();
+    gboolean there;
+    run_apart(&config, "one-nic", MANY, TRUE);
+    g_autoptr(GHashTable) all = in_kernel(&there);
+    g_assert_cmpuint(g_hash_table_size(all), ==, 3 * MANY);
+    run_apart(&config, "one-nic", MANY, FALSE);
+    g_autoptr(GHashTable) none = in_kernel(&there);
+    g_assert_cmpuint(g_hash_table_size(none), ==, 0);
+    g_autoptr(GPtrArray) owners = nic_filter_owners(&config);
+    g_assert_cmpuint(owners->len, ==, 0);
+}
+
 /* Off is off: no program, no file. */
 static void test_off(void)
 {
@@ -312,6 +354,7 @@ int main(int argc, char **argv)
         g_test_add_func("/nic_filter/beside_others", test_beside_others);
         g_test_add_func("/nic_filter/strays", test_strays);
         g_test_add_func("/nic_filter/failure", test_failure);
+        g_test_add_func("/nic_filter/many_at_once", test_many_at_once);
         g_test_add_func("/nic_filter/off", test_off);
     }
     return g_test_run();
