@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 
 import base
 from base import run, wait
+
+FRAMES = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                      '../lib/frames')
 
 
 def host_end(port: dict[str, str]) -> str:
@@ -56,6 +60,44 @@ class Network(base.NovaTest):
         other = self.boot([self.make_port(34)])
         self.container(one).sh('ping -c 1 -W 3 192.168.1.34')
         self.container(other).sh('ping -6 -c 1 -W 3 fd37:44e8:ad06::21')
+
+    def arrive(self, sender: base.Container, receiver: base.Container,
+               *frames: str) -> list[str]:
+        """The names of the frames that come through (tests/lib/frames)."""
+        done = subprocess.run(
+            [FRAMES, sender.name, 'eth0', receiver.name, 'eth0'],
+            input='\n'.join(frames), stdout=subprocess.PIPE, text=True,
+            check=True)
+        return done.stdout.split()
+
+    def assert_held(self, sender: base.Container,
+                    receiver: base.Container) -> None:
+        """To its own addresses."""
+        self.assertEqual(['arp', 'four', 'six'], self.arrive(
+            sender, receiver, 'arp arp op=2', 'four udp4', 'six udp6',
+            'other-arp arp op=2 spa=192.168.1.1',
+            'other-mac udp4 smac=fa:16:3e:00:00:99',
+            'other-four udp4 src=192.168.1.1',
+            'other-six udp6 src=fd37:44e8:ad06::1',
+            'router icmp6 type=134', 'server udp4 sport=67 dport=68'))
+
+    def test_own_filter(self) -> None:
+        # Nova gives a compute driver no security groups: full is no more.
+        self.configure('network', 'filter = full')
+        port = self.make_port(38)
+        server = self.boot([port])
+        held = self.container(server)
+        peer = self.container(self.boot([self.make_port(39)]))
+        self.assert_held(held, peer)
+        self.act(server, 'reboot', {'type': 'HARD'})
+        self.idle(server)
+        self.assert_held(held, peer)
+        self.act(server, 'os-stop', state='SHUTOFF')
+        self.assertNotIn(host_end(port), run('nft', 'list', 'ruleset'))
+        self.act(server, 'os-start', state='ACTIVE')
+        self.assert_held(held, peer)
+        self.delete(server)
+        self.assertNotIn(host_end(port), run('nft', 'list', 'ruleset'))
 
     def test_attach_and_detach(self) -> None:
         first, second = self.make_port(35), self.make_port(36)
