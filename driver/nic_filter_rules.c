@@ -80,22 +80,25 @@ static gchar *chain_of(Direction direction, const char *port)
     return g_strconcat(port, "-", directions[direction].name, NULL);
 }
 
-/* Takes EXPRESSIONS (NULL last) over. */
-static void add_rule(json_t *commands, const char *family, const char *chain,
-                     ...) G_GNUC_NULL_TERMINATED;
-
-static void add_rule(json_t *commands, const char *family, const char *chain, ...)
+static void put_rule(json_t *commands, const char *family, const char *chain, json_t *expressions)
 {
-    json_t *expressions = json_array();
-    va_list args;
-    va_start(args, chain);
-    for (json_t *next; (next = va_arg(args, json_t *));)
-        json_array_append_new(expressions, next);
-    va_end(args);
     put(commands, "add", "rule",
         json_pack("{s:s, s:s, s:s, s:o}", "family", family, "table", NIC_FILTER_TABLE, "chain",
                   chain, "expr", expressions));
 }
+
+/* Takes EXPRESSIONS (NULL last) over. */
+static void put_expressions(json_t *commands, const char *family, const char *chain,
+                            json_t *const *expressions)
+{
+    json_t *list = json_array();
+    for (gsize i = 0; expressions[i]; i++)
+        json_array_append_new(list, expressions[i]);
+    put_rule(commands, family, chain, list);
+}
+
+#define ADD_RULE(commands, family, chain, ...)                                                     \
+    put_expressions(commands, family, chain, (json_t *const[]){__VA_ARGS__, NULL})
 
 static json_t *verdict(const char *word)
 {
@@ -111,13 +114,12 @@ typedef struct {
 } Chain;
 
 #define PASS(to, ...)                                                                              \
-    add_rule((to)->commands, "bridge", (to)->chain, __VA_ARGS__, verdict("accept"), NULL)
-#define DROP(to, ...)                                                                              \
-    add_rule((to)->commands, "bridge", (to)->chain, __VA_ARGS__, verdict("drop"), NULL)
+    ADD_RULE((to)->commands, "bridge", (to)->chain, __VA_ARGS__, verdict("accept"))
+#define DROP(to, ...) ADD_RULE((to)->commands, "bridge", (to)->chain, __VA_ARGS__, verdict("drop"))
 
 static void drop_the_rest(const Chain *to)
 {
-    add_rule(to->commands, "bridge", to->chain, verdict("drop"), NULL);
+    ADD_RULE(to->commands, "bridge", to->chain, verdict("drop"));
 }
 
 /* ---- a VM's own addresses -------------------------------------------------------------------- */
@@ -369,9 +371,7 @@ static void pass_rule(const Chain *to, const VmRule *rule)
     if (rule->first.family != 0)
         json_array_append_new(expressions, other_side_is(rule));
     json_array_append_new(expressions, verdict("accept"));
-    put(to->commands, "add", "rule",
-        json_pack("{s:s, s:s, s:s, s:o}", "family", "bridge", "table", NIC_FILTER_TABLE, "chain",
-                  to->chain, "expr", expressions));
+    put_rule(to->commands, "bridge", to->chain, expressions);
 }
 
 static json_t *marked(void)
@@ -444,10 +444,9 @@ static void add_direction(json_t *commands, Direction direction)
     const char *name = directions[direction].name;
     g_autofree gchar *map = g_strconcat("@", name, NULL);
     add_hook(commands, "bridge", name, directions[direction].hook, directions[direction].priority);
-    add_rule(
+    ADD_RULE(
         commands, "bridge", name,
-        json_pack("{s:{s:o, s:s}}", "vmap", "key", meta(directions[direction].key), "data", map),
-        NULL);
+        json_pack("{s:{s:o, s:s}}", "vmap", "key", meta(directions[direction].key), "data", map));
 }
 
 static json_t *mangled(const char *op, gint64 number)
@@ -470,10 +469,10 @@ static void add_marking(json_t *commands)
     for (gsize i = 0; i < G_N_ELEMENTS(hooks); i++) {
         const char *name = hooks[i].hook;
         add_hook(commands, "inet", name, name, -150);
-        add_rule(commands, "inet", name, is(meta(hooks[i].key), json_string("bridge")),
-                 mangled("&", (gint64)(guint32)~NIC_FILTER_MARK_BIT), NULL);
-        add_rule(commands, "inet", name, is(meta(hooks[i].key), json_string("bridge")), answers(),
-                 mangled("|", NIC_FILTER_MARK_BIT), NULL);
+        ADD_RULE(commands, "inet", name, is(meta(hooks[i].key), json_string("bridge")),
+                 mangled("&", (gint64)(guint32)~NIC_FILTER_MARK_BIT));
+        ADD_RULE(commands, "inet", name, is(meta(hooks[i].key), json_string("bridge")), answers(),
+                 mangled("|", NIC_FILTER_MARK_BIT));
     }
 }
 
