@@ -210,7 +210,7 @@ static void read_rule(OneVm *one, const xmlNode *node, GHashTable *groups)
         read_addresses(&reading, rules);
     if (reading.trouble) {
         g_autofree gchar *shown = one_shown(group ? group : "none");
-        one_note(one, "a rule of security group %s is not honoured, and lets nothing pass: %s",
+        one_note(one, "a rule of security group %s lets nothing pass where vmdock filters: %s",
                  shown, reading.trouble);
         return;
     }

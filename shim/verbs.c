@@ -26,7 +26,7 @@ const Verb verbs[] = {
     {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec},
     {"explain", "FILE", "Show what a deploy of FILE would do, without doing it", verb_explain},
     {"doctor", "", "Check this host and say how to mend it", verb_doctor},
-    {"filter", "[VM…]", "Filter VMs anew, by new security groups or the saved ones", verb_filter},
+    {"filter", "[VM…]", "Filter VMs anew, by saved or new security groups", verb_filter},
     {"gc", "", "Remove what killed actions have left", verb_gc},
     {"version", "", "Show the versions of vmdock and of the engine", verb_version},
     {NULL, NULL, NULL, NULL},
