@@ -550,8 +550,8 @@ deploy_with() {
     vm_in 100,101 "$GROUP" "$FULL" | vmdock deploy -
     told=$(vmdock --json doctor | jq -r '.[] | select(.id == "network.filter") | "\(.level) \(.what)"')
     has "$told" "ok "
-    nft flush ruleset
-    iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT
+    nft delete table bridge vmdock
+    nft delete table inet vmdock 2>/dev/null || true
     told=$(vmdock --json doctor | jq -r '.[] | select(.id == "network.filter") | "\(.level) \(.what)"')
     has "$told" "fail "
     has "$told" one-40
