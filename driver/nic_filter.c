@@ -76,7 +76,8 @@ static int lock(const Config *config, gboolean alone, GError **error)
 
 /* ---- nft ------------------------------------------------------------------------------------- */
 
-/* What it prints; NULL with its words in *said, or with another error where it could not be had. */
+/* What it prints; NULL with its words in *said, or with another error where it could not be had. It
+ * speaks English, whatever the caller's language. */
 static gchar *run_nft(const Config *config, const char *const *argv, const char *input,
                       gchar **said, GError **error)
 {
@@ -111,7 +112,7 @@ static GHashTable *list(const Config *config, gboolean *there, GError **error)
     g_autoptr(GError) failure = NULL;
     g_autofree gchar *said = NULL;
     g_autofree gchar *out = run_nft(config, argv, NULL, &said, &failure);
-    if (!out && said && strstr(said, g_strerror(ENOENT)))
+    if (!out && said && strstr(said, strerrordesc_np(ENOENT)))
         out = g_strdup("{}");
     GHashTable *elements = out ? nic_filter_listed(out, there) : NULL;
     if (!out)
@@ -167,7 +168,7 @@ static gboolean apply(const Config *config, const GPtrArray *nics, VmFilter filt
     if (apply_json(config, nic_filter_rules(nics, filter, gone, NIC_FILTER_CONNTRACK), &said,
                    &failure))
         return TRUE;
-    if (!tracks || !said || !strstr(said, g_strerror(EPROTO))) {
+    if (!tracks || !said || !strstr(said, strerrordesc_np(EPROTO))) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
