@@ -160,11 +160,14 @@ gboolean network_trim(Host *host, const VmSpec *spec, GError **error)
         return FALSE;
     NicHost place = nic_host(host);
     g_autoptr(Sandbox) sandbox = sandbox_open(host->config, spec->deploy_id, &failure);
-    if (sandbox)
-        return nic_remove_others(&place, sandbox, spec->nics, error);
-    if (failure)
+    if (failure) {
         g_propagate_error(error, failure);
-    return !failure;
+        return FALSE;
+    }
+    if (sandbox && !nic_remove_others(&place, sandbox, spec->nics, error))
+        return FALSE;
+    network_unfilter_others(host, spec);
+    return TRUE;
 }
 
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic)

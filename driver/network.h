@@ -18,7 +18,7 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
  * of all its NICs are brought to what SPEC says. */
 gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
                       Undo *undo, GError **error);
-/* Removes the VM's NICs that SPEC has not; fine where there is no sandbox. */
+/* Removes the VM's NICs that SPEC has not, and their rules; fine where there is no sandbox. */
 gboolean network_trim(Host *host, const VmSpec *spec, GError **error);
 /* For NICs that are gone: the rules of all but SPEC's go too. What fails is logged. */
 void network_unfilter_others(Host *host, const VmSpec *spec);
