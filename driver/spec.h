@@ -212,8 +212,8 @@ typedef struct VmSpec {
     gchar *host; /* which of the cloud's hosts the VM is on, where it can be several; may be NULL */
     gchar *rescued; /* the VM whose files this one sees, being made to rescue it; NULL = none */
     VmDiskLimits root_limits; /* of disk 0, counted on the host's disk that holds its layer */
-    gchar *refused; /* why it is not deployed, one sentence; NULL. Not in the JSON: no VM has it */
-    VmFilter filter;          /* what the template asks for; the host may ask for more */
+    gchar *refused;  /* why it is not deployed, one sentence; NULL. Not in the JSON: no VM has it */
+    VmFilter filter; /* what the template asks for; the host may ask for more */
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
