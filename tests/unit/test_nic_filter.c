@@ -289,6 +289,17 @@ static void test_failure(void)
     g_assert_true(nic_filter_keep(&config, spec->deploy_id, NULL, NULL));
 }
 
+static gboolean apply_to(const Config *config, const char *name, guint number, gboolean filtered)
+{
+    g_autoptr(VmSpec) spec = spec_of(name);
+    g_autofree gchar *host_name = g_strdup_printf("one-%u-0", number);
+    g_free(spec->deploy_id);
+    spec->deploy_id = g_strdup_printf("one-%u", number);
+    rename_host_end(spec->nics->pdata[0], host_name);
+    spec->filter = filtered ? VM_FILTER_FULL : VM_FILTER_OFF;
+    return nic_filter_apply(config, spec, NULL);
+}
+
 /* Processes of their own, as actions are. Each VM has one NIC. */
 static void run_apart(const Config *config, const char *name, guint count, gboolean filtered)
 {
@@ -296,15 +307,9 @@ static void run_apart(const Config *config, const char *name, guint count, gbool
     g_assert_cmpuint(count, <=, G_N_ELEMENTS(pids));
     for (guint i = 0; i < count; i++) {
         pids[i] = fork();
-        if (pids[i] > 0)
-            continue;
-        g_autoptr(VmSpec) spec = spec_of(name);
-        g_autofree gchar *host_name = g_strdup_printf("one-%u-0", i);
-        g_free(spec->deploy_id);
-        spec->deploy_id = g_strdup_printf("one-%u", i);
-        rename_host_end(spec->nics->pdata[0], host_name);
-        spec->filter = filtered ? VM_FILTER_FULL : VM_FILTER_OFF;
-        _exit(nic_filter_apply(config, spec, NULL) ? 0 : 1);
+        g_assert_cmpint(pids[i], >=, 0);
+        if (pids[i] == 0)
+            _exit(apply_to(config, name, i, filtered) ? 0 : 1);
     }
     for (guint i = 0; i < count; i++) {
         int status = 0;
