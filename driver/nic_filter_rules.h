@@ -53,8 +53,8 @@ json_t *nic_filter_no_rules(void);
 
 /* How an element of a map is told: "spoofing one-42-0". The set of those that NICS have. */
 GHashTable *nic_filter_elements(const GPtrArray *nics, VmFilter filter);
-/* Those in LISTING, which is what nft -j printed of the table or of all rules; *table tells whether
+/* Those in LISTING, which is what nft -j printed of the table or of all rules; *there tells whether
  * it is there at all. NULL when LISTING is no JSON. */
-GHashTable *nic_filter_listed(const char *listing, gboolean *table);
+GHashTable *nic_filter_listed(const char *listing, gboolean *there);
 /* The name of the port in such a word. */
-const char *nic_filter_port(const char *element);
+const char *nic_filter_port(const char *text);
