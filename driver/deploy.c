@@ -16,8 +16,7 @@
 #include "state.h"
 #include "volume.h"
 
-/* How long the end of a killed deploy's request is waited for. */
-enum { LATE_PAUSE_US = 100 * 1000, LATE_TRIES = 50 };
+enum { LATE_PAUSE_US = 100 * 1000 }; /* between looks at what a killed deploy's request makes */
 
 /* One deploy on its way; everything it points to outlives its undo list. */
 typedef struct {
@@ -163,11 +162,11 @@ static gpointer create_thread(gpointer data)
     g_autoptr(Engine) engine = engine_open(creation->config, &creation->error);
     if (!engine)
         return NULL;
+    gint64 deadline = g_get_monotonic_time() +
+                      (gint64)creation->config->engine_request_ms * G_TIME_SPAN_MILLISECOND;
     create(creation, engine);
-    for (guint tries = 0;
-         tries < LATE_TRIES && !creation->id &&
-         vmdock_error_is(creation->error, VMDOCK_ERROR_STATE) && clear_late(creation, engine);
-         tries++)
+    while (!creation->id && vmdock_error_is(creation->error, VMDOCK_ERROR_STATE) &&
+           g_get_monotonic_time() < deadline && clear_late(creation, engine))
         create(creation, engine);
     return NULL;
 }

@@ -111,6 +111,28 @@ deploy_untold() {
     [ "$cleared" -ge 1 ]
 }
 
+@test "a container that a killed deploy's request makes late, between another's look and its own request, is cleared" {
+    local -a alike
+    local pid
+    vmdock deploy "$XML"
+    mapfile -t alike < <(docker inspect one-75 | jq -r '.[0] | "--runtime=\(.HostConfig.Runtime)",
+        "--cgroup-parent=\(.HostConfig.CgroupParent)", (.Config.Labels | to_entries[] | "--label=\(.key)=\(.value)")')
+    vmdock purge one-75
+    docker create --name late-75 "${alike[@]}" lab/vm:1 >/dev/null
+
+    # its first file is written after the look; the other one waits there
+    strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 \
+        -e inject=rename,renameat,renameat2:delay_enter=1500000:when=1 vmdock deploy "$XML" 3>&- &
+    pid=$!
+    until [ -e "$STATE/one-75" ]; do kill -s 0 "$pid"; done
+    docker rename late-75 one-75
+    wait "$pid"
+    same "$(container_state 75)" running
+    reaches
+    vmdock purge one-75
+    nothing_left
+}
+
 @test "neither cancel nor gc takes an image that only the VM's name holds" {
     vmdock deploy "$XML"
     vmdock shutdown one-75
