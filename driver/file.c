@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Between a file's name and the six letters of what is written beside it. */
-#define DRAFT ".draft-"
+/* Between a file's name and the letters of what is written beside it. */
+#define DRAFT   ".draft-"
+#define LETTERS "XXXXXX"
 
 gboolean file_make_folder(const char *path, int mode, GError **error)
 {
@@ -54,7 +55,7 @@ gboolean file_replace(const char *path, const char *text, gssize length, int mod
 gboolean file_replace_as(const char *path, const char *text, gssize length, int mode, uid_t uid,
                          gid_t gid, GError **error)
 {
-    g_autofree gchar *beside = g_strconcat(path, DRAFT "XXXXXX", NULL);
+    g_autofree gchar *beside = g_strconcat(path, DRAFT LETTERS, NULL);
     autofd int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0) {
         vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot write %s", path);
@@ -128,29 +129,31 @@ gboolean file_remove(const char *path, GError **error)
     return FALSE;
 }
 
-typedef gboolean (*DraftFunc)(const char *path, gint64 data, GError **error);
+static gboolean is_draft(const char *name)
+{
+    const char *mark = g_strrstr(name, DRAFT);
+    return mark && strlen(mark) == strlen(DRAFT LETTERS);
+}
 
-static gboolean each_draft(const char *folder, const char *beginning, DraftFunc func, gint64 data,
-                           GError **error)
+static gboolean is_file_of_before(const char *path, gint64 moment)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtime <= moment;
+}
+
+/* Removes those drafts of FOLDER whose name begins so and that nobody has written since MOMENT. */
+static gboolean remove_drafts(const char *folder, const char *beginning, gint64 moment,
+                              GError **error)
 {
     g_autoptr(GDir) names = g_dir_open(folder, 0, NULL);
     for (const char *name; names && (name = g_dir_read_name(names));) {
+        if (!is_draft(name) || !g_str_has_prefix(name, beginning))
+            continue;
         g_autofree gchar *path = g_build_filename(folder, name, NULL);
-        if (g_str_has_prefix(name, beginning) && strstr(name, DRAFT) && !func(path, data, error))
+        if (is_file_of_before(path, moment) && !file_remove(path, error))
             return FALSE;
     }
     return TRUE;
-}
-
-static gboolean remove_draft(const char *path, gint64 unused G_GNUC_UNUSED, GError **error)
-{
-    return file_remove(path, error);
-}
-
-static gboolean remove_old_draft(const char *path, gint64 age_s, GError **error)
-{
-    struct stat st;
-    return lstat(path, &st) < 0 || st.st_mtime > time(NULL) - age_s || file_remove(path, error);
 }
 
 gboolean file_remove_drafts(const char *path, GError **error)
@@ -158,12 +161,12 @@ gboolean file_remove_drafts(const char *path, GError **error)
     g_autofree gchar *folder = g_path_get_dirname(path);
     g_autofree gchar *name = g_path_get_basename(path);
     g_autofree gchar *beginning = g_strconcat(name, DRAFT, NULL);
-    return each_draft(folder, beginning, remove_draft, 0, error);
+    return remove_drafts(folder, beginning, G_MAXINT64, error);
 }
 
 gboolean file_sweep_drafts(const char *folder, gint64 age_s, GError **error)
 {
-    return each_draft(folder, "", remove_old_draft, age_s, error);
+    return remove_drafts(folder, "", (gint64)time(NULL) - age_s, error);
 }
 
 static gboolean remove_tree_at(int at, const char *name, const char *path, GError **error)
