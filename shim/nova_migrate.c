@@ -46,13 +46,14 @@ static gchar *push(const Nova *nova, const char *id, const char *tagged, GError 
     const TransferProgress silent = {NULL, NULL};
     g_autoptr(GError) failure = NULL;
     g_autofree gchar *digest = NULL;
-    if (transfer_push(nova->host, id, TRANSFER_NOW, tagged, silent, &digest, &failure) && !digest)
+    gboolean sent = transfer_push(nova->host, id, TRANSFER_NOW, tagged, silent, &digest, &failure);
+    if (sent && !digest)
         g_set_error(&failure, VMDOCK_ERROR, VMDOCK_ERROR_REGISTRY,
                     "the registry does not tell the digest of %s", tagged);
     if (!failure)
         return g_steal_pointer(&digest);
     /* What was broken off may have arrived; what keeps a disk from arriving keeps it from going. */
-    if (digest || vmdock_error_is(failure, VMDOCK_ERROR_INTERRUPTED))
+    if (sent || digest || vmdock_error_is(failure, VMDOCK_ERROR_INTERRUPTED))
         forget(nova, tagged);
     g_propagate_error(error, g_steal_pointer(&failure));
     return NULL;

@@ -709,10 +709,12 @@ class DockerDriver(driver.ComputeDriver):
             if not here or CONF.vmdock.shared_engine:
                 self._send_disk(instance, there, here)
         except Exception as error:
-            if instance.vm_state != vm_states.STOPPED:
-                self.power_on(context, instance, network_info,
-                              block_device_info)
-            self._forget_disk(instance, there)
+            try:
+                if instance.vm_state != vm_states.STOPPED:
+                    self.power_on(context, instance, network_info,
+                                  block_device_info)
+            finally:
+                self._forget_disk(instance, there)
             raise exception.InstanceFaultRollback(
                 self._not_moved(dest, error)) from error
         volumes.disconnect_all(block_device_info)
