@@ -3,8 +3,8 @@
 
 #include "autoptr.h"
 #include "error.h"
+#include "filter_level.h"
 #include "image_ref.h"
-#include "spec.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -87,6 +87,8 @@ libvmdock_la_SOURCES = \
 	driver/file.h \
 	driver/filter.c \
 	driver/filter.h \
+	driver/filter_level.c \
+	driver/filter_level.h \
 	driver/gc.c \
 	driver/gc.h \
 	driver/host.c \

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include "filter_level.h"
+
 #include <glib.h>
 #include <jansson.h>
 #include <netinet/in.h>
@@ -44,14 +46,6 @@ typedef struct {
     gint64 peak;    /* bytes per second, while a burst lasts */
     gint64 burst;   /* bytes that may pass faster than the average */
 } VmBandwidth;
-
-/* How far what passes through the NICs is filtered here, on the host; each does what stands before
- * it, too. */
-typedef enum {
-    VM_FILTER_OFF,
-    VM_FILTER_SPOOFING, /* the VM sends by its own addresses alone */
-    VM_FILTER_FULL,     /* and what its security groups do not let pass is dropped */
-} VmFilter;
 
 typedef enum {
     VM_PROTOCOL_ALL,
@@ -234,10 +228,6 @@ VmRule *vm_rule_copy(const VmRule *rule);
 GPtrArray *vm_rules_new(void);
 /* Gives NIC copies of RULES, or NULL, in place of its own. */
 void vm_nic_set_rules(VmNic *nic, const GPtrArray *rules);
-/* "off", "spoofing", "full"; FALSE if TEXT is none of them. */
-gboolean vm_filter_parse(const char *text, VmFilter *filter);
-const char *vm_filter_name(VmFilter filter);
-
 /* The NIC with the number ID; NULL if there is none. Belongs to the list. */
 VmNic *vm_nics_find(const GPtrArray *nics, guint id);
 /* By their numbers. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What security groups let pass, and how far a VM is filtered. */
+/* What security groups let pass. */
 #include "spec.h"
 
 VmRule *vm_rule_new(gboolean inbound)
@@ -38,22 +38,4 @@ void vm_nic_set_rules(VmNic *nic, const GPtrArray *rules)
         g_ptr_array_add(copies, vm_rule_copy(rules->pdata[i]));
     g_clear_pointer(&nic->rules, g_ptr_array_unref);
     nic->rules = copies;
-}
-
-static const char *const filters[] = {
-    [VM_FILTER_OFF] = "off", [VM_FILTER_SPOOFING] = "spoofing", [VM_FILTER_FULL] = "full"};
-
-gboolean vm_filter_parse(const char *text, VmFilter *filter)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(filters); i++) {
-        *filter = (VmFilter)i;
-        if (g_ascii_strcasecmp(text, filters[i]) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-const char *vm_filter_name(VmFilter filter)
-{
-    return filters[filter];
 }
