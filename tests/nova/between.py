@@ -41,6 +41,7 @@ class Between:
         self.order: dict[str, Any] = {}
         self.count = 0
         self.failed = False
+        self.failing: socket.socket | None = None  # whose request it was
         self.open: set[socket.socket] = set()
         self.listener: socket.socket | None = None
 
@@ -105,7 +106,7 @@ class Between:
 
     def ask(self, client: socket.socket, engine: socket.socket) -> None:
         while piece := client.recv(PIECE):
-            how = self.due(piece)
+            how = self.due(piece, client)
             if how == 'hang':
                 client.recv(PIECE)
                 return
@@ -116,7 +117,7 @@ class Between:
             engine.sendall(piece)
         engine.shutdown(socket.SHUT_WR)
 
-    def due(self, piece: bytes) -> str | None:
+    def due(self, piece: bytes, client: socket.socket) -> str | None:
         """How the request that begins here fails."""
         with self.lock:
             how = self.order.get('how')
@@ -130,7 +131,7 @@ class Between:
             if self.count < self.order['at'] or self.failed:
                 # One that hangs does so for all that comes.
                 return 'hang' if self.failed and how == 'hang' else None
-            self.failed = True
+            self.failed, self.failing = True, client
             if how == 'run':
                 subprocess.run(self.order['run'], check=True)
         return how
@@ -139,7 +140,8 @@ class Between:
         try:
             while piece := engine.recv(PIECE):
                 with self.lock:
-                    if self.failed and self.order.get('how') == 'after':
+                    if self.failed and self.failing is client and \
+                            self.order.get('how') == 'after':
                         self.down()
                         return
                 client.sendall(piece)

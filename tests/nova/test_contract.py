@@ -8,14 +8,18 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import time
+from unittest import mock
 
+import fixtures
 from nova import exception
 from nova.virt import driver as virt_driver
 from nova.virt.vmdock import DockerDriver
 
 import base
 from base import run, wait
+from vmdock_nova.shim import Call
 
 
 class Signatures(base.nova.test.NoDBTestCase):
@@ -31,13 +35,31 @@ class Signatures(base.nova.test.NoDBTestCase):
             mine = inspect.signature(own)
             values = [object()] * len(inspect.signature(theirs).parameters)
             mine.bind(*values)
-            if any(p.kind is p.VAR_POSITIONAL
-                   for p in mine.parameters.values()):
-                continue
-            for place, parameter in enumerate(
-                    inspect.signature(theirs).parameters):
-                self.assertEqual(parameter, list(mine.parameters)[place],
-                                 name)
+            named = [p for p in mine.parameters.values()
+                     if p.kind is p.POSITIONAL_OR_KEYWORD]
+            for parameter, own_one in zip(
+                    inspect.signature(theirs).parameters, named):
+                self.assertEqual(parameter, own_one.name, name)
+
+    def test_calls_of_later_releases(self) -> None:
+        """What Nova 31 and its followers pass that this one does not."""
+        for name, count, names in (
+                ('power_off', 3, ()), ('power_on', 6, ()), ('rescue', 7, ()),
+                ('resume', 5, ()), ('resume_state_on_host_boot', 5, ()),
+                ('reboot', 4, ('accel_info', 'bad_volumes_callback',
+                               'block_device_info', 'share_info'))):
+            inspect.signature(getattr(DockerDriver, name)).bind(
+                object(), *[object()] * count, **dict.fromkeys(names))
+
+    def test_block_devices_at_start_are_found_beside_shares(self) -> None:
+        begin = DockerDriver.resume_state_on_host_boot
+        for arguments, names in (((1, 2, 3), {}), ((1, 2, 3, 4), {}),
+                                 ((1, 2, 3), {'block_device_info': 4}),
+                                 ((1, 2, 3, 'shares', 4), {})):
+            host = mock.Mock()
+            begin(host, *arguments, **names)
+            block_devices = 4 if 4 in (*arguments, *names.values()) else None
+            host.power_on.assert_called_once_with(1, 2, 3, block_devices)
 
     def test_nothing_is_named_that_nova_does_not_call(self) -> None:
         known = dir(virt_driver.ComputeDriver)
@@ -57,8 +79,11 @@ class Protocol(base.nova.test.NoDBTestCase):
     """vmdock-nova by itself, as a caller that means no good uses it."""
 
     def call(self, text: str, *argv: str) -> tuple[int, str]:
-        done = subprocess.run([base.SHIM, *argv], input=text,
-                              capture_output=True, text=True)
+        with tempfile.TemporaryFile('w+') as request:
+            request.write(text)
+            request.seek(0)
+            done = subprocess.run([base.SHIM, *argv], stdin=request,
+                                  capture_output=True, text=True)
         last = done.stderr.strip().splitlines()[-1]
         return done.returncode, json.loads(last)['error']
 
@@ -82,6 +107,17 @@ class Protocol(base.nova.test.NoDBTestCase):
                 ('NO_IMAGE', json.dumps(good), ('save',))):
             self.assertEqual(kind, self.call(text, *argv)[1],
                              (text[:80], argv))
+
+    def test_program_that_does_not_read(self) -> None:
+        """Its caller need not wait to be told so."""
+        folder = self.useFixture(fixtures.TempDir()).path
+        fifo = os.path.join(folder, 'go')
+        os.mkfifo(fifo)
+        with Call(['sh', '-c', 'read -r go <"$0"; echo {}', fifo], 'list',
+                  {'much': 'x' * 500000}) as call:
+            with open(fifo, 'w') as go:
+                go.write('go\n')
+            self.assertEqual({}, call.finish())
 
     def test_through_sudo(self) -> None:
         """Nova's user reaches the program, and nothing beside it."""

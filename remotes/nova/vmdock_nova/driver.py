@@ -564,7 +564,7 @@ class DockerDriver(driver.ComputeDriver):
 
     def power_on(self, context: Any, instance: Any, network_info: Any,
                  block_device_info: Any = None, accel_info: Any = None,
-                 **kwargs: Any) -> None:
+                 *args: Any, **kwargs: Any) -> None:
         volumes.connect_all(block_device_info)
         self._plug(instance, network_info)
         self._call('power_on', instance,
@@ -574,7 +574,7 @@ class DockerDriver(driver.ComputeDriver):
     def reboot(self, context: Any, instance: Any, network_info: Any,
                reboot_type: str, block_device_info: Any = None,
                bad_volumes_callback: Any = None, accel_info: Any = None,
-               **kwargs: Any) -> None:
+               *args: Any, **kwargs: Any) -> None:
         hard = reboot_type == 'HARD'
         more: Request = {}
         if hard:
@@ -602,7 +602,8 @@ class DockerDriver(driver.ComputeDriver):
         self._call('suspend', instance)
 
     def resume(self, context: Any, instance: Any, network_info: Any,
-               block_device_info: Any = None, **kwargs: Any) -> None:
+               block_device_info: Any = None, *args: Any,
+               **kwargs: Any) -> None:
         volumes.connect_all(block_device_info)
         self._plug(instance, network_info)
         self._call('resume', instance,
@@ -610,17 +611,20 @@ class DockerDriver(driver.ComputeDriver):
                    **convert.block_devices(block_device_info))
 
     def resume_state_on_host_boot(self, context: Any, instance: Any,
-                                  network_info: Any,
+                                  network_info: Any, *args: Any,
                                   block_device_info: Any = None,
                                   **kwargs: Any) -> None:
-        self.power_on(context, instance, network_info, block_device_info)
+        """Since Nova 31 the shares stand before the block devices."""
+        self.power_on(context, instance, network_info,
+                      args[-1] if args else block_device_info)
 
     def set_admin_password(self, instance: Any, new_pass: str) -> None:
         self._call('set_password', instance, admin_password=new_pass)
 
     def rescue(self, context: Any, instance: Any, network_info: Any,
                image_meta: Any, rescue_password: str | None,
-               block_device_info: Any = None, **kwargs: Any) -> None:
+               block_device_info: Any = None, *args: Any,
+               **kwargs: Any) -> None:
         request = self._whole(instance, image_meta, network_info, True, None,
                               rescue_password)
         # The instance knows its own image's properties alone.

@@ -7,6 +7,7 @@ stderr has one JSON object a line: what it logs, and at last the error.
 from __future__ import annotations
 
 import collections.abc
+import fcntl
 import json
 import os
 import subprocess
@@ -20,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+
+ROOM = 1 << 16  # what a pipe holds anyway
 
 
 class ShimError(Exception):
@@ -47,7 +50,9 @@ class Call:
             self._stderr.close()
             raise ShimError('INTERNAL', 'cannot run %s: %s' % (
                 command[0], error.strerror)) from error
-        self._write(json.dumps(request).encode() + b'\n')
+        text = json.dumps(request).encode() + b'\n'
+        self._make_room(len(text))
+        self._write(text)
 
     def __enter__(self) -> Call:
         return self
@@ -72,6 +77,15 @@ class Call:
         # Where threads are green ones, their pipes do not block.
         os.set_blocking(self.stdin.fileno(), True)
         return self.stdin
+
+    def _make_room(self, size: int) -> None:
+        # Green threads of Python 3.13 wait for good to write to a process
+        # that has gone; what the pipe holds they need not wait with.
+        try:
+            fcntl.fcntl(self.stdin.fileno(), fcntl.F_SETPIPE_SZ,
+                        max(size, ROOM))
+        except OSError:
+            LOG.debug('a request of %d bytes is more than a pipe holds', size)
 
     def _write(self, text: bytes) -> None:
         # A process that has gone tells why on stderr.
