@@ -17,7 +17,7 @@ enum { FILE_MAX = 4 * 1024 * 1024, FIELDS = 3, SETTLED_S = 60 };
 
 typedef struct {
     gchar *deploy_id; /* NULL: no VM's */
-    gint64 since_us;  /* seen like this first */
+    gint64 since_us;  /* seen like this first; 0: it stays what it is */
 } Owner;
 
 struct LinkOwners {
@@ -134,13 +134,20 @@ static const char *deploy_id_of(const NetlinkLink *link)
     return is_nic ? deploy_id : NULL;
 }
 
+/* A NIC is nobody's link for the moment in which it is made. */
+static gboolean may_become_nic(const NetlinkLink *link)
+{
+    return strcmp(link->kind, "veth") == 0;
+}
+
 void link_owners_learn(LinkOwners *owners, const LinkOwners *before, const NetlinkLink *link,
                        gint64 now_us, GHashTable *traffic)
 {
     const char *deploy_id = deploy_id_of(link);
     const Owner *known = owner_of(before, link->index);
     gboolean same = known && g_strcmp0(known->deploy_id, deploy_id) == 0;
-    add_owner(owners, link->index, deploy_id, same ? known->since_us : now_us);
+    gint64 since_us = same ? known->since_us : may_become_nic(link) ? now_us : 0;
+    add_owner(owners, link->index, deploy_id, since_us);
     if (deploy_id)
         add_traffic(traffic, deploy_id, link->rx_bytes, link->tx_bytes);
 }

@@ -6,7 +6,7 @@
  * everything of each link in it and takes the kernel some microseconds each; the bare counters cost
  * a twentieth of it. So <run>/links keeps the owners by the links' indexes, and links are listed
  * again only when another one is there, or one is not there any more. A link gets its alias a
- * moment after it was made: that one is nobody's is believed once it has been so for a minute.
+ * moment after it was made: that a veth is nobody's is believed once it has been so for a minute.
  */
 #pragma once
 

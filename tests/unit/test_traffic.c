@@ -139,6 +139,17 @@ static void test_alias_comes_late(Links *links, gconstpointer data)
     assert_traffic(links, "one-1", 2, 1);
 }
 
+/* Of another kind than a NIC, it never becomes one. */
+static void test_what_is_no_nic(Links *links, gconstpointer data)
+{
+    (void)data;
+    learn(links, 1, "", "", 7, 7, NOW);
+    learn(links, 4, "bridge", "", 9, 9, NOW);
+    turn(links);
+    g_assert_true(sum(links, NOW));
+    g_assert_cmpuint(g_hash_table_size(links->traffic), ==, 0);
+}
+
 static void test_other_links(Links *links, gconstpointer data)
 {
     (void)data;
@@ -217,6 +228,7 @@ int main(int argc, char **argv)
     ADD("counters", test_counters);
     ADD("listed-again", test_listed_again);
     ADD("alias-comes-late", test_alias_comes_late);
+    ADD("what-is-no-nic", test_what_is_no_nic);
     ADD("other-links", test_other_links);
     ADD("file", test_file);
     ADD("other-place", test_other_place);
