@@ -79,6 +79,7 @@ typedef struct {
     DoctorText sudo;  /* `sudo -n -l -U user` */
     DoctorPath agent; /* vmdock-one, as sudo names it */
     DoctorPath remotes, remotes_deploy;
+    DoctorPath skopeo; /* looked at when Nova's instances move through a registry */
 
     DoctorPath state_dir, run_dir;
     DoctorSpace state_space, engine_space;

@@ -86,8 +86,25 @@ static void judge_remotes(const DoctorFacts *facts, GPtrArray *findings)
                    facts->remotes.path);
 }
 
+static void judge_skopeo(const DoctorFacts *facts, GPtrArray *findings)
+{
+    const char *const id = "cloud.skopeo", *const title = "moves of instances";
+    const char *registry = facts->config->nova_registry;
+    if (!facts->skopeo.path)
+        return;
+    if (facts->skopeo.err != 0 || !(facts->skopeo.mode & S_IXUSR))
+        doctor_say(findings, DOCTOR_FAIL, id, title,
+                   "apt-get install skopeo, or set [datastore] skopeo",
+                   "%s: %s, so no instance of Nova can move through %s", facts->skopeo.path,
+                   g_strerror(facts->skopeo.err ? facts->skopeo.err : EACCES), registry);
+    else
+        doctor_say(findings, DOCTOR_OK, id, title, NULL, "instances of Nova move through %s",
+                   registry);
+}
+
 void doctor_judge_cloud(const DoctorFacts *facts, GPtrArray *findings)
 {
+    judge_skopeo(facts, findings);
     const char *user = facts->config->opennebula_user;
     if (!facts->user_there) {
         doctor_say(findings, DOCTOR_NOTE, "cloud.user", "OpenNebula's user",

@@ -249,7 +249,7 @@ void doctor_facts_free(DoctorFacts *facts)
     DoctorPath *paths[] = {&facts->config_file, &facts->credentials,    &facts->engine_socket,
                            &facts->runtime,     &facts->runtime_real,   &facts->agent,
                            &facts->remotes,     &facts->remotes_deploy, &facts->state_dir,
-                           &facts->run_dir};
+                           &facts->run_dir,     &facts->skopeo};
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
         path_clear(paths[i]);
     DoctorText *texts[] = {

@@ -358,6 +358,8 @@ static GStrv groups_of(const struct passwd *user)
 
 void doctor_probe_cloud(DoctorFacts *facts)
 {
+    if (strcmp(facts->config->nova_registry, "none") != 0)
+        doctor_probe_path(&facts->skopeo, facts->config->datastore_skopeo);
     const char *name = facts->config->opennebula_user;
     struct passwd *user = getpwnam(name);
     facts->user_there = user != NULL;

@@ -433,6 +433,15 @@ CHANGE(cloud_agent_gone)
 {
     facts->agent.err = ENOENT;
 }
+CHANGE(cloud_skopeo)
+{
+    set_path(&facts->skopeo, "/usr/bin/skopeo", S_IFREG | 0755);
+}
+CHANGE(cloud_no_skopeo)
+{
+    set_path(&facts->skopeo, "/usr/bin/skopeo", 0);
+    facts->skopeo.err = ENOENT;
+}
 CHANGE(cloud_agent_weak)
 {
     facts->agent.weak = g_strdup("/usr/libexec/vmdock");
@@ -633,6 +642,8 @@ static const struct {
     CASE(cloud_no_sudo, "cloud.sudo", FAIL, "/etc/sudoers.d/vmdock-one"),
     CASE(cloud_sudo_unknown, "cloud.sudo", NOTE, "no program sudo"),
     CASE(cloud_agent_gone, "cloud.sudo", FAIL, "No such file"),
+    CASE(cloud_skopeo, "cloud.skopeo", OK, "instances of Nova move"),
+    CASE(cloud_no_skopeo, "cloud.skopeo", FAIL, "apt-get install skopeo"),
     CASE(cloud_agent_weak, "cloud.sudo", FAIL, "others than root"),
     CASE(cloud_doors, "cloud.root-doors", WARN, "/usr/bin/docker"),
     CASE(cloud_everything, "cloud.sudo", OK, "everything as root"),

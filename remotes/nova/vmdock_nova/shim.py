@@ -7,9 +7,10 @@ stderr has one JSON object a line: what it logs, and at last the error.
 from __future__ import annotations
 
 import collections.abc
-import fcntl
+import io
 import json
 import os
+import selectors
 import subprocess
 import tempfile
 import types
@@ -22,8 +23,6 @@ LOG = logging.getLogger(__name__)
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
-ROOM = 1 << 16  # what a pipe holds anyway
-
 
 class ShimError(Exception):
     """A method that failed; KIND is a name of driver/error.h."""
@@ -31,6 +30,36 @@ class ShimError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Input:
+    """What goes to a process. os.write(), as eventlet has it, never comes
+    back from a pipe that nobody reads any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._file = io.FileIO(descriptor, 'w')
+
+    def write(self, text: bytes) -> int:
+        left = memoryview(text)
+        while left:
+            written = self._file.write(left)
+            if written is None:
+                self._wait()
+            else:
+                left = left[written:]
+        return len(text)
+
+    def _wait(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._file, selectors.EVENT_WRITE)
+            selector.select()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Call:
@@ -41,18 +70,21 @@ class Call:
     def __init__(self, command: collections.abc.Sequence[str], method: str,
                  request: Request, reader: Call | None = None) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        reading, writing = os.pipe()
+        self.stdin = Input(writing)
         try:
             self._process = subprocess.Popen(
-                [*command, method], stdin=subprocess.PIPE,
+                [*command, method], stdin=reading,
                 stdout=reader.hand_over() if reader else subprocess.PIPE,
                 stderr=self._stderr)
         except OSError as error:
+            self.stdin.close()
             self._stderr.close()
             raise ShimError('INTERNAL', 'cannot run %s: %s' % (
                 command[0], error.strerror)) from error
-        text = json.dumps(request).encode() + b'\n'
-        self._make_room(len(text))
-        self._write(text)
+        finally:
+            os.close(reading)
+        self._write(json.dumps(request).encode() + b'\n')
 
     def __enter__(self) -> Call:
         return self
@@ -63,35 +95,19 @@ class Call:
         self.close()
 
     @property
-    def stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    @property
     def stdout(self) -> IO[bytes]:
         assert self._process.stdout is not None
         return self._process.stdout
 
-    def hand_over(self) -> IO[bytes]:
+    def hand_over(self) -> int:
         """The input, for a process that writes to it from now on."""
-        # Where threads are green ones, their pipes do not block.
         os.set_blocking(self.stdin.fileno(), True)
-        return self.stdin
-
-    def _make_room(self, size: int) -> None:
-        # Green threads of Python 3.13 wait for good to write to a process
-        # that has gone; what the pipe holds they need not wait with.
-        try:
-            fcntl.fcntl(self.stdin.fileno(), fcntl.F_SETPIPE_SZ,
-                        max(size, ROOM))
-        except OSError:
-            LOG.debug('a request of %d bytes is more than a pipe holds', size)
+        return self.stdin.fileno()
 
     def _write(self, text: bytes) -> None:
         # A process that has gone tells why on stderr.
         try:
             self.stdin.write(text)
-            self.stdin.flush()
         except BrokenPipeError:
             pass
 
@@ -115,10 +131,7 @@ class Call:
 
     def end_input(self) -> None:
         """Says that nothing more comes; ends a method that listens."""
-        try:
-            self.stdin.close()
-        except BrokenPipeError:
-            pass
+        self.stdin.close()
 
     def check(self) -> None:
         """Waits for the process; raises its error."""
