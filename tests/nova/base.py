@@ -190,6 +190,7 @@ vmdock_nova.conf.register(nova.conf.CONF)
 
 class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
     compute_driver = 'vmdock.DockerDriver'
+    microversion = '2.93'  # Nova 26's last
     hosts = ('host1',)
     shared_engine = False
     command = [SHIM]
