@@ -331,6 +331,13 @@ GStrv skopeo_tags(const Skopeo *skopeo, const SkopeoImage *image, GError **error
     return NULL;
 }
 
+/* The status up to skopeo 1.9, the registry's own word for it since. */
+static gboolean is_refusal_to_delete(const char *complaint)
+{
+    return strstr(complaint, "405 Method Not Allowed") ||
+           g_str_has_suffix(complaint, ": unsupported");
+}
+
 gboolean skopeo_delete(const Skopeo *skopeo, const SkopeoImage *image, GError **error)
 {
     g_autoptr(GPtrArray) arguments = command(skopeo, "delete");
@@ -341,7 +348,7 @@ gboolean skopeo_delete(const Skopeo *skopeo, const SkopeoImage *image, GError **
                 &failure) ||
         vmdock_error_is(failure, VMDOCK_ERROR_NO_IMAGE))
         return TRUE;
-    if (strstr(failure->message, "405 Method Not Allowed"))
+    if (is_refusal_to_delete(failure->message))
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_REGISTRY,
                     "image %s: the registry does not allow deletion "
                     "(storage: delete: enabled in its configuration)",
