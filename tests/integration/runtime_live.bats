@@ -273,7 +273,9 @@ namespace() {
     map "$id" one-9001
     run docker start --attach "$id"
     [ "$status" -ne 0 ]
-    [[ $output == *"VM one-9001: its container joins another network namespace already"* ]]
+    # by its path, or as newer engines say it, by there being none
+    [[ $output == *"VM one-9001: its container joins another network namespace already"* ||
+        $output == *"VM one-9001: its container shares the host's network"* ]]
     other=$(vm one-9002 -- sleep 1000)
     docker start "$other"
     id=$(docker create --runtime vmdock --network "container:$other" --cgroup-parent "$(parent)" \

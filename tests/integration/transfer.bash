@@ -94,7 +94,9 @@ start_node1() {
 # it has the first engine's identity, and a boot of its own.
 start_node2() {
     mkdir -p "$WORK"/node2/{run,state,docker,data,exec}
-    cp /etc/docker/key.json "$WORK/node2/docker/"
+    # where that stands: up to Docker 23, and since
+    cp /etc/docker/key.json "$WORK/node2/docker/" 2>/dev/null ||
+        cp "$(docker info --format '{{.DockerRootDir}}')/engine-id" "$WORK/node2/data/"
     echo 11111111-2222-3333-4444-555555555555 >"$WORK/node2/boot_id"
     ip link add docker2 type bridge 2>/dev/null || true
     ip addr add 172.31.255.1/24 dev docker2 2>/dev/null || true
