@@ -31,10 +31,16 @@ enum {
 
 /* ---- VMs ---- */
 
-gboolean nova_info(Nova *nova, GError **error)
+/* The deploy id of what the user has in front of himself: an instance, or its rescue. */
+static gchar *id_shown(const Nova *nova, GError **error)
 {
     g_autofree gchar *own = nova_id(nova, error);
-    g_autofree gchar *id = own && rescue_is_on(nova->config, own) ? rescue_id(own) : g_strdup(own);
+    return own && rescue_is_on(nova->config, own) ? rescue_id(own) : g_steal_pointer(&own);
+}
+
+gboolean nova_info(Nova *nova, GError **error)
+{
+    g_autofree gchar *id = id_shown(nova, error);
     g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
     if (!container)
         return FALSE;
@@ -82,7 +88,7 @@ gboolean nova_list(Nova *nova, GError **error)
 
 gboolean nova_diagnostics(Nova *nova, GError **error)
 {
-    g_autofree gchar *id = nova_id(nova, error);
+    g_autofree gchar *id = id_shown(nova, error);
     g_autoptr(GError) failure = NULL;
     g_autoptr(PollVm) vm = id ? poll_one(nova->host, id, &failure) : NULL;
     if (id && !vm && !failure)
@@ -136,7 +142,7 @@ static gboolean print_bytes(const GString *text, GError **error)
 /* The end of what the VM has printed, as it came, on stdout: no JSON. */
 gboolean nova_console(Nova *nova, GError **error)
 {
-    g_autofree gchar *id = nova_id(nova, error);
+    g_autofree gchar *id = id_shown(nova, error);
     g_autoptr(EngineContainer) container = id ? host_container_needed(nova->host, id, error) : NULL;
     if (!container)
         return FALSE;

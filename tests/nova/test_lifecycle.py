@@ -331,8 +331,12 @@ class Lifecycle(base.NovaTest):
         container = self.container(server)
         container.sh('echo broken > /root/file')
         rescuing = Container(container.name + '-rescue')
-        image = self.reference_image(vmdock_env='RESCUE=yes')
+        image = self.reference_image(
+            vmdock_env='RESCUE=yes',
+            vmdock_command='sh -c "echo to the rescue; sleep 1000"')
         self.act(server, 'rescue', {'rescue_image_ref': image}, 'RESCUE')
+        self.assertIn('to the rescue', self.api.post_server_action(
+            server['id'], {'os-getConsoleOutput': {}})['output'])
         self.assertEqual('exited', container.status)
         self.assertEqual(1, self.power_state(server))
         self.assertIn('RESCUE=yes', rescuing.inspect()['Config']['Env'])

@@ -99,6 +99,7 @@ class DockerDriver(driver.ComputeDriver):
         self._host: str = CONF.host
         self._events: Events | None = None
         self._busy: collections.Counter[str] = collections.Counter()
+        self._busy_lock = threading.Lock()
         self._listing: tuple[float, dict[str, str]] | None = None
         self._listing_lock = threading.Lock()
         self._make_shim()
@@ -175,16 +176,18 @@ class DockerDriver(driver.ComputeDriver):
     def _acting(self, instance: Any) -> collections.abc.Iterator[None]:
         """While the driver itself changes an instance, its container's
         events are no news."""
-        self._busy[instance.uuid] += 1
+        with self._busy_lock:
+            self._busy[instance.uuid] += 1
         try:
             yield
         except ShimError as error:
             raise self._translated(error, instance) from error
         finally:
             self._listing = None
-            self._busy[instance.uuid] -= 1
-            if not self._busy[instance.uuid]:
-                del self._busy[instance.uuid]
+            with self._busy_lock:
+                self._busy[instance.uuid] -= 1
+                if not self._busy[instance.uuid]:
+                    del self._busy[instance.uuid]
 
     @staticmethod
     def _translated(error: ShimError, instance: Any) -> Exception:

@@ -44,6 +44,7 @@ class Events:
                     self._call = call
                     if self._listen(call):
                         failures = 0
+                    call.end_input()
                     call.check()
             except (ShimError, OSError, ValueError) as error:
                 if not self._ended.is_set():

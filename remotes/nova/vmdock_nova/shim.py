@@ -55,6 +55,10 @@ class Input:
             selector.register(self._file, selectors.EVENT_WRITE)
             selector.select()
 
+    def truncate(self, size: int) -> None:
+        """What has gone cannot come back; Nova asks for it when an image
+        has the wrong signature."""
+
     def fileno(self) -> int:
         return self._file.fileno()
 
