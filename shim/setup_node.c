@@ -10,6 +10,8 @@
 #include "driver/engine_body.h"
 #include "driver/error.h"
 #include "driver/file.h"
+#include "driver/log.h"
+#include "driver/nic_filter.h"
 #include "driver/setup_dockerd.h"
 #include "driver/setup_engine.h"
 #include "driver/setup_forward.h"
@@ -251,6 +253,19 @@ static gboolean switch_unit(Setup *setup, GError **error)
 }
 
 /* The rules of now stay when vmdock goes: OpenNebula's own networks may have come to need them. */
+/* Of vmdock's own filter; there is no VM any more that needs its rules. */
+static void remove_own_filter(const Setup *setup)
+{
+    g_autofree gchar *folder = g_build_filename(setup->config->run_dir, "filter", NULL);
+    if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
+        return;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GHashTable) nobody = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) strays = nic_filter_strays(setup->config, nobody, TRUE, &failure);
+    if (!strays)
+        log_warn("the tables of vmdock's own filter stay: %s", failure->message);
+}
+
 static gboolean put_forward(Setup *setup, GError **error)
 {
     if (setup->no_forward)
@@ -259,9 +274,12 @@ static gboolean put_forward(Setup *setup, GError **error)
         return FALSE;
     if (!setup_is_host(setup))
         return TRUE;
-    if (setup->remove)
-        return setup_say(error, "the rules of the packet filter stay as they are until the next "
-                                "boot");
+    if (setup->remove) {
+        if (!setup->dry_run)
+            remove_own_filter(setup);
+        return setup_say(error, "the rules that let bridged traffic pass stay as they are until "
+                                "the next boot");
+    }
     return setup_packet_filter(setup, error);
 }
 

@@ -476,8 +476,9 @@ no_chain() {
     same "$(stat -c '%a %U' /etc/sudoers.d/vmdock-one)" "440 root"
     visudo --check --strict --file=/etc/sudoers.d/vmdock-one
     systemctl is-enabled vmdock-forward.service
-    deploy 70 nic=lab0,10.9.0.70
+    deploy 70 nic=lab0,10.9.0.70 user="$(element ONEDOCK_FILTER full)"
     same "$(container_state 70)" running
+    has "$(nft list tables)" vmdock
     refuses STATE "one-70" node --remove
     knows_runtime vmdock
     vmdock purge one-70
@@ -487,6 +488,7 @@ no_chain() {
     [ ! -e "$DAEMON.vmdock-backup" ]
     [ ! -e /etc/sudoers.d/vmdock-one ]
     refused systemctl is-enabled vmdock-forward.service
+    has_not "$(nft list tables)" vmdock
     same "$(cat /run/docker.pid)" "$pid"
 }
 
