@@ -102,6 +102,12 @@ static gboolean refresh_context(Deploy *deploy, Undo *undo, GError **error)
     return context_refresh(deploy->host->config, deploy->spec, &deploy->context, error);
 }
 
+static gboolean was_told(const Deploy *deploy, const char *sentence)
+{
+    return deploy->last && g_ptr_array_find_with_equal_func(deploy->last->not_honoured, sentence,
+                                                            g_str_equal, NULL);
+}
+
 /*
  * Says once what the XML asks for and this deploy does not give, and what a container that is kept
  * cannot take over.
@@ -109,9 +115,11 @@ static gboolean refresh_context(Deploy *deploy, Undo *undo, GError **error)
 static void tell_not_honoured(const Deploy *deploy)
 {
     const VmSpec *spec = deploy->spec;
-    for (guint i = 0; i < spec->not_honoured->len; i++)
-        log_warn("VM %s: %s", spec->deploy_id,
-                 (const char *)g_ptr_array_index(spec->not_honoured, i));
+    for (guint i = 0; i < spec->not_honoured->len; i++) {
+        const char *sentence = g_ptr_array_index(spec->not_honoured, i);
+        if (!was_told(deploy, sentence))
+            log_warn("VM %s: %s", spec->deploy_id, sentence);
+    }
     if (deploy->fresh || !deploy->last)
         return;
     g_auto(GStrv) changed = engine_body_changed(deploy->last, spec);

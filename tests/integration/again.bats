@@ -180,6 +180,23 @@ LABEL changed=yes"
     vmdock list | grep one-75 | grep -q "$IMAGE"
 }
 
+@test "what the XML asks for and no container can give is told once, not at each deploy" {
+    local asks='template=<GRAPHICS><TYPE>VNC</TYPE></GRAPHICS>'
+    vm_xml 75 "$NIC" "$asks" >"$XML"
+    run --separate-stderr vmdock deploy "$XML"
+    has "$stderr" GRAPHICS
+    run --separate-stderr vmdock deploy "$XML"
+    has_not "$stderr" GRAPHICS
+    vmdock shutdown one-75
+    run --separate-stderr vmdock deploy "$XML"
+    has_not "$stderr" GRAPHICS
+    vm_xml 75 "$NIC" "$asks<INPUT><TYPE>tablet</TYPE></INPUT>" >"$XML"
+    run --separate-stderr vmdock deploy "$XML"
+    has "$stderr" INPUT
+    has_not "$stderr" GRAPHICS
+    has "$(vmdock explain "$XML")" GRAPHICS
+}
+
 @test "times and numbers of lines that are none" {
     vmdock deploy "$XML"
     fails_with USAGE "whole seconds" vmdock shutdown --time=-5 one-75

@@ -223,6 +223,10 @@ matrix() {
     matrix reboot
 }
 
+@test "reset killed at each change" {
+    matrix reset
+}
+
 @test "attach_nic killed at each change" {
     matrix attach_nic
 }
