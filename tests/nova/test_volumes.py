@@ -290,15 +290,20 @@ class Attachment(VolumeTest):
         volume_id = self.local(self.make_file())
         place = self.attach(self.server, volume_id)
         other = self.local(self.make_file())
+        words = 'cannot exchange a volume'
         try:
             self.admin_api.put_server_volume(self.server['id'], volume_id,
                                              other)
         except client.OpenStackApiException as error:
             # From Nova 31 on it lets Cinder alone ask, in a migration.
-            self.assertEqual(409, error.response.status_code)
-            return
-        wait('the refusal', 10, lambda: 'cannot exchange a volume'
-             in self.log())
+            self.assertIn('only be called by Cinder', error.response.text)
+            refused = self.assertRaises(
+                NotImplementedError,
+                self.computes['host1'].manager.driver.swap_volume,
+                None, {}, {}, self.server, place, 0)
+            self.assertIn(words, str(refused))
+        else:
+            wait('the refusal', 10, lambda: words in self.log())
         self.assertEqual([place], list(self.mounts(self.there)))
         self.idle(self.server)
 
