@@ -618,8 +618,9 @@ class DockerDriver(driver.ComputeDriver):
                                   block_device_info: Any = None,
                                   **kwargs: Any) -> None:
         """Since Nova 31 the shares stand before the block devices."""
-        self.power_on(context, instance, network_info,
-                      args[-1] if args else block_device_info)
+        if args and block_device_info is None:
+            block_device_info = args[-1]
+        self.power_on(context, instance, network_info, block_device_info)
 
     def set_admin_password(self, instance: Any, new_pass: str) -> None:
         self._call('set_password', instance, admin_password=new_pass)

@@ -74,21 +74,27 @@ class Call:
     def __init__(self, command: collections.abc.Sequence[str], method: str,
                  request: Request, reader: Call | None = None) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        try:
+            self._begin([*command, method], reader)
+        except OSError as error:
+            self._stderr.close()
+            raise ShimError('INTERNAL', 'cannot run %s: %s' % (
+                command[0], error.strerror)) from error
+        self._write(json.dumps(request).encode() + b'\n')
+
+    def _begin(self, argv: list[str], reader: Call | None) -> None:
         reading, writing = os.pipe()
         self.stdin = Input(writing)
         try:
             self._process = subprocess.Popen(
-                [*command, method], stdin=reading,
+                argv, stdin=reading,
                 stdout=reader.hand_over() if reader else subprocess.PIPE,
                 stderr=self._stderr)
-        except OSError as error:
+        except BaseException:
             self.stdin.close()
-            self._stderr.close()
-            raise ShimError('INTERNAL', 'cannot run %s: %s' % (
-                command[0], error.strerror)) from error
+            raise
         finally:
             os.close(reading)
-        self._write(json.dumps(request).encode() + b'\n')
 
     def __enter__(self) -> Call:
         return self
