@@ -252,7 +252,6 @@ static gboolean switch_unit(Setup *setup, GError **error)
     return said != NULL;
 }
 
-/* The rules of now stay when vmdock goes: OpenNebula's own networks may have come to need them. */
 /* Of vmdock's own filter; there is no VM any more that needs its rules. */
 static void remove_own_filter(const Setup *setup)
 {
@@ -266,6 +265,7 @@ static void remove_own_filter(const Setup *setup)
         log_warn("the tables of vmdock's own filter stay: %s", failure->message);
 }
 
+/* The rules of now stay when vmdock goes: OpenNebula's own networks may have come to need them. */
 static gboolean put_forward(Setup *setup, GError **error)
 {
     if (setup->no_forward)

@@ -136,8 +136,7 @@ bool plain_replace(const char *folder, const char *name, const char *text, size_
                    const struct stat *like, char **error)
 {
     autofree char *path = plain_print("%s/%s", folder, name);
-    /* As file_replace() has it: what a kill leaves here, sandbox_map_remove() finds by this name.
-     */
+    /* Named as in file_replace(): sandbox_map_remove() finds what a kill leaves by it. */
     autofree char *beside = plain_print("%s/%s.draft-XXXXXX", folder, name);
     autofd int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)
