@@ -16,8 +16,9 @@ typedef struct {
     /* The last step of a deploy: tells the caller that the VM is up. If it fails (a closed pipe),
      * the deploy is taken back. NULL = nothing to tell. */
     gboolean (*report)(const char *deploy_id, gpointer data, GError **error);
-    /* Called when a new VM has its network and its container, and before it starts: the caller may
-     * wait for what the cloud makes of the NICs. If it fails, the deploy is taken back. */
+    /* Called when a VM that does not run has its network and its container, and before it starts:
+     * the caller may wait for what the cloud makes of the NICs. If it fails, the deploy is taken
+     * back. */
     gboolean (*plugged)(const char *deploy_id, gpointer data, GError **error);
     gpointer data;
 } DeployHooks;

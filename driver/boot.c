@@ -8,6 +8,7 @@
 #include "log.h"
 #include "network.h"
 #include "state.h"
+#include "stray.h"
 #include "volume.h"
 
 #include <string.h>
@@ -90,7 +91,42 @@ static void limit_disks(Host *host, const VmSpec *spec, const Volumes *volumes,
         return;
     volumes_limit(volumes, container->pid);
     if (vm_disk_limits_any(&spec->root_limits))
-        volume_limit_root(host->config, spec, container->layer, container->pid);
+        volume_limit_root(host->config, spec->deploy_id, &spec->root_limits, container->layer,
+                          container->pid);
+}
+
+/*
+ * A program that is registered under the runtime's name and is another one starts containers as
+ * well, in a network of their own.
+ */
+static gboolean check_joined(Host *host, const char *container_id, const Sandbox *sandbox,
+                             GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (sandbox_map_served(host->config, container_id))
+        return TRUE;
+    g_autoptr(EngineContainer) container = engine_inspect(host->engine, container_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    if (!container || container->pid <= 0 || sandbox_holds(sandbox, container->pid))
+        return TRUE; /* it has ended by now, and its record with it */
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX,
+                "the container is not in the VM's network: what the engine runs as \"%s\" is not "
+                "vmdock-runtime; see vmdock doctor",
+                host->config->runtime_name);
+    return FALSE;
+}
+
+/* A start that has not come to its end is looked after by whoever meets the container next. */
+static gboolean start(Host *host, const char *container_id, GError **error)
+{
+    const Config *config = host->config;
+    return stray_end(config, container_id, error) &&
+           stray_start_begins(config, container_id, error) &&
+           engine_start(host->engine, container_id, error) &&
+           stray_start_ended(config, container_id, error);
 }
 
 gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
@@ -101,7 +137,8 @@ gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
         return FALSE;
     g_autoptr(json_t) mounts = volumes_mounts(volumes);
     if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, mounts, error) ||
-        !interrupt_check(error) || !engine_start(host->engine, container_id, error) ||
+        !interrupt_check(error) || !start(host, container_id, error) ||
+        !check_joined(host, container_id, sandbox, error) ||
         !state_mark(host->config, spec->deploy_id, STATE_STOPPED, FALSE, error))
         return FALSE;
     if (volumes_limited(volumes) || vm_disk_limits_any(&spec->root_limits))

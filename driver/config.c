@@ -182,7 +182,7 @@ static gboolean check_item(const Setting *setting, const char *value, GError **e
 {
     if (g_str_equal(setting->key, "devices"))
         return value[0] == '/' || refuse(error, setting, value, "name devices by absolute paths");
-    if (g_str_equal(setting->key, "volumes"))
+    if (g_str_equal(setting->key, "volumes") || g_str_equal(setting->key, "mounts"))
         return is_folder(value) || refuse(error, setting, value, "name folders by absolute paths");
     if (g_str_equal(setting->key, "shares"))
         return is_share(value) || refuse(error, setting, value, "be \"server:/path\"");

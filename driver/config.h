@@ -57,10 +57,12 @@
     NUM(layer_period_s, "poll", "layer_period_s", 300, 0, 86400)                                   \
     NUM(engine_grace_ms, "poll", "engine_grace_ms", 20000, 0, 600000)                              \
     NUM(sweep_after_s, "poll", "sweep_after_s", 120, 0, 86400)                                     \
+    NUM(probe_wait_ms, "poll", "probe_wait_ms", 10000, 0, 600000)                                  \
     NUM(xml_max_bytes, "limits", "xml_max_bytes", 4194304, 1024, 1073741824)                       \
     NUM(exec_output_bytes, "limits", "exec_output_bytes", 65536, 1024, 16777216)                   \
     LIST(allow_capabilities, "policy", "capabilities")                                             \
     LIST(allow_devices, "policy", "devices")                                                       \
+    LIST(allow_mounts, "policy", "mounts")                                                         \
     BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
     STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
     STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
@@ -97,7 +99,10 @@
     NUM(ovs_timeout_ms, "openvswitch", "timeout_ms", 5000, 100, 600000)                            \
     STR(network_filter, "network", "filter", "off")                                                \
     STR(network_nft, "network", "nft", "/usr/sbin/nft")                                            \
-    NUM(network_nft_ms, "network", "nft_timeout_ms", 10000, 100, 600000)
+    NUM(network_nft_ms, "network", "nft_timeout_ms", 10000, 100, 600000)                           \
+    BOOL(network_probe, "network", "probe", FALSE)                                                 \
+    NUM(network_probe_ms, "network", "probe_ms", 500, 10, 60000)                                   \
+    NUM(doctor_program_ms, "doctor", "program_timeout_ms", 10000, 100, 600000)
 
 typedef struct {
     gchar *path; /* the file it came from */

@@ -55,7 +55,7 @@ static gboolean undo_create(gpointer data, GError **error)
     if (host_remove_container(deploy->host, deploy->id, error))
         return TRUE;
     g_autoptr(GError) trouble = NULL;
-    if (!doomed_add(deploy->host->config, deploy->id, &trouble))
+    if (!doomed_add(deploy->host->config, deploy->id, deploy->spec->deploy_id, &trouble))
         log_warn("VM %s: nobody will remove its container: %s", deploy->spec->deploy_id,
                  trouble->message);
     return FALSE;
@@ -232,6 +232,12 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
     return g_steal_pointer(&sandbox);
 }
 
+static gboolean boot(Deploy *deploy, const DeployHooks *hooks, Sandbox *sandbox, GError **error)
+{
+    return (!hooks->plugged || hooks->plugged(deploy->spec->deploy_id, hooks->data, error)) &&
+           boot_container(deploy->host, deploy->spec, deploy->id, sandbox, error);
+}
+
 static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo, GError **error)
 {
     Host *host = deploy->host;
@@ -256,8 +262,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     g_autoptr(Sandbox) sandbox = create_beside_network(deploy, image, size, undo, error);
     return sandbox && context_apply(host, deploy->spec, deploy->context, deploy->id, error) &&
            context_give(host, deploy->context, deploy->id, error) &&
-           (!hooks->plugged || hooks->plugged(deploy->spec->deploy_id, hooks->data, error)) &&
-           boot_container(host, deploy->spec, deploy->id, sandbox, error);
+           boot(deploy, hooks, sandbox, error);
 }
 
 /* A VM that runs and whose limits are the last applied ones is spared the request. */
@@ -291,8 +296,8 @@ static gboolean keep_network(Deploy *deploy, Undo *undo, GError **error)
     return FALSE;
 }
 
-static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, Undo *undo,
-                             GError **error)
+static gboolean deploy_again(Deploy *deploy, const EngineContainer *container,
+                             const DeployHooks *hooks, Undo *undo, GError **error)
 {
     Host *host = deploy->host;
     deploy->id = g_strdup(container->id);
@@ -312,7 +317,7 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     g_autoptr(Sandbox) sandbox = network_up(host, deploy->spec, undo, error);
     if (!sandbox ||
         (host_runs(container) && deploy->last &&
-         !volumes_bring(host->config, deploy->last, deploy->spec, container->pid, undo, error)) ||
+         !volumes_bring(host->config, deploy->last, deploy->spec, container, undo, error)) ||
         !state_change(host->config, deploy->spec, undo, error) ||
         !refresh_context(deploy, undo, error) ||
         !context_apply(host, deploy->spec, deploy->context, deploy->id, error))
@@ -329,10 +334,18 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container, U
     }
     undo_push(undo, "the disks", undo_disks, deploy, NULL);
     undo_push(undo, "the start", undo_start, deploy, NULL);
-    if (!boot_container(host, deploy->spec, deploy->id, sandbox, error))
+    if (!boot(deploy, hooks, sandbox, error))
         return FALSE;
     context_keep_hostname(host, deploy->spec, container);
     return TRUE;
+}
+
+/* A NIC that was given no MAC keeps the one that it got with its first deploy; what runs with one
+ * of the kernel's choice is left alone. */
+static void give_macs(const Deploy *deploy, const EngineContainer *container)
+{
+    gboolean keep = container && host_runs(container);
+    vm_nics_give_macs(deploy->spec->nics, deploy->last ? deploy->last->nics : NULL, keep);
 }
 
 static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks, GError **error)
@@ -355,7 +368,8 @@ static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks
     deploy.last = state_load(host->config, spec->deploy_id, &unreadable);
     if (unreadable)
         log_warn("VM %s: %s", spec->deploy_id, unreadable->message);
-    if (container ? !deploy_again(&deploy, container, undo, error)
+    give_macs(&deploy, container);
+    if (container ? !deploy_again(&deploy, container, hooks, undo, error)
                   : !deploy_new(&deploy, hooks, undo, error))
         return FALSE;
     if (!interrupt_check(error) ||

@@ -42,13 +42,29 @@ gboolean disk_name_is_snapshot(const char *name)
            (g_str_has_prefix(tag + 1, DISK_SNAPSHOT_PREFIX) || g_str_equal(tag + 1, DISK_SWAP_TAG));
 }
 
+gboolean disk_name_is_draft(const char *name)
+{
+    return g_str_has_suffix(name, ":" DISK_NOW_TAG) ||
+           g_str_has_suffix(name, ":" ENGINE_COMMIT_TAG);
+}
+
+gboolean disk_name_drop(Host *host, const char *name, GError **error)
+{
+    if (!g_str_has_suffix(name, ":" ENGINE_COMMIT_TAG))
+        return engine_untag(host->engine, name, error);
+    g_autofree gchar *repository = g_strndup(name, strlen(name) - strlen(":" ENGINE_COMMIT_TAG));
+    return engine_commit_clear(host->engine, repository, error);
+}
+
 gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, GError **error)
 {
     g_autofree gchar *prefix = disk_name(deploy_id, "");
     g_autoptr(GPtrArray) names = engine_image_names(host->engine, prefix, error);
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if ((disks || disk_name_is_snapshot(name)) && !engine_untag(host->engine, name, error))
+        gboolean goes =
+            disks || disk_name_is_snapshot(name) || g_str_has_suffix(name, ":" ENGINE_COMMIT_TAG);
+        if (goes && !disk_name_drop(host, name, error))
             return FALSE;
     }
     return names != NULL;

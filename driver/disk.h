@@ -35,6 +35,10 @@ gboolean disk_name_give(Host *host, const char *deploy_id, const char *image, co
 gboolean disk_name_take(Host *host, const char *deploy_id, const char *tag, GError **error);
 /* Takes every name of the VM away; or, without those of its disks, its snapshots alone. */
 gboolean disk_names_release(Host *host, const char *deploy_id, gboolean disks, GError **error);
+/* Takes away NAME, one of the VM's, and what else an image that was being made had beside it. */
+gboolean disk_name_drop(Host *host, const char *name, GError **error);
+/* TRUE for a name of an action that was under way, and is no disk of its own. */
+gboolean disk_name_is_draft(const char *name);
 /* TRUE for "vmdock/one-42:snap.3", and for what a swap (swap.h) holds. */
 gboolean disk_name_is_snapshot(const char *name);
 #define DISK_SNAPSHOT_PREFIX "snap."

@@ -49,8 +49,11 @@ typedef struct {
     DoctorPath engine_socket;
     gchar *engine_socket_group;
     DoctorPath runtime, runtime_real;
+    gboolean runtime_foreign; /* what is registered is not the vmdock-runtime beside this vmdock */
 
     gchar *netns_trouble, *veth_trouble, *bridge_trouble; /* why one cannot be made; NULL = can */
+    gchar *ifb_trouble;                                   /* the same */
+    DoctorPath loop, fuse, mkfs, image_server;
     gboolean ip6;
     gchar *cgroup_trouble;
     guint cgroup_version;
@@ -101,8 +104,8 @@ void doctor_probe_cloud(DoctorFacts *facts);
 void doctor_probe_path(DoctorPath *fact, const char *path);
 /* A small file, whole. */
 void doctor_probe_text(DoctorText *fact, const char *path);
-/* What ARGV prints; the program is looked for in PATH and where root's programs are. */
-void doctor_probe_program(DoctorText *fact, const char *const *argv);
+/* What ARGV prints; see program_run(). */
+void doctor_probe_program(DoctorText *fact, const char *const *argv, guint64 timeout_ms);
 
 /* Pure: the findings that FACTS give. */
 GPtrArray *doctor_judge(const DoctorFacts *facts);

@@ -256,7 +256,11 @@ static void judge_runtime(const DoctorFacts *facts, GPtrArray *findings)
         "vmdock-setup node registers it; by hand: \"runtimes\": {\"%s\": {\"path\": "
         "…}} in daemon.json, by its absolute path, then reload the engine (SIGHUP)",
         name);
-    if (facts->runtime.path)
+    if (facts->runtime.path && facts->runtime_foreign)
+        doctor_say(findings, DOCTOR_WARN, "runtime.registered", "vmdock-runtime", mend,
+                   "%s is another program than %s/vmdock-runtime", facts->runtime.path,
+                   VMDOCK_LIBEXECDIR);
+    else if (facts->runtime.path)
         judge_program(&facts->runtime, "runtime.registered", "vmdock-runtime", mend, findings);
     else if (facts->engine_info)
         doctor_say(findings, DOCTOR_FAIL, "runtime.registered", "vmdock-runtime", mend,

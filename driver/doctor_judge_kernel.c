@@ -41,6 +41,41 @@ static void judge_features(const DoctorFacts *facts, GPtrArray *findings)
                    "the kernel speaks no IPv6: VMs with IPv6 addresses cannot be deployed");
 }
 
+/* What some VMs need alone: the others run without. */
+static void judge_optional(GPtrArray *findings, const char *id, const char *title,
+                           const char *trouble, const char *who, const char *mend)
+{
+    if (trouble)
+        doctor_say(findings, DOCTOR_NOTE, id, title, mend, "%s: needed for %s", trouble, who);
+    else
+        doctor_say(findings, DOCTOR_OK, id, title, NULL, "there");
+}
+
+static void judge_path(GPtrArray *findings, const char *id, const char *title,
+                       const DoctorPath *path, const char *who, const char *mend)
+{
+    g_autofree gchar *trouble =
+        path->err ? g_strdup_printf("%s: %s", path->path, g_strerror(path->err)) : NULL;
+    judge_optional(findings, id, title, trouble, who, mend);
+}
+
+static void judge_optionals(const DoctorFacts *facts, GPtrArray *findings)
+{
+    if (!facts->netns_trouble)
+        judge_optional(findings, "kernel.ifb", "ifb", facts->ifb_trouble,
+                       "NICs with limits of bandwidth",
+                       "load the kernel module ifb, or use a kernel with CONFIG_IFB");
+    judge_path(findings, "disks.loop", "loop devices", &facts->loop, "further disks",
+               "load the kernel module loop");
+    judge_path(findings, "disks.mkfs", "mkfs", &facts->mkfs, "further disks without a file system",
+               "install e2fsprogs, or set [disks] mkfs");
+    judge_path(findings, "disks.fuse", "FUSE", &facts->fuse, "further disks of the format qcow2",
+               "load the kernel module fuse");
+    judge_path(findings, "disks.image-server", "image server", &facts->image_server,
+               "further disks of the format qcow2",
+               "install qemu-system-common and qemu-utils, or set [disks] image_server");
+}
+
 static gchar *missing_controllers(const DoctorFacts *facts)
 {
     static const char *const v1[] = {"memory", "cpu",     "cpuacct", "blkio",
@@ -223,6 +258,7 @@ static void judge_mounts(const DoctorFacts *facts, GPtrArray *findings)
 void doctor_judge_kernel(const DoctorFacts *facts, GPtrArray *findings)
 {
     judge_features(facts, findings);
+    judge_optionals(facts, findings);
     judge_cgroup(facts, findings);
     judge_tasks(facts, findings);
     judge_neighbours(facts, 0, findings);

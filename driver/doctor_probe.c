@@ -7,16 +7,14 @@
 #include "error.h"
 #include "file.h"
 #include "log.h"
+#include "program.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 
-enum { MAX_TEXT = 16 * 1024 * 1024, PROGRAM_MS = 10000, MAX_REASON = 200 };
+enum { MAX_TEXT = 16 * 1024 * 1024, MAX_REASON = 200 };
 
 void doctor_probe_text(DoctorText *fact, const char *path)
 {
@@ -66,90 +64,24 @@ void doctor_probe_path(DoctorPath *fact, const char *path)
     fact->weak = weakest(path);
 }
 
-static gchar *find_program(const char *name)
+void doctor_probe_program(DoctorText *fact, const char *const *argv, guint64 timeout_ms)
 {
-    gchar *path = g_find_program_in_path(name);
-    static const char *const folders[] = {"/usr/local/sbin", "/usr/sbin", "/sbin"};
-    for (gsize i = 0; !path && i < G_N_ELEMENTS(folders); i++) {
-        g_autofree gchar *there = g_build_filename(folders[i], name, NULL);
-        if (g_file_test(there, G_FILE_TEST_IS_EXECUTABLE))
-            path = g_steal_pointer(&there);
-    }
-    return path;
-}
-
-/* FALSE when the pipe has ended. */
-static gboolean drain(const struct pollfd *pipe, GString *into)
-{
-    char piece[8192];
-    ssize_t n = read(pipe->fd, piece, sizeof piece);
-    if (n > 0 && into->len < MAX_TEXT)
-        g_string_append_len(into, piece, n);
-    return n > 0 || (n < 0 && errno == EINTR);
-}
-
-/* Both pipes until both have ended; FALSE when the time is over first. */
-static gboolean collect(int out, int err, GString *printed, GString *said)
-{
-    gint64 deadline = g_get_monotonic_time() + PROGRAM_MS * (gint64)G_TIME_SPAN_MILLISECOND;
-    struct pollfd pipes[] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-    GString *into[] = {printed, said};
-    while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
-        gint64 left = (deadline - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
-        if (left <= 0)
-            return FALSE;
-        if (poll(pipes, G_N_ELEMENTS(pipes), (int)left) < 0)
-            return FALSE;
-        for (gsize i = 0; i < G_N_ELEMENTS(pipes); i++)
-            if (pipes[i].fd >= 0 && pipes[i].revents != 0 && !drain(&pipes[i], into[i]))
-                pipes[i].fd = -1;
-    }
-    return TRUE;
-}
-
-static void finish(DoctorText *fact, GPid pid, int out, int err, const char *name)
-{
-    g_autoptr(GString) printed = g_string_new(NULL);
-    g_autoptr(GString) said = g_string_new(NULL);
-    gboolean ended = collect(out, err, printed, said);
-    if (!ended)
-        kill(pid, SIGKILL);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    g_autofree gchar *reason = vmdock_one_line(said->str, MAX_REASON);
-    if (!ended)
-        fact->unknown = g_strdup_printf("%s did not end in time", name);
-    else if (status != 0 && printed->len == 0)
-        fact->unknown = g_strdup_printf("%s: %s", name, *reason ? reason : "it failed");
-    else
-        fact->text = g_string_free(g_steal_pointer(&printed), FALSE);
-}
-
-void doctor_probe_program(DoctorText *fact, const char *const *argv)
-{
-    g_autofree gchar *path = find_program(argv[0]);
-    if (!path) {
-        fact->unknown = g_strdup_printf("there is no program %s", argv[0]);
-        return;
-    }
-    g_auto(GStrv) words = g_strdupv((gchar **)argv);
-    g_free(words[0]);
-    words[0] = g_strdup(path);
-    g_auto(GStrv) environment = g_environ_setenv(g_get_environ(), "LC_ALL", "C", TRUE);
+    g_autofree gchar *printed = NULL;
+    g_autofree gchar *said = NULL;
     g_autoptr(GError) error = NULL;
-    GPid pid;
-    autofd int out = -1;
-    autofd int err = -1;
+    int status = 0;
     gint64 begin = g_get_monotonic_time();
-    if (!g_spawn_async_with_pipes("/", words, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
-                                  &pid, NULL, &out, &err, &error)) {
+    if (!program_run(argv, NULL, timeout_ms, VMDOCK_ERROR_IO, &printed, &said, &status, &error)) {
         fact->unknown = g_strdup(error->message);
         return;
     }
-    finish(fact, pid, out, err, argv[0]);
-    log_trace("ran %s: %.1f ms", path,
+    log_trace("ran %s: %.1f ms", argv[0],
               (double)(g_get_monotonic_time() - begin) / G_TIME_SPAN_MILLISECOND);
+    g_autofree gchar *reason = vmdock_one_line(said, MAX_REASON);
+    if (status != 0 && !*printed)
+        fact->unknown = g_strdup_printf("%s: %s", argv[0], *reason ? reason : "it failed");
+    else
+        fact->text = g_steal_pointer(&printed);
 }
 
 /* Of the nearest folder above PATH that is there. */
@@ -246,10 +178,11 @@ static void text_clear(DoctorText *text)
 
 void doctor_facts_free(DoctorFacts *facts)
 {
-    DoctorPath *paths[] = {&facts->config_file, &facts->credentials,    &facts->engine_socket,
-                           &facts->runtime,     &facts->runtime_real,   &facts->agent,
-                           &facts->remotes,     &facts->remotes_deploy, &facts->state_dir,
-                           &facts->run_dir,     &facts->skopeo};
+    DoctorPath *paths[] = {&facts->config_file,  &facts->credentials, &facts->engine_socket,
+                           &facts->loop,         &facts->fuse,        &facts->mkfs,
+                           &facts->image_server, &facts->runtime,     &facts->runtime_real,
+                           &facts->agent,        &facts->remotes,     &facts->remotes_deploy,
+                           &facts->state_dir,    &facts->run_dir,     &facts->skopeo};
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
         path_clear(paths[i]);
     DoctorText *texts[] = {
@@ -258,11 +191,12 @@ void doctor_facts_free(DoctorFacts *facts)
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         text_clear(texts[i]);
     gchar *strings[] = {
-        facts->config_trouble,    facts->engine_trouble,   facts->engine_version,
-        facts->engine_api,        facts->info_trouble,     facts->engine_socket_group,
-        facts->netns_trouble,     facts->veth_trouble,     facts->bridge_trouble,
-        facts->cgroup_trouble,    facts->links_trouble,    facts->netns_path,
-        facts->leftovers_trouble, facts->state_space.path, facts->engine_space.path};
+        facts->config_trouble,   facts->engine_trouble,    facts->engine_version,
+        facts->engine_api,       facts->info_trouble,      facts->engine_socket_group,
+        facts->netns_trouble,    facts->veth_trouble,      facts->bridge_trouble,
+        facts->ifb_trouble,      facts->cgroup_trouble,    facts->links_trouble,
+        facts->netns_path,       facts->leftovers_trouble, facts->state_space.path,
+        facts->engine_space.path};
     for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     g_clear_pointer(&facts->engine_info, json_decref);

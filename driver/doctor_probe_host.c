@@ -22,11 +22,19 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 enum { MAX_NUMBER_FILE = 65536 };
 
 /* ---- engine ---- */
+
+static gboolean is_other(const char *path, const char *own)
+{
+    struct stat theirs, ours;
+    return stat(path, &theirs) == 0 && stat(own, &ours) == 0 &&
+           (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+}
 
 static void probe_runtime(DoctorFacts *facts)
 {
@@ -35,6 +43,7 @@ static void probe_runtime(DoctorFacts *facts)
     const char *path = json_string_value(json_object_get(own, "path"));
     if (path && *path)
         doctor_probe_path(&facts->runtime, path);
+    facts->runtime_foreign = path && is_other(path, VMDOCK_LIBEXECDIR "/vmdock-runtime");
     doctor_probe_path(&facts->runtime_real, facts->config->runtime_real);
 }
 
@@ -118,7 +127,7 @@ void doctor_probe_engine(DoctorFacts *facts)
 
 /* ---- kernel ---- */
 
-/* Tries veth and bridge in a namespace of the thread's own, which ends with the thread. */
+/* Tries veth, ifb and bridge in a namespace of the thread's own, which ends with the thread. */
 static gpointer try_links(gpointer data)
 {
     DoctorFacts *facts = data;
@@ -132,6 +141,8 @@ static gpointer try_links(gpointer data)
     NetlinkVeth veth = {.host_name = "vmdock0", .guest_name = "vmdock1", .peer_netns = netns};
     if (!netlink || !netlink_veth_add(netlink, &veth, &error))
         facts->veth_trouble = g_strdup(error->message);
+    if (!facts->veth_trouble && !netlink_ifb_add(netlink, "vmdock3", &error))
+        facts->ifb_trouble = g_strdup(error->message);
     autofd int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     char bridge[] = "vmdock2";
     if (control < 0 || ioctl(control, SIOCBRADDBR, bridge) < 0)
@@ -216,6 +227,11 @@ void doctor_probe_kernel(DoctorFacts *facts)
 {
     probe_links(facts);
     facts->ip6 = speaks_ip6();
+    doctor_probe_path(&facts->loop, "/dev/loop-control");
+    doctor_probe_path(&facts->fuse, "/dev/fuse");
+    g_autofree gchar *mkfs = g_strconcat(facts->config->disk_mkfs, ".ext4", NULL);
+    doctor_probe_path(&facts->mkfs, mkfs);
+    doctor_probe_path(&facts->image_server, facts->config->disk_qcow2_server);
     probe_cgroup(facts);
     facts->pid_max = number_in("/proc/sys/kernel/pid_max");
     facts->tasks = count_tasks();
@@ -335,9 +351,9 @@ void doctor_probe_network(DoctorFacts *facts)
     static const char *const iptables[] = {"iptables", "-w", "5", "-S", NULL};
     static const char *const ip6tables[] = {"ip6tables", "-w", "5", "-S", NULL};
     static const char *const nft[] = {"nft", "-j", "list", "ruleset", NULL};
-    doctor_probe_program(&facts->rules[0], iptables);
-    doctor_probe_program(&facts->rules[1], ip6tables);
-    doctor_probe_program(&facts->nft, nft);
+    doctor_probe_program(&facts->rules[0], iptables, facts->config->doctor_program_ms);
+    doctor_probe_program(&facts->rules[1], ip6tables, facts->config->doctor_program_ms);
+    doctor_probe_program(&facts->nft, nft, facts->config->doctor_program_ms);
 }
 
 /* ---- cloud ---- */
@@ -367,7 +383,7 @@ void doctor_probe_cloud(DoctorFacts *facts)
         return;
     facts->user_groups = groups_of(user);
     const char *const sudo[] = {"sudo", "-n", "-l", "-U", name, NULL};
-    doctor_probe_program(&facts->sudo, sudo);
+    doctor_probe_program(&facts->sudo, sudo, facts->config->doctor_program_ms);
     g_autoptr(SudoGrants) grants = facts->sudo.text ? sudo_grants_parse(facts->sudo.text) : NULL;
     if (grants && grants->agent)
         doctor_probe_path(&facts->agent, grants->agent);

@@ -12,9 +12,14 @@
 
 #define DOOMED_FOLDER "doomed"
 
-gboolean doomed_add(const Config *config, const char *container_id, GError **error);
+/* The mark says whose container it is. */
+gboolean doomed_add(const Config *config, const char *container_id, const char *deploy_id,
+                    GError **error);
 /* The container has gone. Fine if it was not doomed. */
 gboolean doomed_remove(const Config *config, const char *container_id, GError **error);
+/* Takes the marks of the VM's containers away that have gone after all, and that of their start
+ * (stray.h). */
+gboolean doomed_forget(const Config *config, Engine *engine, const char *deploy_id, GError **error);
 /* A container that is doomed is one whose removal broke off: its state becomes ENGINE_DEAD, so that
  * nobody takes it for a VM, and gc, purge and the next deploy remove it. */
 void doomed_judge(const Config *config, EngineContainer *container);

@@ -208,6 +208,21 @@ gboolean engine_run_pid(Engine *engine, const char *exec_id, gint *pid, GError *
     return engine->backend->run_pid(engine, exec_id, pid, error);
 }
 
+gboolean engine_attach(Engine *engine, const char *id, const EngineSession *session, gboolean *left,
+                       GError **error)
+{
+    *left = FALSE;
+    return engine->backend->attach(engine, id, session, left, error);
+}
+
+gboolean engine_exec_session(Engine *engine, const char *id, const char *const *argv,
+                             const EngineSession *session, gboolean *left, gint *exit_code,
+                             GError **error)
+{
+    *left = FALSE;
+    return engine->backend->exec_session(engine, id, argv, session, left, exit_code, error);
+}
+
 gboolean engine_exec_root(Engine *engine, const char *id, const char *const *argv,
                           guint64 timeout_ms, EngineOutputFunc output, gpointer data,
                           gint *exit_code, GError **error)
@@ -276,6 +291,12 @@ gchar *engine_commit(Engine *engine, const char *id, const char *repository, con
     if (!image)
         g_prefix_error(error, "cannot make an image of the container: ");
     return image;
+}
+
+gboolean engine_commit_clear(Engine *engine, const char *repository, GError **error)
+{
+    return begin_change(engine, error) &&
+           end_change(engine->backend->commit_clear(engine, repository, error));
 }
 
 gboolean engine_tag(Engine *engine, const char *image, const char *repository, const char *tag,

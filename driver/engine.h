@@ -169,6 +169,32 @@ gboolean engine_run(Engine *engine, const char *id, const EngineCommand *command
                     GError **error);
 /* *pid is the command's process on the host, 0 when it has ended or nobody knows it any more. */
 gboolean engine_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error);
+
+/* Somebody, at a terminal or not, who talks with what runs in a container. */
+typedef struct {
+    int input; /* what they say, read when there is something until it ends; -1 = nothing */
+    /* Takes out of BYTES, which have just been read, what is not meant for the container; FALSE
+     * when they leave. NULL = all of it is meant. */
+    gboolean (*typed)(GString *bytes, gpointer data);
+    /* TRUE when the terminal's size is another than at the last call; NULL = there is no terminal.
+     * Asked often, and at once after a signal. */
+    gboolean (*resized)(guint *rows, guint *columns, gpointer data);
+    const char *detach_keys; /* those that TYPED looks for, in the engine's own form: it would take
+                                others for its own */
+    EngineOutputFunc output;
+    gpointer data; /* of all three */
+} EngineSession;
+
+/*
+ * Talks with the container's first process, which goes on when they leave (*left) or an error ends
+ * it here; what it said before is not told. Ends when the container does.
+ */
+gboolean engine_attach(Engine *engine, const char *id, const EngineSession *session, gboolean *left,
+                       GError **error);
+/* Runs ARGV in the container and talks with it until it ends; *exit_code is its status then. */
+gboolean engine_exec_session(Engine *engine, const char *id, const char *const *argv,
+                             const EngineSession *session, gboolean *left, gint *exit_code,
+                             GError **error);
 /*
  * engine_exec() as root and for at most TIMEOUT_MS: what runs longer is killed with all that it
  * started in its session, and is an error (ENGINE_TIMEOUT).
@@ -231,6 +257,10 @@ GPtrArray *engine_image_names(Engine *engine, const char *prefix, GError **error
  */
 gchar *engine_commit(Engine *engine, const char *id, const char *repository, const char *tag,
                      gboolean pause, GError **error);
+/* While one is made its first half has this tag in REPOSITORY, and a container is made of that. */
+#define ENGINE_COMMIT_TAG "making"
+/* Takes away what a commit to REPOSITORY that broke off has left; fine if that is nothing. */
+gboolean engine_commit_clear(Engine *engine, const char *repository, GError **error);
 /*
  * Sends the image of the name REFERENCE to the registry in that name. PROGRESS and DIGEST ("sha256:
  * …", NULL where the registry told none) may be NULL. Errors and time-outs as engine_pull().

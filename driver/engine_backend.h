@@ -35,6 +35,11 @@ typedef struct {
     gboolean (*run)(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
                     GError **error);
     gboolean (*run_pid)(Engine *engine, const char *exec_id, gint *pid, GError **error);
+    gboolean (*attach)(Engine *engine, const char *id, const EngineSession *session, gboolean *left,
+                       GError **error);
+    gboolean (*exec_session)(Engine *engine, const char *id, const char *const *argv,
+                             const EngineSession *session, gboolean *left, gint *exit_code,
+                             GError **error);
     gboolean (*exec_root)(Engine *engine, const char *id, const char *const *argv,
                           guint64 timeout_ms, EngineOutputFunc output, gpointer data,
                           gint *exit_code, GError **error);
@@ -55,6 +60,7 @@ typedef struct {
     GPtrArray *(*image_names)(Engine *engine, const char *prefix, GError **error);
     gchar *(*commit)(Engine *engine, const char *id, const char *repository, const char *tag,
                      gboolean pause, GError **error);
+    gboolean (*commit_clear)(Engine *engine, const char *repository, GError **error);
     gboolean (*push)(Engine *engine, const char *reference, EnginePullFunc progress, gpointer data,
                      gchar **digest, GError **error);
     gboolean (*save)(Engine *engine, const char *const *names, int fd, EnginePullFunc progress,

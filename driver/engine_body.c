@@ -136,6 +136,50 @@ static void set_memory(json_t *host, const VmLimits *limits)
     set_number(host, "MemorySwap", limits->memory + limits->swap);
 }
 
+static gint64 cpu_period(const VmLimits *limits)
+{
+    return limits->cpu_period_us ? limits->cpu_period_us : CPU_PERIOD_US;
+}
+
+static void set_quota(json_t *host, const VmLimits *limits)
+{
+    set_number(host, "CpuPeriod", cpu_period(limits));
+    set_number(host, "CpuQuota", limits->cpu_quota_us ? limits->cpu_quota_us : UNLIMITED);
+}
+
+/* [{"Path": …, "Rate": …}], of the devices that have a limit of that kind. */
+static void set_rates(json_t *host, const char *key, const char *value, const GPtrArray *devices,
+                      gsize offset)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < devices->len; i++) {
+        const VmDeviceLimits *device = devices->pdata[i];
+        gint64 number = G_STRUCT_MEMBER(gint64, device, offset);
+        if (number)
+            json_array_append_new(
+                list, json_pack("{s:s, s:I}", "Path", device->path, value, (json_int_t)number));
+    }
+    if (json_array_size(list) > 0)
+        json_object_set(host, key, list);
+    json_decref(list);
+}
+
+static void set_device_limits(json_t *host, const GPtrArray *devices)
+{
+    static const struct {
+        const char *key, *value;
+        gsize offset;
+    } kinds[] = {
+        {"BlkioWeightDevice", "Weight", G_STRUCT_OFFSET(VmDeviceLimits, weight)},
+        {"BlkioDeviceReadBps", "Rate", G_STRUCT_OFFSET(VmDeviceLimits, limits.read_bytes)},
+        {"BlkioDeviceWriteBps", "Rate", G_STRUCT_OFFSET(VmDeviceLimits, limits.write_bytes)},
+        {"BlkioDeviceReadIOps", "Rate", G_STRUCT_OFFSET(VmDeviceLimits, limits.read_ops)},
+        {"BlkioDeviceWriteIOps", "Rate", G_STRUCT_OFFSET(VmDeviceLimits, limits.write_ops)},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        set_rates(host, kinds[i].key, kinds[i].value, devices, kinds[i].offset);
+}
+
 static void set_limits(json_t *host, const VmSpec *spec, const Config *config)
 {
     const VmLimits *limits = &spec->limits;
@@ -143,11 +187,13 @@ static void set_limits(json_t *host, const VmSpec *spec, const Config *config)
         set_memory(host, limits);
     if (limits->cpu_weight)
         set_number(host, "CpuShares", limits->cpu_weight);
-    if (limits->cpu_quota_us) {
-        set_number(host, "CpuPeriod", CPU_PERIOD_US);
-        set_number(host, "CpuQuota", limits->cpu_quota_us);
-    }
+    if (limits->cpu_quota_us)
+        set_quota(host, limits);
     set_number(host, "PidsLimit", pids_limit(spec, config));
+    set_string(host, "CpusetCpus", spec->cpus);
+    if (limits->io_weight)
+        set_number(host, "BlkioWeight", limits->io_weight);
+    set_device_limits(host, spec->device_limits);
 }
 
 static json_t *bind_mount(const char *source, const char *target, gboolean read_only)
@@ -161,8 +207,8 @@ gchar *rescue_mount(const Config *config, const char *deploy_id)
     return g_build_filename(config->run_dir, "rescue", deploy_id, NULL);
 }
 
-/* What the cloud tells the guest, and the files of the VM that it rescues; these folders are ours,
- * and no template names a place on the host. */
+/* What the cloud tells the guest, and the files of the VM that it rescues: these folders are ours.
+ * Others are those that policy has allowed. */
 static json_t *mounts(const VmSpec *spec, const Config *config)
 {
     json_t *list = json_array();
@@ -175,6 +221,11 @@ static json_t *mounts(const VmSpec *spec, const Config *config)
     if (spec->rescued) {
         g_autofree gchar *files = rescue_mount(config, spec->rescued);
         json_array_append_new(list, bind_mount(files, config->nova_rescue_point, FALSE));
+    }
+    for (guint i = 0; i < spec->mounts->len; i++) {
+        const VmMount *mount = spec->mounts->pdata[i];
+        json_array_append_new(list,
+                              bind_mount(mount->host_path, mount->guest_path, mount->read_only));
     }
     return list;
 }
@@ -190,6 +241,8 @@ static json_t *host_config(const VmSpec *spec, const Config *config)
     set_flag(host, "ReadonlyRootfs", spec->read_only_root);
     json_object_set_new(host, "Tmpfs", tmpfs(spec));
     json_object_set_new(host, "CapAdd", strings(spec->capabilities));
+    if (spec->capabilities_dropped)
+        json_object_set_new(host, "CapDrop", strings(spec->capabilities_dropped));
     json_object_set_new(host, "Devices", devices(spec));
     set_flag(host, "Privileged", spec->privileged);
     set_flag(host, "Init", spec->process.init);
@@ -197,7 +250,7 @@ static json_t *host_config(const VmSpec *spec, const Config *config)
     json_object_set_new(host, "DnsSearch", strings(spec->search));
     g_auto(GStrv) names = hosts(spec);
     json_object_set_new(host, "ExtraHosts", strings(names));
-    if (spec->context || spec->rescued)
+    if (spec->context || spec->rescued || spec->mounts->len > 0)
         json_object_set_new(host, "Mounts", mounts(spec, config));
     if (config->log_max_bytes)
         json_object_set_new(host, "LogConfig", log_config(config));
@@ -232,9 +285,11 @@ json_t *engine_update_body(const VmSpec *spec, const Config *config)
     if (limits->memory)
         set_memory(body, limits);
     set_number(body, "CpuShares", limits->cpu_weight ? limits->cpu_weight : DEFAULT_CPU_WEIGHT);
-    set_number(body, "CpuPeriod", CPU_PERIOD_US);
-    set_number(body, "CpuQuota", limits->cpu_quota_us ? limits->cpu_quota_us : UNLIMITED);
+    set_quota(body, limits);
     set_number(body, "PidsLimit", pids_limit(spec, config));
+    set_string(body, "CpusetCpus", spec->cpus);
+    if (limits->io_weight)
+        set_number(body, "BlkioWeight", limits->io_weight);
     return body;
 }
 
@@ -264,6 +319,28 @@ static gboolean same_devices(const GPtrArray *a, const GPtrArray *b)
             return FALSE;
     }
     return TRUE;
+}
+
+static gboolean same_mounts(const GPtrArray *a, const GPtrArray *b)
+{
+    if (a->len != b->len)
+        return FALSE;
+    for (guint i = 0; i < a->len; i++) {
+        const VmMount *mine = a->pdata[i], *theirs = b->pdata[i];
+        if (strcmp(mine->host_path, theirs->host_path) != 0 ||
+            strcmp(mine->guest_path, theirs->guest_path) != 0 ||
+            mine->read_only != theirs->read_only)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean same_device_limits(const GPtrArray *a, const GPtrArray *b)
+{
+    g_autoptr(json_t) mine = json_object(), theirs = json_object();
+    set_device_limits(mine, a);
+    set_device_limits(theirs, b);
+    return json_equal(mine, theirs);
 }
 
 static gboolean same_image(const VmSpec *a, const VmSpec *b)
@@ -301,6 +378,13 @@ GStrv engine_body_changed(const VmSpec *old, const VmSpec *new)
         {"DNS", same_list(old->dns, new->dns)},
         {"context", !old->context == !new->context},
         {"search domains", same_list(old->search, new->search)},
+        {"capabilities that it has not",
+         same_list(old->capabilities_dropped, new->capabilities_dropped)},
+        {"folders of the host", same_mounts(old->mounts, new->mounts)},
+        /* The engine changes these and takes them away from none that runs. */
+        {"CPUs", !old->cpus || new->cpus},
+        {"weight of its disks", !old->limits.io_weight || new->limits.io_weight},
+        {"limits of devices", same_device_limits(old->device_limits, new->device_limits)},
     };
     g_autoptr(GStrvBuilder) changed = g_strv_builder_new();
     for (gsize i = 0; i < G_N_ELEMENTS(fields); i++)

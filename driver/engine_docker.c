@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { FREEZE_PAUSE_US = 100 * 1000 }; /* between two tries to freeze a container */
+
 static Engine *docker_open(const Config *config, GError **error)
 {
     EngineHttp *http = engine_http_open(config->engine_socket, config->engine_connect_ms,
@@ -68,6 +70,11 @@ static gboolean negotiate(DockerEngine *docker, gint64 deadline, GError **error)
         return FALSE;
     docker->api = docker_negotiate(answer.api_version, error);
     return docker->api != NULL;
+}
+
+gboolean docker_negotiated(DockerEngine *docker, GError **error)
+{
+    return negotiate(docker, 0, error);
 }
 
 /* Sends CALL in the API version API. */
@@ -250,10 +257,23 @@ static gboolean docker_kill(Engine *engine, const char *id, GError **error)
     return docker_accept(&answer, error) && await(engine, id, "not-running", error);
 }
 
+/* The runtime takes a freeze back that the kernel does not bring to its end, as cgroup v1's freezer
+ * on a busy machine: it is asked for again for as long as a request may take. */
 static gboolean docker_pause(Engine *engine, const char *id, GError **error)
 {
     const Config *config = ((DockerEngine *)engine)->config;
-    return post_and_accept(engine, id, "/pause", config->engine_request_ms, error);
+    gint64 until =
+        g_get_monotonic_time() + (gint64)config->engine_request_ms * G_TIME_SPAN_MILLISECOND;
+    for (;;) {
+        g_autoptr(GError) failure = NULL;
+        if (post_and_accept(engine, id, "/pause", config->engine_request_ms, &failure))
+            return TRUE;
+        if (!strstr(failure->message, "unable to freeze") || g_get_monotonic_time() >= until) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        g_usleep(FREEZE_PAUSE_US);
+    }
 }
 
 static gboolean docker_unpause(Engine *engine, const char *id, GError **error)
@@ -381,6 +401,8 @@ const EngineBackend engine_docker = {
     .exec_root = docker_exec_root,
     .run = docker_run,
     .run_pid = docker_run_pid,
+    .attach = docker_attach,
+    .exec_session = docker_exec_session,
     .get_file = docker_get_file,
     .has_file = docker_has_file,
     .put_files = docker_put_files,
@@ -392,6 +414,7 @@ const EngineBackend engine_docker = {
     .untag = docker_untag,
     .image_names = docker_image_names,
     .commit = docker_commit,
+    .commit_clear = docker_commit_clear,
     .push = docker_push,
     .save = docker_save,
     .load = docker_load,

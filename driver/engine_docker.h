@@ -44,6 +44,9 @@ gboolean docker_call(DockerEngine *docker, const DockerCall *call, HttpAnswer *a
 /* TRUE if ANSWER is a success; else ERROR is what the engine says. */
 gboolean docker_accept(const HttpAnswer *answer, GError **error);
 
+/* For who speaks without docker_call(): the API version is known when this returns TRUE. */
+gboolean docker_negotiated(DockerEngine *docker, GError **error);
+
 /* docker_call() and docker_accept(). */
 gboolean docker_ask(DockerEngine *docker, const DockerCall *call, HttpAnswer *answer,
                     GError **error);
@@ -53,9 +56,17 @@ gboolean docker_logs(Engine *engine, const char *id, gboolean terminal, guint ta
                      EngineOutputFunc output, gpointer data, GError **error);
 gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error);
-/* An exec instance of the container, which runs nothing yet; INPUT says that it gets a stdin. */
-gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *const *argv,
-                          gboolean input, const char *user, GError **error);
+/* What a command in a container is to have. */
+typedef struct {
+    const char *const *argv;
+    const char *user;        /* "" = the container's */
+    const char *detach_keys; /* NULL = the engine's own; of a terminal alone */
+    gboolean input;          /* a stdin */
+    gboolean terminal;
+} DockerExecWish;
+/* An exec instance of the container, which runs nothing yet. */
+gchar *docker_exec_create(DockerEngine *docker, const char *id, const DockerExecWish *wish,
+                          GError **error);
 /* Waits until the engine has noted the end of what has been started; exec->pid is 0
  * when it never ran. */
 gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, DockerExec *exec,
@@ -71,6 +82,13 @@ gboolean docker_events(Engine *engine, const char *label, gint64 since, EngineEv
 gboolean docker_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
                     GError **error);
 gboolean docker_run_pid(Engine *engine, const char *exec_id, gint *pid, GError **error);
+
+/* engine_docker_session.c */
+gboolean docker_attach(Engine *engine, const char *id, const EngineSession *wants, gboolean *left,
+                       GError **error);
+gboolean docker_exec_session(Engine *engine, const char *id, const char *const *argv,
+                             const EngineSession *wants, gboolean *left, gint *exit_code,
+                             GError **error);
 
 /* engine_docker_output.c */
 gboolean docker_exec_root(Engine *engine, const char *id, const char *const *argv,
@@ -107,6 +125,7 @@ gboolean docker_with_registry(DockerEngine *docker, const char *registry, const 
 /* engine_docker_transfer.c */
 gchar *docker_commit(Engine *engine, const char *id, const char *repository, const char *tag,
                      gboolean pause, GError **error);
+gboolean docker_commit_clear(Engine *engine, const char *repository, GError **error);
 /*
  * The body of a commit: the configuration of the container's image, so that the VM's command,
  * environment and labels do not get into the image that is made. The engine adds whatever the

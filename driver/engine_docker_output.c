@@ -50,23 +50,24 @@ gboolean docker_logs(Engine *engine, const char *id, gboolean terminal, guint ta
     return stream(docker, &call, &to, error);
 }
 
-static json_t *exec_body(const char *const *argv, gboolean input, const char *user, GError **error)
+static json_t *exec_body(const DockerExecWish *wish, GError **error)
 {
     g_autoptr(json_t) command = json_array();
-    for (; *argv; argv++)
+    for (const char *const *argv = wish->argv; *argv; argv++)
         if (json_array_append_new(command, json_string(*argv)) < 0) {
             g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
                                 "the command is not UTF-8");
             return NULL;
         }
-    return json_pack("{s:b, s:b, s:b, s:O, s:s}", "AttachStdin", input, "AttachStdout", 1,
-                     "AttachStderr", 1, "Cmd", command, "User", user);
+    return json_pack("{s:b, s:b, s:b, s:b, s:O, s:s, s:s*}", "AttachStdin", wish->input,
+                     "AttachStdout", 1, "AttachStderr", 1, "Tty", wish->terminal, "Cmd", command,
+                     "User", wish->user, "DetachKeys", wish->detach_keys);
 }
 
-gchar *docker_exec_create(DockerEngine *docker, const char *id, const char *const *argv,
-                          gboolean input, const char *user, GError **error)
+gchar *docker_exec_create(DockerEngine *docker, const char *id, const DockerExecWish *wish,
+                          GError **error)
 {
-    g_autoptr(json_t) body = exec_body(argv, input, user, error);
+    g_autoptr(json_t) body = exec_body(wish, error);
     if (!body)
         return NULL;
     g_autofree gchar *path = docker_path("/containers/", id, "/exec");
@@ -129,7 +130,8 @@ gboolean docker_exec(Engine *engine, const char *id, const char *const *argv,
                      EngineOutputFunc output, gpointer data, gint *exit_code, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "", error);
+    DockerExecWish wish = {.argv = argv, .user = ""};
+    g_autofree gchar *exec_id = docker_exec_create(docker, id, &wish, error);
     return exec_id && exec_start(docker, exec_id, 0, output, data, error) &&
            exec_status(docker, exec_id, exit_code, error);
 }
@@ -153,7 +155,8 @@ gboolean docker_exec_root(Engine *engine, const char *id, const char *const *arg
                           gint *exit_code, GError **error)
 {
     DockerEngine *docker = (DockerEngine *)engine;
-    g_autofree gchar *exec_id = docker_exec_create(docker, id, argv, FALSE, "0", error);
+    DockerExecWish wish = {.argv = argv, .user = "0"};
+    g_autofree gchar *exec_id = docker_exec_create(docker, id, &wish, error);
     if (!exec_id)
         return FALSE;
     if (exec_start(docker, exec_id, timeout_ms, output, data, error))

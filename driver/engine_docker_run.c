@@ -3,7 +3,7 @@
  * A command with a stdin of its own: the engine hands the connection over to it, so these are raw
  * bytes on a socket, not one request and one answer.
  */
-#include "engine_docker.h"
+#include "engine_docker_hijack.h"
 
 #include "autoptr.h"
 #include "engine_docker_parse.h"
@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 enum {
     PIECE = 32 * 1024,
@@ -27,7 +26,7 @@ typedef struct {
     DockerEngine *docker;
     const EngineCommand *command;
     gchar *exec_id;
-    int fd;
+    DockerHijack link;
     gsize sent; /* of the command's input */
     gboolean told;
     gboolean ended;
@@ -38,41 +37,19 @@ typedef struct {
 
 static void run_clear(Run *run)
 {
-    if (run->fd >= 0)
-        close(run->fd);
+    docker_hijack_clear(&run->link);
     g_free(run->exec_id);
     if (run->words)
         g_string_free(run->words, TRUE);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
-static gboolean broken(GError **error, const char *what)
-{
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_GARBLED,
-                "the container engine broke the command's connection off: %s", what);
-    return FALSE;
-}
-
-static gboolean open_socket(Run *run, GError **error)
-{
-    const char *path = run->docker->config->engine_socket;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    /* engine_http_open() has refused a longer one. */
-    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    run->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (run->fd >= 0 && connect(run->fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return TRUE;
-    vmdock_error_errno(error, VMDOCK_ERROR_ENGINE_DOWN, errno,
-                       "the container engine cannot be reached at %s", path);
-    return FALSE;
-}
-
 /* Waits for EVENTS, at most MS; *ready are those that came. */
 static gboolean wait_for(const Run *run, short events, int ms, short *ready, GError **error)
 {
     if (!interrupt_check(error))
         return FALSE;
-    struct pollfd one = {.fd = run->fd, .events = events};
+    struct pollfd one = {.fd = run->link.fd, .events = events};
     *ready = poll(&one, 1, ms) > 0 ? one.revents : 0;
     return interrupt_check(error);
 }
@@ -84,55 +61,6 @@ static gboolean in_time(const Run *run, GError **error)
     g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_TIMEOUT,
                         "the container engine did not start the command in time");
     return FALSE;
-}
-
-static gboolean send_head(Run *run, GError **error)
-{
-    static const char body[] = "{\"Detach\":false,\"Tty\":false}";
-    g_autofree gchar *head = g_strdup_printf(
-        "POST /v%s/exec/%s/start HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
-        "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n%s",
-        run->docker->api, run->exec_id, strlen(body), body);
-    /* Some hundred bytes on a fresh connection: they go at once. */
-    ssize_t n = send(run->fd, head, strlen(head), MSG_NOSIGNAL);
-    return (n >= 0 && (gsize)n == strlen(head)) || broken(error, "it takes no request");
-}
-
-static gboolean take_output(Run *run, const char *bytes, gsize length, GError **error);
-
-/* The answer's head: 101 or 200, and from then on the connection is the command's. */
-static gboolean accept_head(Run *run, const GString *head, const char *body, GError **error)
-{
-    guint64 status = g_str_has_prefix(head->str, "HTTP/1.1 ")
-                         ? g_ascii_strtoull(head->str + strlen("HTTP/1.1 "), NULL, 10)
-                         : 0;
-    gsize length = head->len - (gsize)(body - head->str);
-    if (status == 101 || status == 200)
-        return take_output(run, body, length, error);
-    if (status < 400)
-        return broken(error, "its answer is not HTTP");
-    g_autofree gchar *words = docker_parse_message((guint)status, body, length);
-    g_set_error_literal(error, VMDOCK_ERROR, (gint)docker_error_code((guint)status, words), words);
-    return FALSE;
-}
-
-static gboolean read_head(Run *run, GError **error)
-{
-    g_autoptr(GString) head = g_string_new(NULL);
-    const char *end;
-    while (!(end = strstr(head->str, "\r\n\r\n"))) {
-        char piece[4096];
-        short ready;
-        if (!in_time(run, error) || !wait_for(run, POLLIN, POLL_MS, &ready, error))
-            return FALSE;
-        if (!ready)
-            continue;
-        ssize_t n = recv(run->fd, piece, sizeof piece, 0);
-        if (n <= 0 || head->len > MAX_HEAD)
-            return broken(error, "before it answered");
-        g_string_append_len(head, piece, n);
-    }
-    return accept_head(run, head, end + strlen("\r\n\r\n"), error);
 }
 
 static gboolean keep_output(int stream, const char *bytes, gsize length, gpointer data,
@@ -153,27 +81,27 @@ static gboolean take_output(Run *run, const char *bytes, gsize length, GError **
 static void send_input(Run *run)
 {
     const EngineCommand *command = run->command;
-    ssize_t n = send(run->fd, command->input + run->sent,
+    ssize_t n = send(run->link.fd, command->input + run->sent,
                      MIN(command->input_length - run->sent, PIECE), MSG_NOSIGNAL);
     if (n >= 0)
         run->sent += (gsize)n;
     else if (errno != EAGAIN && errno != EINTR)
         run->sent = command->input_length;
     if (run->sent == command->input_length)
-        shutdown(run->fd, SHUT_WR);
+        shutdown(run->link.fd, SHUT_WR);
 }
 
 static gboolean receive(Run *run, GError **error)
 {
     char piece[PIECE];
-    ssize_t n = recv(run->fd, piece, sizeof piece, 0);
+    ssize_t n = recv(run->link.fd, piece, sizeof piece, 0);
     if (n > 0)
         return take_output(run, piece, (gsize)n, error);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return TRUE;
     run->ended = TRUE;
     /* Input that nobody read makes a reset of what is an ordinary end. */
-    return n == 0 || errno == ECONNRESET || broken(error, g_strerror(errno));
+    return n == 0 || errno == ECONNRESET || docker_hijack_broken(error, g_strerror(errno));
 }
 
 static gboolean tell_started(Run *run, gint pid, GError **error)
@@ -191,12 +119,20 @@ static gboolean look_whether_started(Run *run, GError **error)
     return exec.pid > 0 ? tell_started(run, exec.pid, error) : in_time(run, error);
 }
 
+static gboolean start(Run *run, GError **error)
+{
+    static const char body[] = "{\"Detach\":false,\"Tty\":false}";
+    g_autofree gchar *path = docker_path("/exec/", run->exec_id, "/start");
+    return docker_hijack(run->docker, path, body, run->deadline, &run->link, error) &&
+           take_output(run, run->link.early->str, run->link.early->len, error);
+}
+
 static gboolean pump(Run *run, GError **error)
 {
     const EngineCommand *command = run->command;
     gboolean has_input = command->input != NULL;
     if (has_input && command->input_length == 0)
-        shutdown(run->fd, SHUT_WR);
+        shutdown(run->link.fd, SHUT_WR);
     while (!run->ended) {
         short ready, events = POLLIN;
         if (has_input && run->sent < command->input_length)
@@ -225,15 +161,14 @@ static gboolean refuse_unstarted(const Run *run, GError **error)
 gboolean docker_run(Engine *engine, const char *id, const EngineCommand *command, gint *exit_code,
                     GError **error)
 {
-    g_auto(Run) run = {.docker = (DockerEngine *)engine, .command = command, .fd = -1};
+    g_auto(Run) run = {.docker = (DockerEngine *)engine, .command = command, .link = {.fd = -1}};
     run.words = g_string_new(NULL);
-    run.exec_id =
-        docker_exec_create(run.docker, id, command->argv, command->input != NULL, "", error);
+    DockerExecWish wish = {.argv = command->argv, .user = "", .input = command->input != NULL};
+    run.exec_id = docker_exec_create(run.docker, id, &wish, error);
     run.deadline = g_get_monotonic_time() +
                    (gint64)run.docker->config->engine_create_ms * G_TIME_SPAN_MILLISECOND;
     DockerExec exec;
-    if (!run.exec_id || !open_socket(&run, error) || !send_head(&run, error) ||
-        !read_head(&run, error) || !pump(&run, error) ||
+    if (!run.exec_id || !start(&run, error) || !pump(&run, error) ||
         !docker_exec_exit(run.docker, run.exec_id, &exec, error))
         return FALSE;
     *exit_code = exec.exit_code;

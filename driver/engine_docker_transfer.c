@@ -95,11 +95,12 @@ static json_t *commit_body(DockerEngine *docker, const char *id, GError **error)
                  : NULL;
 }
 
-/* As large as the layer is, an answer comes only when all of it is written. NAME is the query's end
- * that names the image, NULL = it gets no name. */
-static gchar *commit(DockerEngine *docker, const char *id, const json_t *body, const char *name,
-                     gboolean pause, GError **error)
+/* As large as the layer is, an answer comes only when all of it is written. */
+static gchar *commit(DockerEngine *docker, const char *id, const json_t *body,
+                     const char *repository, const char *tag, gboolean pause, GError **error)
 {
+    g_autofree gchar *first = docker_image_path("&repo=", repository, "&tag=");
+    g_autofree gchar *name = docker_image_path(first, tag, NULL);
     g_autofree gchar *rest = g_strconcat(pause ? "&pause=true" : "&pause=false", name, NULL);
     g_autofree gchar *path = docker_path("/commit?container=", id, rest);
     DockerCall call = {.method = "POST",
@@ -112,54 +113,50 @@ static gchar *commit(DockerEngine *docker, const char *id, const json_t *body, c
                : NULL;
 }
 
-/* A container that never runs, from IMAGE; one of that name that a killed commit left goes first.
- */
-static gchar *create_blank(Engine *engine, const char *name, const char *image, GError **error)
+static gchar *blank_name(const char *repository)
 {
-    g_autoptr(json_t) body =
-        json_pack("{s:s, s:{s:s}}", "Image", image, "HostConfig", "NetworkMode", "none");
-    return engine->backend->remove(engine, name, error)
-               ? engine->backend->create(engine, name, body, error)
-               : NULL;
+    return g_strdelimit(g_strconcat(repository, "-" ENGINE_COMMIT_TAG, NULL), "/:", '-');
 }
 
 /*
  * An image also keeps the whole configuration of the container that it was made from. So the name
- * goes to a second image, of the same layers, made from a container that nobody told anything.
+ * goes to a second image, of the same layers, made from a container that never runs and that nobody
+ * told anything.
  */
-static gchar *commit_again(Engine *engine, const char *id, const char *image, const json_t *body,
-                           const char *name, GError **error)
+static gchar *commit_again(DockerEngine *docker, const char *image, const json_t *body,
+                           const char *repository, const char *tag, GError **error)
 {
-    g_autofree gchar *blank = g_strdup_printf("vmdock-commit-%.12s", id);
-    g_autofree gchar *blank_id = create_blank(engine, blank, image, error);
-    if (!blank_id)
-        return NULL;
-    g_autofree gchar *made = commit((DockerEngine *)engine, blank_id, body, name, FALSE, error);
-    g_autoptr(GError) trouble = NULL;
-    interrupt_hold();
-    if (!engine->backend->remove(engine, blank_id, &trouble))
-        log_warn("the container %s stays: %s", blank, trouble->message);
-    interrupt_allow();
-    return g_steal_pointer(&made);
+    Engine *engine = &docker->base;
+    g_autofree gchar *name = blank_name(repository);
+    g_autoptr(json_t) blank =
+        json_pack("{s:s, s:{s:s}}", "Image", image, "HostConfig", "NetworkMode", "none");
+    g_autofree gchar *id = engine->backend->create(engine, name, blank, error);
+    return id ? commit(docker, id, body, repository, tag, FALSE, error) : NULL;
+}
+
+gboolean docker_commit_clear(Engine *engine, const char *repository, GError **error)
+{
+    g_autofree gchar *blank = blank_name(repository);
+    g_autofree gchar *first = g_strconcat(repository, ":" ENGINE_COMMIT_TAG, NULL);
+    return engine->backend->remove(engine, blank, error) && docker_untag(engine, first, error);
 }
 
 /* The first image stays below the second, without a name, and goes with it. */
 gchar *docker_commit(Engine *engine, const char *id, const char *repository, const char *tag,
                      gboolean pause, GError **error)
 {
-    g_autoptr(json_t) body = commit_body((DockerEngine *)engine, id, error);
-    g_autofree gchar *image =
-        body ? commit((DockerEngine *)engine, id, body, NULL, pause, error) : NULL;
-    if (!image)
+    DockerEngine *docker = (DockerEngine *)engine;
+    g_autoptr(json_t) body = commit_body(docker, id, error);
+    if (!body || !docker_commit_clear(engine, repository, error))
         return NULL;
-    g_autofree gchar *first = docker_image_path("&repo=", repository, "&tag=");
-    g_autofree gchar *name = docker_image_path(first, tag, NULL);
-    gchar *made = commit_again(engine, id, image, body, name, error);
-    if (!made) {
-        interrupt_hold();
-        docker_untag(engine, image, NULL);
-        interrupt_allow();
-    }
+    g_autofree gchar *image = commit(docker, id, body, repository, ENGINE_COMMIT_TAG, pause, error);
+    gchar *made = image ? commit_again(docker, image, body, repository, tag, error) : NULL;
+    g_autoptr(GError) trouble = NULL;
+    interrupt_hold();
+    if (!docker_commit_clear(engine, repository, &trouble))
+        log_warn("something of the image that was made of the container stays: %s",
+                 trouble->message);
+    interrupt_allow();
     return made;
 }
 

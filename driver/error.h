@@ -38,6 +38,7 @@
     X(IO, 20, "a file cannot be read or written")                                                  \
     X(UNSUPPORTED, 21, "the engine, the kernel or this version of vmdock cannot do it")            \
     X(UNHEALTHY, 22, "vmdock doctor found something to mend")                                      \
+    X(DUPLICATE, 23, "an address that the VM is to have is another machine's")                     \
     X(INTERRUPTED, 128, "a signal ended it: 128 plus the signal's number")
 
 typedef enum {

@@ -7,6 +7,7 @@
 #include "engine_body.h"
 #include "nic_filter.h"
 #include "nic_filter_rules.h"
+#include "nic_probe.h"
 #include "policy.h"
 
 static json_t *addresses_json(const GArray *addresses)
@@ -49,12 +50,13 @@ static json_t *nic_json(const VmNic *nic)
 {
     g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : NULL;
     json_t *mtu = nic->mtu ? json_integer(nic->mtu) : json_string("the bridge's");
-    return json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o}", "nic", (int)nic->id, "host_end",
-        nic->host_name, "guest_end", nic->guest_name, "bridge", nic->bridge, "bridge_type",
-        nic->bridge_type ? nic->bridge_type : "linux", "mac", mac, "mtu", mtu, "addresses",
-        addresses_json(nic->addresses), "routes", routes_json(nic->routes), "inbound",
-        bandwidth_json(&nic->inbound), "outbound", bandwidth_json(&nic->outbound));
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b}", "nic",
+                     (int)nic->id, "host_end", nic->host_name, "guest_end", nic->guest_name,
+                     "bridge", nic->bridge, "bridge_type",
+                     nic->bridge_type ? nic->bridge_type : "linux", "mac", mac, "mtu", mtu,
+                     "addresses", addresses_json(nic->addresses), "routes",
+                     routes_json(nic->routes), "inbound", bandwidth_json(&nic->inbound), "outbound",
+                     bandwidth_json(&nic->outbound), "link_down", nic->link_down);
 }
 
 static json_t *rules_json(const Config *config, const VmSpec *spec)
@@ -78,6 +80,18 @@ static json_t *disks_json(const Config *config, const GPtrArray *disks)
                               json_pack("{s:i, s:s, s:s, s:b, s:s?}", "disk", (int)disk->id, "file",
                                         file, "mount_point", disk->mount_point, "read_only",
                                         disk->read_only, "make_fs", disk->make_fs));
+    }
+    return list;
+}
+
+static json_t *folders_json(const GPtrArray *mounts)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < mounts->len; i++) {
+        const VmMount *mount = g_ptr_array_index(mounts, i);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "folder", mount->host_path,
+                                              "mount_point", mount->guest_path, "read_only",
+                                              mount->read_only));
     }
     return list;
 }
@@ -119,16 +133,16 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     json_t *links = json_array();
     for (guint i = 0; i < spec->nics->len; i++)
         json_array_append_new(links, nic_json(g_ptr_array_index(spec->nics, i)));
-    return json_pack("{s:s, s:s, s:{s:s?, s:s?, s:s}, s:o, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:s, "
-                     "s:o, s:o, s:o, "
-                     "s:s?}",
-                     "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image,
-                     "source", spec->image_source, "held_as", held, "root_size",
-                     spec->root_size ? json_integer(spec->root_size) : json_null(), "request",
-                     "method", "POST", "path", path, "body", engine_body(spec, config, held),
-                     "namespace", netns, "links", links, "disks", disks_json(config, spec->disks),
-                     "filter", vm_filter_name(nic_filter_of(config, spec)), "filter_rules",
-                     rules_json(config, spec), "context", context_json(config, spec),
-                     "not_honoured", strings_json(spec->not_honoured), "refused",
-                     refused ? refused->message : spec->refused);
+    return json_pack(
+        "{s:s, s:s, s:{s:s?, s:s?, s:s}, s:o, s:{s:s, s:s, s:o}, s:s, s:o, s:o, s:o, s:s, "
+        "s:o, s:i, s:o, s:o, s:s?}",
+        "vm", spec->deploy_id, "name", spec->name, "image", "reference", spec->image, "source",
+        spec->image_source, "held_as", held, "root_size",
+        spec->root_size ? json_integer(spec->root_size) : json_null(), "request", "method", "POST",
+        "path", path, "body", engine_body(spec, config, held), "namespace", netns, "links", links,
+        "disks", disks_json(config, spec->disks), "folders", folders_json(spec->mounts), "filter",
+        vm_filter_name(nic_filter_of(config, spec)), "filter_rules", rules_json(config, spec),
+        "address_probe_ms", (int)nic_probe_ms(config, spec), "context", context_json(config, spec),
+        "not_honoured", strings_json(spec->not_honoured), "refused",
+        refused ? refused->message : spec->refused);
 }

@@ -16,6 +16,7 @@
 #include "sandbox.h"
 #include "spec_nova.h"
 #include "state.h"
+#include "stray.h"
 #include "swap.h"
 #include "volume.h"
 
@@ -172,6 +173,17 @@ static gboolean sweep_volumes(Sweep *sweep, const char *deploy_id, GError **erro
     return sweep->dry_run || volumes_down(sweep->host, deploy_id, error);
 }
 
+/* A start that broke off, and that the engine may have lost. */
+static gboolean sweep_start(Sweep *sweep, const EngineContainer *container, GError **error)
+{
+    const Config *config = sweep->host->config;
+    if (!stray_suspected(config, container->id))
+        return TRUE;
+    note(sweep, "a start of VM %s has broken off: what is left of it %s", container->name,
+         sweep->dry_run ? "would go" : "is gone");
+    return sweep->dry_run || stray_end(config, container->id, error);
+}
+
 static gboolean has_sandbox(const Sweep *sweep, const char *deploy_id)
 {
     g_autofree gchar *path = g_build_filename(sweep->host->config->netns_dir, deploy_id, NULL);
@@ -236,11 +248,13 @@ static gboolean sweep_vm(Sweep *sweep, const char *deploy_id, GError **error)
     }
     if (host_is_leftover(container))
         return sweep_unstarted(sweep, container, error);
+    if (host_runs(container))
+        return sweep_attaching(sweep, deploy_id, error);
+    if (!sweep_start(sweep, container, error))
+        return FALSE;
     if (sweep->due && container->state == ENGINE_EXITED && !sweep_ended(sweep, container, error))
         return FALSE;
-    return host_runs(container)
-               ? sweep_attaching(sweep, deploy_id, error)
-               : sweep_volumes(sweep, deploy_id, error) && sweep_rules(sweep, deploy_id, error);
+    return sweep_volumes(sweep, deploy_id, error) && sweep_rules(sweep, deploy_id, error);
 }
 
 /* Map and record files of containers that the engine no longer has. */
@@ -265,7 +279,8 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
         g_autofree gchar *path = g_build_filename(folder, name, NULL);
         note(sweep, "%s belongs to no container: it %s", path,
              sweep->dry_run ? "would go" : "is gone");
-        if (!sweep->dry_run && !file_remove(path, error))
+        if (!sweep->dry_run &&
+            (!stray_end(sweep->host->config, name, error) || !file_remove(path, error)))
             return FALSE;
     }
     return TRUE;
@@ -274,7 +289,7 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
 /* What was being written when its writer was killed. */
 static gboolean sweep_drafts(const Sweep *sweep, GError **error)
 {
-    static const char *const in_run[] = {"", "sandbox", "runtime", "exec", "monitor"};
+    static const char *const in_run[] = {"", "sandbox", "runtime", STRAY_FOLDER, "exec", "monitor"};
     static const char *const in_state[] = {"", "container", DOOMED_FOLDER};
     const Config *config = sweep->host->config;
     gboolean done = TRUE;
@@ -313,7 +328,8 @@ static gboolean in_order(const Sweep *sweep, const char *deploy_id)
         return FALSE;
     return host_runs(container) ||
            (container->state == ENGINE_EXITED && !has_sandbox(sweep, deploy_id) &&
-            !has_rules(sweep, deploy_id) && !volumes_left(config, deploy_id));
+            !stray_suspected(config, container->id) && !has_rules(sweep, deploy_id) &&
+            !volumes_left(config, deploy_id));
 }
 
 static gboolean is_due(const Sweep *sweep, const char *deploy_id)
@@ -327,7 +343,7 @@ static gboolean is_forgotten(Sweep *sweep, const char *name, const char *deploy_
                              GError **error)
 {
     GError *failure = NULL;
-    *is = g_str_has_suffix(name, ":" DISK_NOW_TAG);
+    *is = disk_name_is_draft(name);
     if (*is)
         return TRUE;
     g_autoptr(EngineContainer) container = host_container(sweep->host, deploy_id, &failure);
@@ -351,7 +367,7 @@ static gboolean sweep_name(Sweep *sweep, const char *name, const char *deploy_id
         return TRUE;
     note(sweep, "the image's name %s is of an action that was killed: it %s", name,
          sweep->dry_run ? "would go" : "is gone");
-    return sweep->dry_run || engine_untag(sweep->host->engine, name, error);
+    return sweep->dry_run || disk_name_drop(sweep->host, name, error);
 }
 
 /* Disks that were on their way when their action was killed. And the images of Nova's VMs without a
@@ -367,7 +383,7 @@ static void sweep_names(Sweep *sweep)
         const EngineContainer *container = g_hash_table_lookup(sweep->containers, id);
         gboolean unused = uuid && sweep->due && (!container || host_is_leftover(container));
         g_autoptr(GError) trouble = NULL;
-        if ((unused || g_str_has_suffix(name, ":" DISK_NOW_TAG)) && vm_id_valid(id) &&
+        if ((unused || disk_name_is_draft(name)) && vm_id_valid(id) &&
             (!sweep->due || sweep->due(name, sweep->data)) &&
             !sweep_name(sweep, name, id, &trouble) && trouble)
             log_warn("the image's name %s stays: %s", name, trouble->message);
@@ -459,6 +475,7 @@ static gboolean sweep_all(Sweep *sweep, GError **error)
     return (sweep->dry_run || sweep_drafts(sweep, error)) &&
            sweep_files(sweep, sweep->host->config->run_dir, "sandbox", error) &&
            sweep_files(sweep, sweep->host->config->run_dir, "runtime", error) &&
+           sweep_files(sweep, sweep->host->config->run_dir, STRAY_FOLDER, error) &&
            sweep_files(sweep, sweep->host->config->state_dir, "container", error) &&
            sweep_files(sweep, sweep->host->config->state_dir, DOOMED_FOLDER, error);
 }

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "sandbox.h"
 #include "state.h"
+#include "stray.h"
 #include "swap.h"
 
 #include <unistd.h>
@@ -120,6 +121,7 @@ gboolean host_owns(const Config *config, const EngineContainer *container, const
 gboolean host_remove_container(Host *host, const char *container_id, GError **error)
 {
     return engine_remove(host->engine, container_id, error) &&
+           stray_end(host->config, container_id, error) &&
            sandbox_map_remove(host->config, container_id, error) &&
            doomed_remove(host->config, container_id, error);
 }

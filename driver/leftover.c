@@ -2,6 +2,7 @@
 #include "leftover.h"
 
 #include "disk.h"
+#include "doomed.h"
 #include "exec.h"
 #include "network.h"
 #include "state.h"
@@ -16,5 +17,6 @@ gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer
            volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
            disk_root_release_fetched(host, deploy_id, error) &&
            exec_forget(host->config, deploy_id, error) &&
+           doomed_forget(host->config, host->engine, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }

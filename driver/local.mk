@@ -65,12 +65,15 @@ libvmdock_la_SOURCES = \
 	driver/engine_docker.h \
 	driver/engine_docker_event.c \
 	driver/engine_docker_file.c \
+	driver/engine_docker_hijack.c \
+	driver/engine_docker_hijack.h \
 	driver/engine_docker_image.c \
 	driver/engine_docker_list.c \
 	driver/engine_docker_output.c \
 	driver/engine_docker_parse.c \
 	driver/engine_docker_parse.h \
 	driver/engine_docker_run.c \
+	driver/engine_docker_session.c \
 	driver/engine_docker_stream.c \
 	driver/engine_docker_stream.h \
 	driver/engine_docker_transfer.c \
@@ -141,6 +144,10 @@ libvmdock_la_SOURCES = \
 	driver/nic_offload.c \
 	driver/nic_offload.h \
 	driver/nic_port.c \
+	driver/nic_probe.c \
+	driver/nic_probe.h \
+	driver/nic_probe_packet.c \
+	driver/nic_probe_packet.h \
 	driver/nic_qos.c \
 	driver/nic_qos.h \
 	driver/nic_source.c \
@@ -209,6 +216,15 @@ libvmdock_la_SOURCES = \
 	driver/spec_attribute.h \
 	driver/spec_check.c \
 	driver/spec_disk.c \
+	driver/spec_domain.c \
+	driver/spec_domain.h \
+	driver/spec_domain_cpus.c \
+	driver/spec_domain_device.c \
+	driver/spec_domain_dump.c \
+	driver/spec_domain_interface.c \
+	driver/spec_domain_os.c \
+	driver/spec_domain_private.h \
+	driver/spec_domain_xml.c \
 	driver/spec_json.c \
 	driver/spec_nics.c \
 	driver/spec_nova.c \
@@ -230,12 +246,17 @@ libvmdock_la_SOURCES = \
 	driver/spec_opennebula_private.h \
 	driver/spec_opennebula_process.c \
 	driver/spec_opennebula_rest.c \
-	driver/spec_opennebula_value.c \
 	driver/spec_opennebula_xml.c \
 	driver/spec_rules.c \
+	driver/spec_run.c \
+	driver/spec_run.h \
+	driver/spec_value.c \
+	driver/spec_value.h \
 	driver/state.c \
 	driver/state.h \
 	driver/stop.c \
+	driver/stray.c \
+	driver/stray.h \
 	driver/stream.c \
 	driver/stream.h \
 	driver/swap.c \
@@ -276,5 +297,7 @@ libvmdock_la_SOURCES = \
 	driver/volume_program.c \
 	driver/volume_qcow2.c \
 	driver/volume_qcow2_header.c \
-	driver/volume_share.c
+	driver/volume_share.c \
+	driver/xml.c \
+	driver/xml.h
 libvmdock_la_LIBADD = $(GLIB_LIBS) $(LIBXML_LIBS) $(JANSSON_LIBS) $(YAJL_LIBS) $(LIBCURL_LIBS) $(LIBMNL_LIBS) $(GIO_LIBS) $(LIBCRYPT_LIBS) $(LIBARCHIVE_LIBS) $(BLKID_LIBS) -lm

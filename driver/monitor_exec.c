@@ -2,6 +2,7 @@
 #include "monitor_exec.h"
 
 #include "autoptr.h"
+#include "error.h"
 #include "file.h"
 #include "log.h"
 #include "spec_opennebula.h"
@@ -87,11 +88,30 @@ static gboolean add_result(const Config *config, const char *folder, const char 
     return TRUE;
 }
 
+/* NULL without an error where no command has ever been run. */
+static GDir *open_results(const char *folder, GError **error)
+{
+    GError *failure = NULL;
+    GDir *files = g_dir_open(folder, 0, &failure);
+    if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        g_clear_error(&failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        vmdock_error_adopt(error, VMDOCK_ERROR_IO);
+    }
+    return files;
+}
+
 gboolean monitor_vm_execution(const Config *config, MonitorTell tell_text, gpointer data,
                               GError **error)
 {
+    GError *failure = NULL;
     g_autofree gchar *folder = g_build_filename(config->run_dir, "exec", NULL);
-    g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
+    g_autoptr(GDir) files = open_results(folder, &failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GArray) told = g_array_new(FALSE, FALSE, sizeof(Told));
     g_array_set_clear_func(told, told_clear);

@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-    OTHER_RUN_MS = 10000, /* how long another run of the same probe is waited for */
     MOUNTS_MAX = 1024 * 1024,
     MIB = 1024 * 1024,
 };
@@ -27,7 +26,9 @@ static int lock_monitor(const Config *config, const char *name, GError **error)
     g_autofree gchar *folder = g_build_filename(config->run_dir, "monitor", NULL);
     g_autofree gchar *path = g_strconcat(folder, "/", name, ".lock", NULL);
     g_autofree gchar *what = g_strconcat("the probe vm/", name, NULL);
-    return file_make_folder(folder, 0700, error) ? file_lock(path, OTHER_RUN_MS, what, error) : -1;
+    return file_make_folder(folder, 0700, error)
+               ? file_lock(path, config->probe_wait_ms, what, error)
+               : -1;
 }
 
 /* ---- vm/status ---- */

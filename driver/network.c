@@ -6,6 +6,7 @@
 #include "log.h"
 #include "nic.h"
 #include "nic_filter.h"
+#include "nic_probe.h"
 #include "nic_source.h"
 #include "ovs.h"
 #include "state.h"
@@ -99,27 +100,75 @@ void network_unfilter_others(Host *host, const VmSpec *spec)
 
 /* ---- NICs ------------------------------------------------------------------------------------ */
 
-static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox, Undo *undo,
-                     GError **error)
+/* NIC, which is of SPEC, is brought to what AS says. */
+static gboolean plug_as(Host *host, const VmSpec *spec, const VmNic *nic, const VmNic *as,
+                        Sandbox *sandbox, Undo *undo, GError **error)
 {
     gboolean created = FALSE;
     NicHost place = nic_host(host);
-    if (!nic_ensure(&place, sandbox, nic, &created, error))
+    if (!nic_ensure(&place, sandbox, as, &created, error))
         return FALSE;
     if (created)
         push(undo, "a NIC", undo_nic, host, spec, nic);
     return TRUE;
 }
 
+static gboolean plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox, Undo *undo,
+                     GError **error)
+{
+    return plug_as(host, spec, nic, nic, sandbox, undo, error);
+}
+
+/* To ask from, before it has an address. */
+static gboolean plug_bare(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
+                          Undo *undo, GError **error)
+{
+    g_autoptr(VmNic) bare = vm_nic_copy(nic);
+    g_array_set_size(bare->addresses, 0);
+    g_array_set_size(bare->routes, 0);
+    return plug_as(host, spec, nic, bare, sandbox, undo, error);
+}
+
+static gboolean add_to_probe(NicProbe *probe, Host *host, const VmSpec *spec, const VmNic *nic,
+                             Sandbox *sandbox, Undo *undo, GError **error)
+{
+    gboolean ready = FALSE;
+    g_autoptr(GArray) news = nic_probe_news(sandbox, nic, &ready, error);
+    if (!news || news->len == 0)
+        return news != NULL;
+    return (ready || plug_bare(host, spec, nic, sandbox, undo, error)) &&
+           nic_probe_add(probe, nic, news, error);
+}
+
+/* Of NIC, or, for NULL, of all NICs at one time. */
+static gboolean look_for_duplicates(Host *host, const VmSpec *spec, const VmNic *nic,
+                                    Sandbox *sandbox, Undo *undo, GError **error)
+{
+    guint ms = nic_probe_ms(host->config, spec);
+    if (ms == 0)
+        return TRUE;
+    g_autoptr(NicProbe) probe = nic_probe_new(sandbox, spec, error);
+    if (!probe)
+        return FALSE;
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *each = g_ptr_array_index(spec->nics, i);
+        if ((!nic || each == nic) && (!interrupt_check(error) ||
+                                      !add_to_probe(probe, host, spec, each, sandbox, undo, error)))
+            return FALSE;
+    }
+    return nic_probe_run(probe, ms, error);
+}
+
 gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox *sandbox,
                       Undo *undo, GError **error)
 {
     return host_netlink(host, error) && filter(host, spec, undo, error) &&
+           look_for_duplicates(host, spec, nic, sandbox, undo, error) &&
            plug(host, spec, nic, sandbox, undo, error) &&
            nic_sources_settle(sandbox, spec->nics, error);
 }
 
-Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
+static Sandbox *bring_up(Host *host, const VmSpec *spec, gboolean probe, Undo *undo, GError **error)
 {
     if (!host_netlink(host, error))
         return NULL;
@@ -131,7 +180,8 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
         push(undo, "the sandbox", undo_sandbox, host, spec, NULL);
     else if (!nic_remove_others(&place, sandbox, spec->nics, error))
         return NULL;
-    if (!filter(host, spec, undo, error))
+    if (!filter(host, spec, undo, error) ||
+        (probe && !look_for_duplicates(host, spec, NULL, sandbox, undo, error)))
         return NULL;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
@@ -145,10 +195,15 @@ Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
     return g_steal_pointer(&sandbox);
 }
 
+Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error)
+{
+    return bring_up(host, spec, TRUE, undo, error);
+}
+
 gboolean network_restore(Host *host, const VmSpec *spec, GError **error)
 {
     g_autoptr(Undo) undo = undo_new();
-    g_autoptr(Sandbox) sandbox = network_up(host, spec, undo, error);
+    g_autoptr(Sandbox) sandbox = bring_up(host, spec, FALSE, undo, error);
     undo_commit(undo);
     return sandbox != NULL;
 }
@@ -173,7 +228,7 @@ gboolean network_trim(Host *host, const VmSpec *spec, GError **error)
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic)
 {
     g_autoptr(GError) error = NULL;
-    if (!nic_announce(sandbox, nic, &error))
+    if (!nic->link_down && !nic_announce(sandbox, nic, &error))
         log_warn("VM %s: the neighbours were not told of its addresses: %s", sandbox->deploy_id,
                  error->message);
 }

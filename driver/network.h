@@ -10,8 +10,10 @@
 #include "undo.h"
 
 /*
- * Brings sandbox and NICs to what SPEC says. What this call makes is pushed on UNDO; HOST and SPEC
- * must outlive it. NICs of an earlier spec are removed.
+ * Brings sandbox and NICs to what SPEC says. Addresses that are new to the VM are looked for
+ * before, where that is asked for (nic_probe.h): DUPLICATE for one that is another machine's. What
+ * this call makes is pushed on UNDO; HOST and SPEC must outlive it. NICs of an earlier spec are
+ * removed.
  */
 Sandbox *network_up(Host *host, const VmSpec *spec, Undo *undo, GError **error);
 /* One NIC of SPEC alone, in a sandbox that is there: made, or brought to what NIC says. The rules
@@ -22,7 +24,7 @@ gboolean network_plug(Host *host, const VmSpec *spec, const VmNic *nic, Sandbox 
 gboolean network_trim(Host *host, const VmSpec *spec, GError **error);
 /* For NICs that are gone: the rules of all but SPEC's go too. What fails is logged. */
 void network_unfilter_others(Host *host, const VmSpec *spec);
-/* For an undo: network_up() to what SPEC said before, to stay. */
+/* For an undo: network_up() to what SPEC said before, to stay; no address is looked for. */
 gboolean network_restore(Host *host, const VmSpec *spec, GError **error);
 /*
  * Removes every host end that carries the VM's alias, and the sandbox. Needs no spec: after a crash

@@ -131,7 +131,9 @@ static gboolean settle_host(Work *work, GError **error)
     if (end->mtu != mtu && !netlink_link_set_mtu(work->host, end->index, mtu, error))
         return FALSE;
     end->mtu = mtu;
-    if (!end->up && !netlink_link_up(work->host, end->index, error))
+    gboolean up = !work->nic->link_down;
+    if (!end->up != !up &&
+        !(up ? netlink_link_up : netlink_link_down)(work->host, end->index, error))
         return FALSE;
     /* A port needs no address of its own; without this it would speak IPv6 on the VM's network. */
     g_autofree gchar *name = g_strdup_printf("net/ipv6/conf/%s/disable_ipv6", work->nic->host_name);

@@ -8,8 +8,6 @@
 
 enum { MAX_ID = 20, MAX_SNAPSHOTS = 4096 };
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
 static const xmlNode *child(const xmlNode *parent, const char *name)
 {
     for (const xmlNode *node = parent ? parent->children : NULL; node; node = node->next)
@@ -20,7 +18,7 @@ static const xmlNode *child(const xmlNode *parent, const char *name)
 
 static GStrv words(const xmlNode *template, const char *name)
 {
-    g_autofree gchar *text = one_text(template, name);
+    g_autofree gchar *text = xml_text(template, name);
     g_auto(GStrv) parts = g_strsplit_set(text ? text : "", " \t\r\n,", -1);
     GPtrArray *list = g_ptr_array_new();
     for (gsize i = 0; parts[i]; i++)
@@ -33,11 +31,11 @@ static GStrv words(const xmlNode *template, const char *name)
 /* An id becomes part of file names. */
 static gboolean take_id(const xmlNode *parent, const char *of, gchar **id, GError **error)
 {
-    g_autofree gchar *text = one_text(parent, "ID");
+    g_autofree gchar *text = xml_text(parent, "ID");
     if (!text)
         return TRUE;
     if (strlen(text) > MAX_ID || text[strspn(text, "0123456789")] != '\0') {
-        g_autofree gchar *shown = one_shown(text);
+        g_autofree gchar *shown = spec_shown(text);
         return spec_fail(error, "%s/ID: \"%s\" is no id", of, shown);
     }
     *id = g_steal_pointer(&text);
@@ -46,7 +44,7 @@ static gboolean take_id(const xmlNode *parent, const char *of, gchar **id, GErro
 
 static gboolean take_base_path(DatastoreMessage *message, const xmlNode *datastore, GError **error)
 {
-    g_autofree gchar *text = one_text(datastore, "BASE_PATH");
+    g_autofree gchar *text = xml_text(datastore, "BASE_PATH");
     if (!text)
         return spec_fail(error, "DATASTORE has no BASE_PATH");
     g_auto(GStrv) parts = g_strsplit(text, "/", -1);
@@ -57,7 +55,7 @@ static gboolean take_base_path(DatastoreMessage *message, const xmlNode *datasto
     message->base_path = g_canonicalize_filename(text + strspn(text, "/"), "/");
     if (plain && strcmp(message->base_path, "/") != 0)
         return TRUE;
-    g_autofree gchar *shown = one_shown(text);
+    g_autofree gchar *shown = spec_shown(text);
     return spec_fail(error, "DATASTORE/BASE_PATH: \"%s\" is not the absolute path of a folder",
                      shown);
 }
@@ -67,7 +65,7 @@ static gboolean take_datastore(DatastoreMessage *message, const xmlNode *datasto
     if (!datastore)
         return spec_fail(error, "the message has no DATASTORE");
     const xmlNode *template = child(datastore, "TEMPLATE");
-    message->registry = one_text(template, "REGISTRY");
+    message->registry = xml_text(template, "REGISTRY");
     message->insecure = words(template, "REGISTRY_INSECURE");
     message->safe = words(template, "SAFE_DIRS");
     message->restricted = words(template, "RESTRICTED_DIRS");
@@ -79,9 +77,9 @@ static gboolean take_datastore(DatastoreMessage *message, const xmlNode *datasto
 
 static gboolean take_number(const xmlNode *image, const char *name, guint64 *number, GError **error)
 {
-    g_autofree gchar *text = one_text(image, name);
+    g_autofree gchar *text = xml_text(image, name);
     g_autofree gchar *label = g_strconcat("IMAGE/", name, NULL);
-    return !text || one_number(label, text, "MB", 0, G_MAXINT64, number, error);
+    return !text || spec_number(label, text, "MB", 0, G_MAXINT64, number, error);
 }
 
 /* Snapshots are numbered from 0; -1 stands for none. */
@@ -91,7 +89,7 @@ static gboolean take_snapshot(const char *label, const char *text, gint64 *id, G
     *id = -1;
     if (!text || strcmp(text, "-1") == 0)
         return TRUE;
-    if (!one_number(label, text, "a snapshot", 0, G_MAXINT32, &number, error))
+    if (!spec_number(label, text, "a snapshot", 0, G_MAXINT32, &number, error))
         return FALSE;
     *id = (gint64)number;
     return TRUE;
@@ -99,12 +97,12 @@ static gboolean take_snapshot(const char *label, const char *text, gint64 *id, G
 
 static gboolean take_snapshots(DatastoreMessage *message, const xmlNode *image, GError **error)
 {
-    g_autofree gchar *target = one_text(image, "TARGET_SNAPSHOT");
+    g_autofree gchar *target = xml_text(image, "TARGET_SNAPSHOT");
     if (!take_snapshot("IMAGE/TARGET_SNAPSHOT", target, &message->snapshot, error))
         return FALSE;
     const xmlNode *list = child(image, "SNAPSHOTS");
     for (const xmlNode *node = list ? list->children : NULL; node; node = node->next) {
-        g_autofree gchar *text = one_text(node, "ID");
+        g_autofree gchar *text = xml_text(node, "ID");
         gint64 id = -1;
         if (node->type != XML_ELEMENT_NODE || !text)
             continue;
@@ -120,11 +118,11 @@ static gboolean take_snapshots(DatastoreMessage *message, const xmlNode *image, 
 
 static gboolean take_image(DatastoreMessage *message, const xmlNode *image, GError **error)
 {
-    g_autofree gchar *persistent = one_text(image, "PERSISTENT");
+    g_autofree gchar *persistent = xml_text(image, "PERSISTENT");
     message->persistent = persistent && strcmp(persistent, "1") == 0;
-    message->path = one_text(image, "PATH");
-    message->source = one_text(image, "SOURCE");
-    message->format = one_text(image, "FORMAT");
+    message->path = xml_text(image, "PATH");
+    message->source = xml_text(image, "SOURCE");
+    message->format = xml_text(image, "FORMAT");
     return take_id(image, "IMAGE", &message->image_id, error) &&
            take_number(image, "SIZE", &message->size_mb, error) &&
            take_snapshots(message, image, error);
@@ -146,13 +144,13 @@ DatastoreMessage *datastore_message_parse(const char *text, gsize length, gsize 
 {
     gsize size = 0;
     g_autofree gchar *xml = decode(text, length, &size);
-    g_autoptr(xmlDoc) doc = one_xml_read(xml, size, max, error);
+    g_autoptr(xmlDoc) doc = xml_read(xml, size, max, error);
     if (!doc)
         return NULL;
     const xmlNode *root = xmlDocGetRootElement(doc);
     gboolean alone = root && strcmp((const char *)root->name, "DATASTORE") == 0;
     if (!root || (!alone && strcmp((const char *)root->name, "DS_DRIVER_ACTION_DATA") != 0)) {
-        g_autofree gchar *shown = one_shown(root ? (const char *)root->name : "");
+        g_autofree gchar *shown = spec_shown(root ? (const char *)root->name : "");
         spec_fail(error, "the XML is of \"%s\", not of a datastore action", shown);
         return NULL;
     }

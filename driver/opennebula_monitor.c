@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
 static const xmlNode *child(const xmlNode *parent, const char *name)
 {
     for (const xmlNode *node = parent ? parent->children : NULL; node; node = node->next)
@@ -17,9 +15,9 @@ static const xmlNode *child(const xmlNode *parent, const char *name)
 
 guint64 opennebula_sync_period(const char *xml, gsize length, gsize max_size)
 {
-    g_autoptr(xmlDoc) doc = one_xml_read(xml, length, max_size, NULL);
+    g_autoptr(xmlDoc) doc = xml_read(xml, length, max_size, NULL);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    g_autofree gchar *text = one_text(child(root, "PROBES_PERIOD"), "SYNC_STATE_VM");
+    g_autofree gchar *text = xml_text(child(root, "PROBES_PERIOD"), "SYNC_STATE_VM");
     guint64 period = 0;
     if (!text || !g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT32, &period, NULL))
         return OPENNEBULA_SYNC_DEFAULT_S;

@@ -26,6 +26,41 @@ static gboolean device_allowed(const GStrv list, const VmDevice *device)
     return FALSE;
 }
 
+/* What every engine gives a container that does not ask: no more power, also where it is named
+ * beside capabilities that are taken away. */
+static gboolean is_default(const char *capability)
+{
+    static const char *const engine[] = {"CHOWN",   "DAC_OVERRIDE",     "FOWNER",     "FSETID",
+                                         "KILL",    "NET_BIND_SERVICE", "SETFCAP",    "SETGID",
+                                         "SETPCAP", "SETUID",           "SYS_CHROOT", NULL};
+    return g_strv_contains(engine, capability);
+}
+
+/* An entry is a folder, or one with ":ro" behind it, which no folder's own name may be taken for.
+ */
+static gboolean mount_allowed(const GStrv list, const VmMount *mount)
+{
+    if (g_str_has_suffix(mount->host_path, ":ro"))
+        return FALSE;
+    g_autofree gchar *reading = g_strconcat(mount->host_path, ":ro", NULL);
+    return listed(list, mount->host_path) || (mount->read_only && listed(list, reading));
+}
+
+static gboolean check_mounts(const Config *config, const VmSpec *spec, GError **error)
+{
+    for (guint i = 0; i < spec->mounts->len; i++) {
+        const VmMount *mount = g_ptr_array_index(spec->mounts, i);
+        if (mount_allowed(config->allow_mounts, mount))
+            continue;
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                    "VM %s asks for the host's folder %s%s; [policy] mounts in %s would allow it",
+                    spec->deploy_id, mount->host_path, mount->read_only ? "" : ", to write in",
+                    config->path);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
 {
     if (spec->privileged && !config->allow_privileged) {
@@ -36,7 +71,8 @@ gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
         return FALSE;
     }
     for (gsize i = 0; spec->capabilities && spec->capabilities[i]; i++) {
-        if (listed(config->allow_capabilities, spec->capabilities[i]))
+        if (is_default(spec->capabilities[i]) ||
+            listed(config->allow_capabilities, spec->capabilities[i]))
             continue;
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
                     "VM %s asks for the capability %s; [policy] capabilities in %s would allow it",
@@ -52,5 +88,5 @@ gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
                     spec->deploy_id, device->host_path, device->access, config->path);
         return FALSE;
     }
-    return TRUE;
+    return check_mounts(config, spec, error);
 }

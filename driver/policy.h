@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a VM may ask for beyond the engine's defaults: capabilities, devices, privilege. All refused
- * unless the host's configuration allows that very thing. Pure.
+ * What a VM may ask for beyond the engine's defaults: capabilities, devices, folders, privilege.
+ * All refused unless the host's configuration allows that very thing. Pure.
  */
 #pragma once
 

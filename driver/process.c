@@ -50,13 +50,14 @@ static gint session_of(gint pid)
 }
 
 typedef struct {
-    gint session;
+    gint session; /* 0: any */
     const char *container_id;
 } Members;
 
 static gboolean is_member(const Members *members, gint pid)
 {
-    if (session_of(pid) != members->session)
+    gint session = session_of(pid);
+    if (session == 0 || (members->session != 0 && session != members->session))
         return FALSE;
     g_autofree gchar *groups = read_of(pid, "cgroup");
     return groups && strstr(groups, members->container_id);
@@ -90,20 +91,42 @@ static gboolean kill_round(const Members *members, gboolean *found, GError **err
     return TRUE;
 }
 
+/* *ended is FALSE when some go on for all that. */
+static gboolean kill_members(const Members *members, gboolean *ended, GError **error)
+{
+    gboolean found = TRUE;
+    for (guint i = 0; found && i < ROUNDS; i++) {
+        if (i > 0)
+            g_usleep(PAUSE_US);
+        if (!kill_round(members, &found, error))
+            return FALSE;
+    }
+    *ended = !found;
+    return TRUE;
+}
+
 gboolean process_kill_session(gint pid, const char *container_id, GError **error)
 {
     Members members = {pid, container_id};
-    gboolean found = TRUE;
-    for (guint i = 0; i < ROUNDS; i++) {
-        if (!kill_round(&members, &found, error))
-            return FALSE;
-        if (!found)
-            return TRUE;
-        g_usleep(PAUSE_US);
-    }
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL,
-                "the command's processes (session %d) do not end", pid);
-    return FALSE;
+    gboolean ended = FALSE;
+    if (!kill_members(&members, &ended, error))
+        return FALSE;
+    if (!ended)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL,
+                    "the command's processes (session %d) do not end", pid);
+    return ended;
+}
+
+gboolean process_kill_all(const char *container_id, GError **error)
+{
+    Members members = {0, container_id};
+    gboolean ended = FALSE;
+    if (!kill_members(&members, &ended, error))
+        return FALSE;
+    if (!ended)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL,
+                    "the processes of the container %.12s do not end", container_id);
+    return ended;
 }
 
 /* Waits at most MS for what PROCESS is a handle of, and takes its status. Without a handle (-1), it

@@ -13,6 +13,8 @@ guint64 process_start(gint pid);
  * its own. Fine if there is none. Errors: INTERNAL.
  */
 gboolean process_kill_session(gint pid, const char *container_id, GError **error);
+/* The same of all sessions. */
+gboolean process_kill_all(const char *container_id, GError **error);
 /*
  * Waits until the child PID ends, at most until UNTIL on the monotonic clock, and leaves its status
  * in *status. One that does not end is killed. A child that not even that ends, since a storage

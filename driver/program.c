@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_OUTPUT = 4 * 1024 * 1024, STREAMS = 2 };
+enum { MAX_OUTPUT = 16 * 1024 * 1024, STREAMS = 2 };
 
 /* What it says on one of its streams. */
 typedef struct {

@@ -11,7 +11,7 @@
  * be known to be taken back. *status is waitpid()'s.
  *
  * Errors: UNSUPPORTED when it cannot be started; LATE when it did not end in time; IO when what it
- * says cannot be read or is longer than 4 MiB. A status that is not 0 is none.
+ * says cannot be read or is longer than 16 MiB. A status that is not 0 is none.
  */
 gboolean program_run(const char *const *argv, const char *input, guint64 timeout_ms,
                      VmdockError late, gchar **out, gchar **words, int *status, GError **error);

@@ -3,6 +3,7 @@
 #include "actions.h"
 
 #include "disk.h"
+#include "doomed.h"
 #include "error.h"
 #include "exec.h"
 #include "filter.h"
@@ -36,6 +37,7 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
     return sandbox_map_forget(host->config, deploy_id, error) &&
            disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
+           doomed_forget(host->config, host->engine, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }
 

@@ -248,6 +248,14 @@ static gboolean same_file(const struct stat *a, const struct stat *b)
     return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
+gboolean sandbox_holds(const Sandbox *sandbox, gint pid)
+{
+    g_autofree gchar *namespace = g_strdup_printf("/proc/%d/ns/net", pid);
+    struct stat theirs, named;
+    return stat(namespace, &theirs) < 0 ||
+           (stat(sandbox->path, &named) == 0 && same_file(&named, &theirs));
+}
+
 gboolean sandbox_adopt(const Config *config, const char *deploy_id, gint pid, GError **error)
 {
     g_autofree gchar *path = sandbox_path(config, deploy_id, error);

@@ -32,6 +32,8 @@ Sandbox *sandbox_ensure(const Config *config, const char *deploy_id, GError **er
  * removed the name or it stands for another: a VM that runs keeps the network that it has.
  */
 gboolean sandbox_adopt(const Config *config, const char *deploy_id, gint pid, GError **error);
+/* Whether the process PID lives in it; also of one that has ended. */
+gboolean sandbox_holds(const Sandbox *sandbox, gint pid);
 /* NULL without error when there is none. */
 Sandbox *sandbox_open(const Config *config, const char *deploy_id, GError **error);
 void sandbox_free(Sandbox *sandbox);
@@ -65,6 +67,8 @@ gboolean sandbox_map_write(const Config *config, const char *container_id, const
 gboolean sandbox_map_check_id(const char *container_id, GError **error);
 /* True when vmdock itself has written that the container is the VM's: no engine need be asked. */
 gboolean sandbox_map_knows(const Config *config, const char *container_id, const char *deploy_id);
+/* Whether vmdock-runtime has made the container that the engine says it has started. */
+gboolean sandbox_map_served(const Config *config, const char *container_id);
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error);
 /* The maps of all containers that vmdock has written to be the VM's: there is none any more. */
 gboolean sandbox_map_forget(const Config *config, const char *deploy_id, GError **error);

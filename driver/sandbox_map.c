@@ -73,6 +73,12 @@ gboolean sandbox_map_write(const Config *config, const char *container_id, const
     return write_file(config->run_dir, "sandbox", container_id, text, error);
 }
 
+gboolean sandbox_map_served(const Config *config, const char *container_id)
+{
+    g_autofree gchar *record = map_path(config->run_dir, "runtime", container_id);
+    return g_file_test(record, G_FILE_TEST_EXISTS);
+}
+
 gboolean sandbox_map_remove(const Config *config, const char *container_id, GError **error)
 {
     if (!sandbox_map_check_id(container_id, error))

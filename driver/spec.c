@@ -2,9 +2,18 @@
 #include "spec.h"
 
 #include <arpa/inet.h>
+#include <math.h>
 #include <string.h>
 
-enum { MAX_HOSTNAME = 63, MAX_ID_TAIL = 50 };
+enum {
+    MAX_HOSTNAME = 63,
+    MAX_ID_TAIL = 50,
+    WEIGHT_OF_CPU = 1024, /* cgroup v1 shares, and their smallest and largest */
+    MIN_WEIGHT = 2,
+    MAX_WEIGHT = 262144,
+    PERIOD_US = 100000,
+    MIN_QUOTA_US = 1000,
+};
 
 VmSpec *vm_spec_new(void)
 {
@@ -15,6 +24,8 @@ VmSpec *vm_spec_new(void)
     spec->nics = g_ptr_array_new_with_free_func((GDestroyNotify)vm_nic_free);
     spec->not_honoured = g_ptr_array_new_with_free_func(g_free);
     spec->disks = g_ptr_array_new_with_free_func((GDestroyNotify)vm_disk_free);
+    spec->mounts = g_ptr_array_new_with_free_func((GDestroyNotify)vm_mount_free);
+    spec->device_limits = g_ptr_array_new_with_free_func((GDestroyNotify)vm_device_limits_free);
     return spec;
 }
 
@@ -53,6 +64,13 @@ void vm_spec_free(VmSpec *spec)
     g_free(spec->host);
     g_free(spec->rescued);
     g_free(spec->refused);
+    g_free(spec->title);
+    g_free(spec->description);
+    g_free(spec->cpus);
+    g_strfreev(spec->cpu_pins);
+    g_strfreev(spec->capabilities_dropped);
+    g_ptr_array_unref(spec->mounts);
+    g_ptr_array_unref(spec->device_limits);
     g_free(spec);
 }
 
@@ -239,6 +257,19 @@ void vm_device_free(VmDevice *device)
     g_free(device);
 }
 
+void vm_mount_free(VmMount *mount)
+{
+    g_free(mount->host_path);
+    g_free(mount->guest_path);
+    g_free(mount);
+}
+
+void vm_device_limits_free(VmDeviceLimits *limits)
+{
+    g_free(limits->path);
+    g_free(limits);
+}
+
 static guint address_bits(const VmAddress *address)
 {
     return address->family == AF_INET ? 32 : 128;
@@ -365,15 +396,33 @@ gchar *vm_hostname_from(const char *text, const char *fallback)
 
 gboolean vm_id_valid(const char *deploy_id)
 {
+    static const char *const makers[] = {"one-", "nova-", "run-", "dom-"};
     const char *tail = NULL;
-    if (g_str_has_prefix(deploy_id, "one-"))
-        tail = deploy_id + 4;
-    else if (g_str_has_prefix(deploy_id, "nova-"))
-        tail = deploy_id + 5;
+    for (gsize i = 0; !tail && i < G_N_ELEMENTS(makers); i++)
+        if (g_str_has_prefix(deploy_id, makers[i]))
+            tail = deploy_id + strlen(makers[i]);
     if (!tail || *tail == '\0' || strlen(tail) > MAX_ID_TAIL)
         return FALSE;
     for (const char *p = tail; *p; p++)
         if (!g_ascii_isalnum(*p) && *p != '-')
             return FALSE;
     return TRUE;
+}
+
+gboolean vm_cpus_parse(const char *text, double *cpus)
+{
+    char *end;
+    *cpus = g_ascii_strtod(text, &end);
+    /* strtod also takes "inf", "nan" and hexadecimal numbers. */
+    return *end == '\0' && strspn(text, "0123456789.eE+-") == strlen(text) && isfinite(*cpus) &&
+           *cpus >= 0 && *cpus <= VM_CPUS_MAX && !signbit(*cpus);
+}
+
+void vm_limits_set_cpus(VmLimits *limits, double cpus, guint vcpus, gboolean hard)
+{
+    limits->cpu_weight = CLAMP((gint64)llround(cpus * WEIGHT_OF_CPU), MIN_WEIGHT, MAX_WEIGHT);
+    if (hard)
+        limits->cpu_quota_us = MAX((gint64)llround(cpus * PERIOD_US), MIN_QUOTA_US);
+    else
+        limits->cpu_quota_us = (vcpus ? (gint64)vcpus : MAX((gint64)ceil(cpus), 1)) * PERIOD_US;
 }

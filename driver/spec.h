@@ -76,7 +76,7 @@ typedef struct {
     gchar *bridge;      /* the bridge to plug into */
     gchar *bridge_type; /* "linux", "openvswitch", … as the cloud wrote it; NULL = linux */
     gchar *network;     /* the cloud's name of the network, for people */
-    gboolean has_mac;
+    gboolean has_mac;   /* else a deploy gives it one, to stay */
     guint8 mac[6];
     guint mtu;         /* 0 = the bridge's */
     GArray *addresses; /* VmAddress: the NIC's own first, then its aliases' */
@@ -86,7 +86,11 @@ typedef struct {
     VmBandwidth outbound; /* of what it sends */
     gboolean checksums;   /* the guest's packets leave with them: a switch in user space needs it */
     GPtrArray *rules;     /* VmRule, of its security groups; NULL = the cloud gives it none */
+    gboolean link_down;   /* plugged in, and the cable is out */
 } VmNic;
+
+/* Whether the VM's addresses are looked for before it takes them (nic_probe.h). */
+typedef enum { VM_PROBE_HOST, VM_PROBE_YES, VM_PROBE_NO } VmProbe; /* HOST: as it is configured */
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
 typedef struct {
@@ -94,6 +98,13 @@ typedef struct {
     gchar *guest_path;
     gchar *access; /* "rwm" or a part of it */
 } VmDevice;
+
+/* A folder of the host that the VM sees; policy must allow that very folder. */
+typedef struct {
+    gchar *host_path;
+    gchar *guest_path;
+    gboolean read_only;
+} VmMount;
 
 typedef struct {
     GStrv entrypoint;   /* NULL = the image's */
@@ -108,11 +119,13 @@ typedef struct {
 } VmProcess;
 
 typedef struct {
-    gint64 memory;       /* bytes; 0 = no limit */
-    gint64 swap;         /* bytes of swap beside the memory; 0 = none */
-    gint64 cpu_weight;   /* cgroup v1 shares, 1024 = one CPU; 0 = the engine's default */
-    gint64 cpu_quota_us; /* per 100 ms period; 0 = no ceiling */
-    gint64 pids;         /* 0 = the host's configuration */
+    gint64 memory;        /* bytes; 0 = no limit */
+    gint64 swap;          /* bytes of swap beside the memory; 0 = none */
+    gint64 cpu_weight;    /* cgroup v1 shares, 1024 = one CPU; 0 = the engine's default */
+    gint64 cpu_quota_us;  /* per period; 0 = no ceiling */
+    gint64 pids;          /* 0 = the host's configuration */
+    gint64 cpu_period_us; /* in which the ceiling is held, 1000..1000000; 0 = 100 ms */
+    gint64 io_weight;     /* of its share of the disks, 10..1000; 0 = the engine's default */
 } VmLimits;
 
 /* One thing that the cloud tells the guest. */
@@ -163,6 +176,13 @@ typedef struct {
     gint64 read_ops, write_ops;
 } VmDiskLimits;
 
+/* How much of one block device of the host a VM may use, whatever it reads or writes there. */
+typedef struct {
+    gchar *path;
+    gint64 weight; /* 10..1000; 0 = not said */
+    VmDiskLimits limits;
+} VmDeviceLimits;
+
 /* A disk beside disk 0: a file or block device that holds a file system. */
 typedef struct {
     guint id;           /* the cloud's number of the disk */
@@ -208,6 +228,16 @@ typedef struct VmSpec {
     VmDiskLimits root_limits; /* of disk 0, counted on the host's disk that holds its layer */
     gchar *refused;  /* why it is not deployed, one sentence; NULL. Not in the JSON: no VM has it */
     VmFilter filter; /* what the template asks for; the host may ask for more */
+    gchar *title;    /* a line for people; NULL */
+    gchar *description;         /* any text for people; NULL */
+    guint vcpus;                /* how many CPUs the cloud calls its ceiling; 0 = it does not say */
+    gchar *cpus;                /* those of the host that it may run on, "0-3,8"; NULL = all */
+    GStrv cpu_pins;             /* how the cloud said so: "0:1-4" of one CPU of the VM, ":0-7" of
+                                   those that are not named; NULL */
+    GStrv capabilities_dropped; /* of the engine's default, sorted, or "ALL"; may be NULL */
+    GPtrArray *mounts;          /* VmMount; needs policy */
+    GPtrArray *device_limits;   /* VmDeviceLimits */
+    VmProbe probe;
 } VmSpec;
 
 VmSpec *vm_spec_new(void);
@@ -238,6 +268,11 @@ void vm_nics_sort(GPtrArray *nics);
  * guest of anew with each of its messages.)
  */
 void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had);
+/*
+ * Gives NICs without a MAC one: that which the NIC of their number in HAD has, else one made at
+ * random, as libvirt makes them. HAD may be NULL; with KEEP, a NIC that had none stays so.
+ */
+void vm_nics_give_macs(GPtrArray *nics, const GPtrArray *had, gboolean keep);
 /* Gives a route that an earlier NIC has already a larger metric. */
 void vm_nics_part_routes(GPtrArray *nics);
 
@@ -256,10 +291,12 @@ const char *vm_variables_value(const GPtrArray *variables, const char *name);
 void vm_variables_set(GPtrArray *variables, const char *name, const char *value);
 
 void vm_device_free(VmDevice *device);
+void vm_mount_free(VmMount *mount);
+void vm_device_limits_free(VmDeviceLimits *limits);
 void vm_disk_free(VmDisk *disk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmDisk, vm_disk_free)
 VmDisk *vm_disk_copy(const VmDisk *disk);
-/* What vm_spec_check() asks of the disks. */
+/* What vm_spec_check() asks of the disks, and of the folders of the host. */
 gboolean vm_disks_check(const VmSpec *spec, GError **error);
 /* The disk with the number ID; NULL if there is none. Belongs to the spec. */
 VmDisk *vm_spec_disk(const VmSpec *spec, guint id);
@@ -270,6 +307,15 @@ guint vm_spec_free_disk(const VmSpec *spec);
 /* Whether LIMITS limits anything. */
 gboolean vm_disk_limits_any(const VmDiskLimits *limits);
 
+/* "0.5": a number of CPUs, not negative and at most VM_CPUS_MAX. */
+enum { VM_CPUS_MAX = 1000000 };
+gboolean vm_cpus_parse(const char *text, double *cpus);
+/*
+ * Weight and ceiling of CPUS: HARD makes it the ceiling too; else that is VCPUS whole CPUs, or, for
+ * 0, as many as CPUS needs, as under other hypervisors.
+ */
+void vm_limits_set_cpus(VmLimits *limits, double cpus, guint vcpus, gboolean hard);
+
 /* Sets an error of code SPEC, for parsers and checks of specs. Always FALSE. */
 gboolean spec_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /*
@@ -279,11 +325,13 @@ gboolean spec_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
  * under IPv6's 1280, memory under the engine's 6 MiB, an address that is no unicast address or is
  * its subnet's network or broadcast address, a gateway that is neither in a subnet of its NIC, nor
  * link-local, nor behind an on-link route that stands before it; two disks with one number or one
- * mount point, a mount point in /proc, /sys or /dev or on a tmpfs of the VM. Errors: SPEC.
+ * mount point, a mount point in /proc, /sys or /dev or on a tmpfs of the VM, and the same of a
+ * folder of the host. Errors: SPEC.
  */
 gboolean vm_spec_check(const VmSpec *spec, GError **error);
 
-/* True for what may be a deploy id: "one-" or "nova-" and 1..50 of [0-9a-zA-Z-], nothing else. */
+/* True for what may be a deploy id: "one-", "nova-", "run-" or "dom-" and 1..50 of [0-9a-zA-Z-],
+ * nothing else. */
 gboolean vm_id_valid(const char *deploy_id);
 
 /* "10.0.0.2/24", "10.0.0.2" (full prefix), "fd00::1/64". FALSE if TEXT is no address. */

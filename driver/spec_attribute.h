@@ -2,8 +2,8 @@
 /*
  * The attributes of a VM's process and surroundings that no cloud has of its own: COMMAND,
  * ENTRYPOINT, ENV, USER, WORKDIR, TERMINAL, INIT, STOP_SIGNAL, STOP_TIMEOUT, PIDS_LIMIT,
- * READONLY_ROOT, TMPFS, CAP_ADD, DEVICES, PRIVILEGED, FILTER. Their values have one form in all
- * clouds: vmdock-template(5). Pure.
+ * READONLY_ROOT, TMPFS, CAP_ADD, DEVICES, PRIVILEGED, FILTER, ADDRESS_PROBE. Their values have one
+ * form in all clouds: vmdock-template(5). Pure.
  */
 #pragma once
 

@@ -122,8 +122,32 @@ static gboolean check_disk_pair(const VmDisk *a, const VmDisk *b, GError **error
     return FALSE;
 }
 
+static gboolean is_disk(const VmSpec *spec, const char *path)
+{
+    for (guint i = 0; i < spec->disks->len; i++)
+        if (strcmp(((const VmDisk *)spec->disks->pdata[i])->mount_point, path) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean check_mount(const VmSpec *spec, guint index, GError **error)
+{
+    const char *path = ((const VmMount *)spec->mounts->pdata[index])->guest_path;
+    if (is_reserved(path))
+        return spec_fail(error, "nothing can be mounted on %s of a container", path);
+    if (is_tmpfs(spec, path) || is_disk(spec, path))
+        return spec_fail(error, "two things are to be mounted on %s", path);
+    for (guint i = 0; i < index; i++)
+        if (strcmp(((const VmMount *)spec->mounts->pdata[i])->guest_path, path) == 0)
+            return spec_fail(error, "two things are to be mounted on %s", path);
+    return TRUE;
+}
+
 gboolean vm_disks_check(const VmSpec *spec, GError **error)
 {
+    for (guint i = 0; i < spec->mounts->len; i++)
+        if (!check_mount(spec, i, error))
+            return FALSE;
     for (guint i = 0; i < spec->disks->len; i++) {
         if (!check_disk(spec, spec->disks->pdata[i], error))
             return FALSE;

@@ -29,6 +29,21 @@
     X(size, cpu_quota_us)                                                                          \
     X(size, pids)
 
+/* What one cloud's limits alone have. */
+#define LIMITS_OPTIONAL_FIELDS(X)                                                                  \
+    X(size_if_any, cpu_period_us)                                                                  \
+    X(size_if_any, io_weight)
+
+#define MOUNT_FIELDS(X)                                                                            \
+    X(text, host_path)                                                                             \
+    X(text, guest_path)                                                                            \
+    X(flag, read_only)
+
+#define DEVICE_LIMITS_FIELDS(X)                                                                    \
+    X(text, path)                                                                                  \
+    X(size, weight)                                                                                \
+    X(disk_limits, limits)
+
 #define DEVICE_FIELDS(X)                                                                           \
     X(text, host_path)                                                                             \
     X(text, guest_path)                                                                            \
@@ -128,7 +143,8 @@
 
 #define NIC_OPTIONAL_FIELDS(X)                                                                     \
     X(mark, checksums)                                                                             \
-    X(rules, rules)
+    X(rules, rules)                                                                                \
+    X(mark, link_down)
 
 #define PORTS_FIELDS(X)                                                                            \
     X(number, first)                                                                               \
@@ -147,7 +163,16 @@
     X(string, host)                                                                                \
     X(string, rescued)                                                                             \
     X(disk_limits_if_any, root_limits)                                                             \
-    X(filter, filter)
+    X(filter, filter)                                                                              \
+    X(string, title)                                                                               \
+    X(string, description)                                                                         \
+    X(number_if_any, vcpus)                                                                        \
+    X(string, cpus)                                                                                \
+    X(strings, cpu_pins)                                                                           \
+    X(strings, capabilities_dropped)                                                               \
+    X(mounts, mounts)                                                                              \
+    X(device_limits, device_limits)                                                                \
+    X(probe, probe)
 
 #define WRITE_OPTIONAL(kind, field)                                                                \
     {                                                                                              \
@@ -294,6 +319,27 @@ static gboolean read_number(const json_t *json, guint *number, G_GNUC_UNUSED GEr
         return FALSE;
     *number = (guint)value;
     return TRUE;
+}
+
+/* What is left out where it is 0. */
+static json_t *write_size_if_any(const gint64 *number)
+{
+    return *number ? write_size(number) : json_null();
+}
+
+static gboolean read_size_if_any(const json_t *json, gint64 *number, GError **error)
+{
+    return read_size(json, number, error);
+}
+
+static json_t *write_number_if_any(const guint *number)
+{
+    return *number ? write_number(number) : json_null();
+}
+
+static gboolean read_number_if_any(const json_t *json, guint *number, GError **error)
+{
+    return read_number(json, number, error);
 }
 
 static json_t *write_address(const VmAddress *address)
@@ -500,6 +546,17 @@ static gboolean read_filter(const json_t *json, VmFilter *filter, G_GNUC_UNUSED 
     return json_is_string(json) && vm_filter_parse(json_string_value(json), filter);
 }
 
+static json_t *write_probe(const VmProbe *probe)
+{
+    return *probe == VM_PROBE_HOST ? json_null() : json_boolean(*probe == VM_PROBE_YES);
+}
+
+static gboolean read_probe(const json_t *json, VmProbe *probe, G_GNUC_UNUSED GError **error)
+{
+    *probe = json_is_true(json) ? VM_PROBE_YES : VM_PROBE_NO;
+    return json_is_boolean(json);
+}
+
 static json_t *write_mac(const VmNic *nic)
 {
     if (!nic->has_mac)
@@ -622,6 +679,73 @@ static gboolean read_disk_limits_if_any(const json_t *json, VmDiskLimits *to, GE
     return read_disk_limits(json, to, error);
 }
 
+/* Left out where there are none. */
+static json_t *write_mounts(GPtrArray *const *list)
+{
+    if ((*list)->len == 0)
+        return json_null();
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmMount *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        MOUNT_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_mount(const json_t *json, VmMount *to, GError **error)
+{
+    MOUNT_FIELDS(READ)
+    return TRUE;
+}
+
+static gboolean read_mounts(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmMount *mount = g_new0(VmMount, 1);
+        g_ptr_array_add(*list, mount);
+        if (!read_mount(item, mount, error))
+            return FALSE;
+    }
+    return json_is_array(json);
+}
+
+static json_t *write_device_limits(GPtrArray *const *list)
+{
+    if ((*list)->len == 0)
+        return json_null();
+    json_t *array = json_array();
+    for (guint i = 0; i < (*list)->len; i++) {
+        const VmDeviceLimits *from = (*list)->pdata[i];
+        json_t *json = json_object();
+        DEVICE_LIMITS_FIELDS(WRITE)
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static gboolean read_one_device_limits(const json_t *json, VmDeviceLimits *to, GError **error)
+{
+    DEVICE_LIMITS_FIELDS(READ)
+    return TRUE;
+}
+
+static gboolean read_device_limits(const json_t *json, GPtrArray **list, GError **error)
+{
+    gsize index;
+    const json_t *item;
+    json_array_foreach (json, index, item) {
+        VmDeviceLimits *limits = g_new0(VmDeviceLimits, 1);
+        g_ptr_array_add(*list, limits);
+        if (!read_one_device_limits(item, limits, error))
+            return FALSE;
+    }
+    return json_is_array(json);
+}
+
 static const char *const disk_storages[] = {[VM_DISK_DATASTORE] = "datastore",
                                             [VM_DISK_LOCAL] = "local",
                                             [VM_DISK_SHARE] = "share",
@@ -714,12 +838,14 @@ static json_t *write_limits(const VmLimits *from)
 {
     json_t *json = json_object();
     LIMITS_FIELDS(WRITE)
+    LIMITS_OPTIONAL_FIELDS(WRITE_OPTIONAL)
     return json;
 }
 
 static gboolean read_limits(const json_t *json, VmLimits *to, GError **error)
 {
     LIMITS_FIELDS(READ)
+    LIMITS_OPTIONAL_FIELDS(READ_OPTIONAL)
     return TRUE;
 }
 

@@ -49,6 +49,21 @@ void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had)
     }
 }
 
+void vm_nics_give_macs(GPtrArray *nics, const GPtrArray *had, gboolean keep)
+{
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        const VmNic *old = had ? vm_nics_find(had, nic->id) : NULL;
+        if (nic->has_mac || (old && !old->has_mac && keep))
+            continue;
+        guint32 random = g_random_int();
+        const guint8 made[6] = {0x52,         0x54, 0x00, random >> 16 & 0xff, random >> 8 & 0xff,
+                                random & 0xff};
+        memcpy(nic->mac, old && old->has_mac ? old->mac : made, sizeof nic->mac);
+        nic->has_mac = TRUE;
+    }
+}
+
 enum {
     LATER_METRIC_IP4 = 1000,
     LATER_METRIC_IP6 = 2000,

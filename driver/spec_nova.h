@@ -70,4 +70,6 @@ const char *nova_volume_id(const json_t *request, GError **error);
  */
 gboolean nova_image_is_archive(const json_t *request, gchar **name, GError **error);
 /* What the names of such images begin with. */
-#define NOVA_IMAGE_REPOSITORY "vmdock/glance"
+#define NOVA_IMAGE_REPOSITORY   "vmdock/glance"
+/* And of what has come of them, until Nova has seen that it is what Glance's signature says. */
+#define NOVA_WAITING_REPOSITORY "vmdock/glance-waiting"

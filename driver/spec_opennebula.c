@@ -4,36 +4,24 @@
 #include "image_ref.h"
 #include "spec_opennebula_private.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
     MAX_ID_DIGITS = 10,
     MAX_MEGABYTES = 100000000, /* 100 TB: more is a slip of the pen */
-    MAX_CPUS = 1000000,
     MAX_DISK_ID = 100000,
-    WEIGHT_OF_CPU = 1024, /* cgroup v1 shares, and their smallest and largest */
-    MIN_WEIGHT = 2,
-    MAX_WEIGHT = 262144,
-    PERIOD_US = 100000,
-    MIN_QUOTA_US = 1000,
 };
 
-#define MEGABYTE       (G_GINT64_CONSTANT(1024) * 1024)
-
-/* Images that hold other VMs' disks carry such names; a template must not reach them. */
-#define RESERVED_SPACE "vmdock/"
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+#define MEGABYTE (G_GINT64_CONSTANT(1024) * 1024)
 
 gchar *one_parse_id(const xmlNode *vm, GError **error)
 {
-    g_autofree gchar *id = one_text(vm, "ID");
+    g_autofree gchar *id = xml_text(vm, "ID");
     gsize length = id ? strlen(id) : 0;
     if (length > 0 && length <= MAX_ID_DIGITS && strspn(id, "0123456789") == length &&
         (*id != '0' || length == 1))
         return g_steal_pointer(&id);
-    g_autofree gchar *shown = one_shown(id);
+    g_autofree gchar *shown = spec_shown(id);
     if (id)
         spec_fail(error, "the VM's ID \"%s\" is no number of a VM", shown);
     else
@@ -51,7 +39,7 @@ gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **
 static void parse_names(OneVm *one)
 {
     VmSpec *spec = one->spec;
-    g_autofree gchar *name = one_text(one->vm, "NAME");
+    g_autofree gchar *name = xml_text(one->vm, "NAME");
     const char *text = one_context(one, "SET", "HOSTNAME");
     if (!text)
         text = g_hash_table_lookup(one->context, "HOSTNAME");
@@ -63,7 +51,7 @@ static void parse_names(OneVm *one)
 static void parse_uuid(OneVm *one)
 {
     g_autoptr(GPtrArray) os = one_children(one->templates, "OS");
-    g_autofree gchar *uuid = os->len > 0 ? one_text(os->pdata[0], "UUID") : NULL;
+    g_autofree gchar *uuid = os->len > 0 ? xml_text(os->pdata[0], "UUID") : NULL;
     if (!uuid)
         return;
     if (g_uuid_string_is_valid(uuid))
@@ -76,7 +64,7 @@ static gboolean parse_megabytes(const char *what, const char *text, guint64 smal
                                 GError **error)
 {
     guint64 megabytes;
-    if (!one_number(what, text, "megabytes", smallest, MAX_MEGABYTES, &megabytes, error))
+    if (!spec_number(what, text, "megabytes", smallest, MAX_MEGABYTES, &megabytes, error))
         return FALSE;
     *bytes = (gint64)megabytes * MEGABYTE;
     return TRUE;
@@ -97,14 +85,10 @@ static gboolean parse_memory(OneVm *one, GError **error)
 
 static gboolean parse_cpus(const char *text, double *cpus, GError **error)
 {
-    char *end;
-    *cpus = g_ascii_strtod(text, &end);
-    /* strtod also takes "inf", "nan" and hexadecimal numbers. */
-    if (*end == '\0' && strspn(text, "0123456789.eE+-") == strlen(text) && isfinite(*cpus) &&
-        *cpus >= 0 && *cpus <= MAX_CPUS && !signbit(*cpus))
+    if (vm_cpus_parse(text, cpus))
         return TRUE;
-    g_autofree gchar *shown = one_shown(text);
-    return spec_fail(error, "CPU: \"%s\" is no number of CPUs within 0 and %d", shown, MAX_CPUS);
+    g_autofree gchar *shown = spec_shown(text);
+    return spec_fail(error, "CPU: \"%s\" is no number of CPUs within 0 and %d", shown, VM_CPUS_MAX);
 }
 
 static gboolean parse_cpu(OneVm *one, GError **error)
@@ -113,17 +97,13 @@ static gboolean parse_cpu(OneVm *one, GError **error)
     g_autofree gchar *cpu = one_template_text(one, "CPU");
     g_autofree gchar *vcpu = one_template_text(one, "VCPU");
     double cpus;
-    guint64 vcpus;
+    guint64 vcpus = 0;
     if (!cpu)
         return spec_fail(error, "the VM's TEMPLATE has no CPU");
     if (!parse_cpus(cpu, &cpus, error) ||
-        (vcpu && !one_number("VCPU", vcpu, "CPUs", 1, MAX_CPUS, &vcpus, error)))
+        (vcpu && !spec_number("VCPU", vcpu, "CPUs", 1, VM_CPUS_MAX, &vcpus, error)))
         return FALSE;
-    limits->cpu_weight = CLAMP((gint64)llround(cpus * WEIGHT_OF_CPU), MIN_WEIGHT, MAX_WEIGHT);
-    if (one->options->hard_cpu)
-        limits->cpu_quota_us = MAX((gint64)llround(cpus * PERIOD_US), MIN_QUOTA_US);
-    else /* a VM without VCPU has as many CPUs as its CPU needs, as under other hypervisors */
-        limits->cpu_quota_us = (vcpu ? (gint64)vcpus : MAX((gint64)ceil(cpus), 1)) * PERIOD_US;
+    vm_limits_set_cpus(limits, cpus, (guint)vcpus, one->options->hard_cpu);
     return TRUE;
 }
 
@@ -144,8 +124,8 @@ static gboolean sort_disks(OneVm *one, GError **error)
     g_autoptr(GArray) disks = g_array_new(FALSE, FALSE, sizeof(Disk));
     for (guint i = 0; i < nodes->len; i++) {
         Disk disk = {.node = nodes->pdata[i]};
-        g_autofree gchar *id = one_text(disk.node, "DISK_ID");
-        if (!one_number("DISK_ID", id ? id : "", "a disk", 0, MAX_DISK_ID, &disk.id, error))
+        g_autofree gchar *id = xml_text(disk.node, "DISK_ID");
+        if (!spec_number("DISK_ID", id ? id : "", "a disk", 0, MAX_DISK_ID, &disk.id, error))
             return FALSE;
         g_array_append_val(disks, disk);
     }
@@ -162,30 +142,14 @@ static gboolean sort_disks(OneVm *one, GError **error)
     return TRUE;
 }
 
-static gboolean set_image(OneVm *one, const char *what, const char *text, GError **error)
-{
-    g_autoptr(ImageRef) ref = image_ref_parse(text, error);
-    if (!ref) {
-        g_prefix_error(error, "%s: ", what);
-        return FALSE;
-    }
-    g_autofree gchar *name = image_ref_name(ref);
-    if (g_str_has_prefix(name, RESERVED_SPACE)) {
-        g_autofree gchar *shown = one_shown(name);
-        return spec_fail(error, "%s: names like \"%s\" are for vmdock's own use", what, shown);
-    }
-    one->spec->image = g_steal_pointer(&name);
-    return TRUE;
-}
-
 /*
  * Where the template names no SIZE the front end says the image's own, which asks for nothing. As
  * with any disk, SIZE makes an image larger and never smaller.
  */
 static gboolean parse_root_size(OneVm *one, GError **error)
 {
-    g_autofree gchar *size = one_text(one->root_disk, "SIZE");
-    g_autofree gchar *original = one_text(one->root_disk, "ORIGINAL_SIZE");
+    g_autofree gchar *size = xml_text(one->root_disk, "SIZE");
+    g_autofree gchar *original = xml_text(one->root_disk, "ORIGINAL_SIZE");
     gint64 wanted = 0, image = 0;
     if ((size && !parse_megabytes("SIZE of disk 0", size, 0, &wanted, error)) ||
         (original && !parse_megabytes("ORIGINAL_SIZE of disk 0", original, 0, &image, error)))
@@ -203,13 +167,13 @@ static gboolean parse_root_size(OneVm *one, GError **error)
 static gboolean parse_root_disk(OneVm *one, GError **error)
 {
     VmSpec *spec = one->spec;
-    g_autofree gchar *read_only = one_text(one->root_disk, "READONLY");
-    spec->image_source = one_text(one->root_disk, "SOURCE");
+    g_autofree gchar *read_only = xml_text(one->root_disk, "READONLY");
+    spec->image_source = xml_text(one->root_disk, "SOURCE");
     if (spec->image_source && image_ref_is_url(spec->image_source) &&
-        !set_image(one, "SOURCE of disk 0", spec->image_source, error))
+        !spec_set_image(spec, "SOURCE of disk 0", spec->image_source, error))
         return FALSE;
     spec->read_only_root = read_only && g_ascii_strcasecmp(read_only, "YES") == 0;
-    return parse_root_size(one, error);
+    return parse_root_size(one, error) && one_parse_root_limits(one, error);
 }
 
 static gboolean parse_image(OneVm *one, GError **error)
@@ -219,7 +183,7 @@ static gboolean parse_image(OneVm *one, GError **error)
     if (!sort_disks(one, error))
         return FALSE;
     if (!one->root_disk)
-        return !image || set_image(one, label, image, error);
+        return !image || spec_set_image(one->spec, label, image, error);
     if (image)
         one_note(one, "%s is not honoured: disk 0 gives the image", label);
     return parse_root_disk(one, error);

@@ -17,8 +17,6 @@ enum {
     MAX_NIC_ID = 999999,
 };
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
 static const struct {
     const char *key;
     const char *unit;
@@ -37,9 +35,9 @@ static gboolean parse_direction(const xmlNode *node, const char *label, const ch
     for (gsize i = 0; i < G_N_ELEMENTS(limits); i++) {
         g_autofree gchar *name = g_strconcat(direction, "_", limits[i].key, NULL);
         g_autofree gchar *what = g_strconcat(label, ": ", name, NULL);
-        g_autofree gchar *text = one_text(node, name);
+        g_autofree gchar *text = xml_text(node, name);
         guint64 number = 0;
-        if (text && !one_number(what, text, limits[i].unit, 0, limits[i].largest, &number, error))
+        if (text && !spec_number(what, text, limits[i].unit, 0, limits[i].largest, &number, error))
             return FALSE;
         G_STRUCT_MEMBER(gint64, bandwidth, limits[i].field) = (gint64)number * limits[i].factor;
     }
@@ -66,9 +64,9 @@ gboolean one_is_bandwidth(const char *name)
 static VmNic *parse_nic(const xmlNode *node, GError **error)
 {
     g_autoptr(VmNic) nic = vm_nic_new();
-    g_autofree gchar *id = one_text(node, "NIC_ID");
+    g_autofree gchar *id = xml_text(node, "NIC_ID");
     guint64 number;
-    if (!one_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
+    if (!spec_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
         return NULL;
     nic->id = (guint)number;
     g_autofree gchar *label = g_strdup_printf("NIC %u", nic->id);

@@ -228,7 +228,7 @@ static void take_variables(OneVm *one, GPtrArray *variables)
                 vm_variables_value(variables, name))
                 continue;
             g_autofree gchar *value = raw_text(node);
-            g_autofree gchar *shown = one_shown(name);
+            g_autofree gchar *shown = spec_shown(name);
             if (context_name_valid(name))
                 vm_variables_set(variables, name, value);
             else
@@ -253,7 +253,7 @@ static gchar *image_of(const OneVm *one, const GPtrArray *variables)
     g_autoptr(GPtrArray) records = one_children(self, "HISTORY_RECORDS");
     g_autoptr(GPtrArray) history = one_children(records, "HISTORY");
     g_autofree gchar *datastore =
-        history->len > 0 ? one_text(history->pdata[history->len - 1], "DS_ID") : NULL;
+        history->len > 0 ? xml_text(history->pdata[history->len - 1], "DS_ID") : NULL;
     if (!is_number(disk) || !is_number(datastore))
         return NULL;
     return g_strdup_printf("%s/%s/disk.%s", datastore, one->spec->cloud_id, disk);
@@ -288,7 +288,7 @@ static void pass_environment(OneVm *one, const GPtrArray *variables)
             continue;
         const char *name = variable->name + strlen(prefix);
         if (*name == '\0' || g_ascii_isdigit(*name) ||
-            !one_check_text("", variable->value, "\t\n", NULL))
+            !spec_check_text("", variable->value, "\t\n", NULL))
             one_note(one, "CONTEXT/%s is not honoured: it makes no variable of the environment",
                      variable->name);
         else if (!has_variable(process->environment, name))
@@ -321,12 +321,12 @@ static void note_not_done(OneVm *one, const GPtrArray *variables)
         if (value && *value && g_ascii_strcasecmp(value, "NO") != 0)
             g_ptr_array_add(asked, (gpointer)names[i]);
     }
-    g_autofree gchar *list = one_join(asked);
+    g_autofree gchar *list = spec_join(asked);
     if (asked->len > 0)
         one_note(one,
                  "CONTEXT/%s %s not honoured: the container reads %s in context.sh, and has "
                  "to act on it itself",
-                 list, one_are(asked), asked->len == 1 ? "it" : "them");
+                 list, spec_are(asked), asked->len == 1 ? "it" : "them");
 }
 
 void one_parse_context(OneVm *one)

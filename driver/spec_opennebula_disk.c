@@ -52,15 +52,15 @@ static gchar *system_datastore(const OneVm *one, GError **error)
     g_autofree gchar *found = NULL;
     guint64 newest = 0;
     for (guint i = 0; i < histories->len; i++) {
-        g_autofree gchar *text = one_text(histories->pdata[i], "SEQ");
-        g_autofree gchar *id = one_text(histories->pdata[i], "DS_ID");
+        g_autofree gchar *text = xml_text(histories->pdata[i], "SEQ");
+        g_autofree gchar *id = xml_text(histories->pdata[i], "DS_ID");
         guint64 number = 0, datastore;
         if (!id ||
-            (text && !one_number("HISTORY/SEQ", text, "a record", 0, G_MAXUINT32, &number, error)))
+            (text && !spec_number("HISTORY/SEQ", text, "a record", 0, G_MAXUINT32, &number, error)))
             continue;
         if (found && number < newest)
             continue;
-        if (!one_number("HISTORY/DS_ID", id, "a datastore", 0, MAX_DATASTORE, &datastore, error))
+        if (!spec_number("HISTORY/DS_ID", id, "a datastore", 0, MAX_DATASTORE, &datastore, error))
             return NULL;
         newest = number;
         g_free(found);
@@ -72,9 +72,9 @@ static gchar *system_datastore(const OneVm *one, GError **error)
 /* What the disk is, when it is nothing that a container can have; else NULL. */
 static const char *unfit(const OneDisk *it)
 {
-    g_autofree gchar *type = one_text(it->node, "TYPE");
-    g_autofree gchar *storage = one_text(it->node, "DISK_TYPE");
-    g_autofree gchar *source = one_text(it->node, "SOURCE");
+    g_autofree gchar *type = xml_text(it->node, "TYPE");
+    g_autofree gchar *storage = xml_text(it->node, "DISK_TYPE");
+    g_autofree gchar *source = xml_text(it->node, "SOURCE");
     if (named(type, "swap"))
         return "a container has no swap device of its own; ONEDOCK_SWAP gives the VM swap";
     if (source && image_ref_is_url(source))
@@ -88,19 +88,19 @@ static const char *unfit(const OneDisk *it)
 static gboolean parse_place(OneDisk *it, GError **error)
 {
     VmDisk *disk = it->disk;
-    g_autofree gchar *target = one_text(it->node, "TARGET");
+    g_autofree gchar *target = xml_text(it->node, "TARGET");
     g_autofree gchar *label = g_strdup_printf("ONEDOCK_MOUNT of disk %s", it->id);
     if (target && !is_word(target)) {
-        g_autofree gchar *shown = one_shown(target);
+        g_autofree gchar *shown = spec_shown(target);
         return spec_fail(error, "disk %s: \"%s\" is no TARGET of a disk", it->id, shown);
     }
     disk->target = target ? g_steal_pointer(&target) : g_strdup_printf("disk%s", it->id);
-    disk->mount_point = one_text(it->node, "ONEDOCK_MOUNT");
+    disk->mount_point = xml_text(it->node, "ONEDOCK_MOUNT");
     if (!disk->mount_point)
         disk->mount_point = g_strconcat("/mnt/", disk->target, NULL);
     if (strlen(disk->mount_point) > MAX_MOUNT_POINT)
         return spec_fail(error, "%s is longer than %d bytes", label, MAX_MOUNT_POINT);
-    return one_check_path(label, disk->mount_point, error);
+    return spec_check_path(label, disk->mount_point, error);
 }
 
 static gboolean set_fs(OneDisk *it, const char *fs, GError **error)
@@ -109,7 +109,7 @@ static gboolean set_fs(OneDisk *it, const char *fs, GError **error)
         it->disk->make_fs = g_ascii_strdown(fs, -1);
         return TRUE;
     }
-    g_autofree gchar *shown = one_shown(fs);
+    g_autofree gchar *shown = spec_shown(fs);
     return spec_fail(error, "disk %s: \"%s\" is no name of a file system", it->id, shown);
 }
 
@@ -119,11 +119,11 @@ static gboolean set_fs(OneDisk *it, const char *fs, GError **error)
  */
 static gboolean parse_content(OneDisk *it, GError **error)
 {
-    g_autofree gchar *type = one_text(it->node, "TYPE");
-    g_autofree gchar *format = one_text(it->node, "FORMAT");
-    g_autofree gchar *driver = one_text(it->node, "DRIVER");
-    g_autofree gchar *fs = one_text(it->node, "FS");
-    g_autofree gchar *asked = one_text(it->node, "ONEDOCK_FS");
+    g_autofree gchar *type = xml_text(it->node, "TYPE");
+    g_autofree gchar *format = xml_text(it->node, "FORMAT");
+    g_autofree gchar *driver = xml_text(it->node, "DRIVER");
+    g_autofree gchar *fs = xml_text(it->node, "FS");
+    g_autofree gchar *asked = xml_text(it->node, "ONEDOCK_FS");
     gboolean known = named(driver, "raw") || named(driver, "qcow2");
     gboolean qcow2 = named(known ? driver : format, "qcow2");
     it->disk->format = qcow2 ? VM_DISK_QCOW2 : VM_DISK_RAW;
@@ -138,11 +138,11 @@ static gboolean parse_content(OneDisk *it, GError **error)
 
 static gboolean parse_access(OneDisk *it, GError **error)
 {
-    g_autofree gchar *type = one_text(it->node, "TYPE");
-    g_autofree gchar *read_only = one_text(it->node, "READONLY");
+    g_autofree gchar *type = xml_text(it->node, "TYPE");
+    g_autofree gchar *read_only = xml_text(it->node, "READONLY");
     g_autofree gchar *label = g_strdup_printf("READONLY of disk %s", it->id);
     it->disk->optical = named(type, "CDROM");
-    if (read_only && !one_flag(label, read_only, &it->disk->read_only, error))
+    if (read_only && !spec_flag(label, read_only, &it->disk->read_only, error))
         return FALSE;
     it->disk->read_only = it->disk->read_only || it->disk->optical;
     return TRUE;
@@ -151,10 +151,10 @@ static gboolean parse_access(OneDisk *it, GError **error)
 /* NAME alone, or one of TOTAL, which is then noted. */
 static gboolean parse_rate(OneDisk *it, const char *name, gint64 *rate, GError **error)
 {
-    g_autofree gchar *text = one_text(it->node, name);
+    g_autofree gchar *text = xml_text(it->node, name);
     g_autofree gchar *label = g_strdup_printf("%s of disk %s", name, it->id);
     guint64 number = 0;
-    if (text && !one_number(label, text, "a rate", 0, G_MAXINT64, &number, error))
+    if (text && !spec_number(label, text, "a rate", 0, G_MAXINT64, &number, error))
         return FALSE;
     *rate = (gint64)number;
     return TRUE;
@@ -185,18 +185,30 @@ static gboolean parse_rates(OneDisk *it, const char *unit, gint64 *read, gint64 
     return TRUE;
 }
 
+static gboolean parse_limits(OneDisk *it, VmDiskLimits *limits, GError **error)
+{
+    return parse_rates(it, "BYTES", &limits->read_bytes, &limits->write_bytes, error) &&
+           parse_rates(it, "IOPS", &limits->read_ops, &limits->write_ops, error);
+}
+
+gboolean one_parse_root_limits(OneVm *one, GError **error)
+{
+    /* What the container's root is called, whatever its number. */
+    g_autofree gchar *id = g_strdup("0");
+    OneDisk it = {one, one->root_disk, id, NULL};
+    return parse_limits(&it, &one->spec->root_limits, error);
+}
+
 static gboolean parse_disk(OneDisk *it, const char *datastore, GError **error)
 {
     VmDisk *disk = it->disk;
     guint64 id;
-    if (!one_number("DISK_ID", it->id, "a disk", 0, MAX_DISK, &id, error))
+    if (!spec_number("DISK_ID", it->id, "a disk", 0, MAX_DISK, &id, error))
         return FALSE;
     disk->id = (guint)id;
     disk->source = g_strdup_printf("%s/%s/disk.%u", datastore, it->one->spec->cloud_id, disk->id);
-    VmDiskLimits *limits = &disk->limits;
     return parse_place(it, error) && parse_content(it, error) && parse_access(it, error) &&
-           parse_rates(it, "BYTES", &limits->read_bytes, &limits->write_bytes, error) &&
-           parse_rates(it, "IOPS", &limits->read_ops, &limits->write_ops, error);
+           parse_limits(it, &disk->limits, error);
 }
 
 /*
@@ -205,7 +217,7 @@ static gboolean parse_disk(OneDisk *it, const char *datastore, GError **error)
  */
 static void refuse_swap(const OneDisk *it)
 {
-    g_autofree gchar *type = one_text(it->node, "TYPE");
+    g_autofree gchar *type = xml_text(it->node, "TYPE");
     VmSpec *spec = it->one->spec;
     if (named(type, "swap") && !spec->refused)
         spec->refused = g_strdup_printf("disk %s is swap space, which a container cannot have of "
@@ -225,8 +237,8 @@ gboolean one_parse_disks(OneVm *one, GError **error)
         return spec_fail(error, "the VM has more than %d disks", MAX_DISKS);
     for (guint i = 0; i < one->more_disks->len; i++) {
         const xmlNode *node = one->more_disks->pdata[i];
-        g_autofree gchar *id = one_text(node, "DISK_ID");
-        g_autofree gchar *target = one_text(node, "TARGET");
+        g_autofree gchar *id = xml_text(node, "DISK_ID");
+        g_autofree gchar *target = xml_text(node, "TARGET");
         g_autoptr(VmDisk) disk = g_new0(VmDisk, 1);
         OneDisk it = {one, node, id, disk};
         const char *why = unfit(&it);

@@ -49,7 +49,7 @@ static void gather(OneVm *one, Gathering *list, const char *label, const char *t
     g_auto(GStrv) words = g_strsplit_set(text ? text : "", " ,;\t\r\n", -1);
     for (char **word = words; *word; word++) {
         g_autofree gchar *plain = **word ? list->read(*word) : NULL;
-        g_autofree gchar *shown = one_shown(*word);
+        g_autofree gchar *shown = spec_shown(*word);
         if (**word == '\0')
             continue;
         if (!plain)
@@ -70,7 +70,7 @@ static void gather_of(OneVm *one, Gathering *list, const GPtrArray *nics, const 
     for (guint i = 0; i < nics->len; i++) {
         const OneNic *nic = nics->pdata[i];
         g_autofree gchar *label = one_nic_label(nic);
-        g_autofree gchar *own = one_text(nic->node, key);
+        g_autofree gchar *own = xml_text(nic->node, key);
         gather(one, list, label, one_context(one, nic->prefix, key));
         gather(one, list, label, own);
     }

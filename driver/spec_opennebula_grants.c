@@ -7,7 +7,7 @@ enum { MAX_MOUNTS = 64, MAX_DEVICES = 64, MAX_CAPABILITIES = 64 };
 
 gboolean one_set_read_only(OneVm *one, const char *label, const char *value, GError **error)
 {
-    return one_flag(label, value, &one->spec->read_only_root, error);
+    return spec_flag(label, value, &one->spec->read_only_root, error);
 }
 
 static gboolean tmpfs_option_valid(const char *option)
@@ -38,13 +38,13 @@ static gboolean tmpfs_option_valid(const char *option)
 static gboolean check_mount(const char *label, const char *mount, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(mount, ":", 2);
-    if (!one_check_path(label, parts[0], error))
+    if (!spec_check_path(label, parts[0], error))
         return FALSE;
     g_auto(GStrv) options = g_strsplit(parts[1] ? parts[1] : "", ",", -1);
     for (char **option = options; *option; option++) {
         if (tmpfs_option_valid(*option))
             continue;
-        g_autofree gchar *shown = one_shown(*option);
+        g_autofree gchar *shown = spec_shown(*option);
         return spec_fail(error, "%s: \"%s\" is no option of a tmpfs", label, shown);
     }
     return TRUE;
@@ -69,10 +69,10 @@ static GStrv join_mounts(const GStrv parts)
 
 gboolean one_set_tmpfs(OneVm *one, const char *label, const char *value, GError **error)
 {
-    g_auto(GStrv) parts = one_commas(value);
+    g_auto(GStrv) parts = spec_commas(value);
     g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     one->spec->tmpfs = join_mounts(parts);
-    if (!one_check_count(label, one->spec->tmpfs, MAX_MOUNTS, error))
+    if (!spec_check_count(label, one->spec->tmpfs, MAX_MOUNTS, error))
         return FALSE;
     for (char **mount = one->spec->tmpfs; *mount; mount++) {
         if (!check_mount(label, *mount, error))
@@ -91,16 +91,16 @@ static gint compare_words(gconstpointer a, gconstpointer b)
 
 gboolean one_set_capabilities(OneVm *one, const char *label, const char *value, GError **error)
 {
-    g_auto(GStrv) parts = one_commas(value);
+    g_auto(GStrv) parts = spec_commas(value);
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    if (!one_check_count(label, parts, MAX_CAPABILITIES, error))
+    if (!spec_check_count(label, parts, MAX_CAPABILITIES, error))
         return FALSE;
     for (char **part = parts; *part; part++) {
         g_autofree gchar *upper = g_ascii_strup(*part, -1);
         const char *name = g_str_has_prefix(upper, "CAP_") ? upper + 4 : upper;
         if (*name == '\0' ||
             strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != strlen(name)) {
-            g_autofree gchar *shown = one_shown(*part);
+            g_autofree gchar *shown = spec_shown(*part);
             return spec_fail(error, "%s: \"%s\" is no capability", label, shown);
         }
         g_free(*part);
@@ -124,10 +124,10 @@ static gboolean add_device(OneVm *one, const char *label, const char *text, GErr
     g_auto(GStrv) parts = g_strsplit(text, ":", 3);
     const char *guest = parts[0] && parts[1] ? parts[1] : parts[0];
     const char *access = parts[0] && parts[1] && parts[2] ? parts[2] : "rwm";
-    if (!one_check_path(label, parts[0], error) || !one_check_path(label, guest, error))
+    if (!spec_check_path(label, parts[0], error) || !spec_check_path(label, guest, error))
         return FALSE;
     if (!access_valid(access)) {
-        g_autofree gchar *shown = one_shown(access);
+        g_autofree gchar *shown = spec_shown(access);
         return spec_fail(error, "%s: \"%s\" is no access to a device", label, shown);
     }
     VmDevice *device = g_new0(VmDevice, 1);
@@ -140,8 +140,8 @@ static gboolean add_device(OneVm *one, const char *label, const char *text, GErr
 
 gboolean one_set_devices(OneVm *one, const char *label, const char *value, GError **error)
 {
-    g_auto(GStrv) parts = one_commas(value);
-    if (!one_check_count(label, parts, MAX_DEVICES, error))
+    g_auto(GStrv) parts = spec_commas(value);
+    if (!spec_check_count(label, parts, MAX_DEVICES, error))
         return FALSE;
     for (char **part = parts; *part; part++)
         if (!add_device(one, label, *part, error))
@@ -151,5 +151,5 @@ gboolean one_set_devices(OneVm *one, const char *label, const char *value, GErro
 
 gboolean one_set_privileged(OneVm *one, const char *label, const char *value, GError **error)
 {
-    return one_flag(label, value, &one->spec->privileged, error);
+    return spec_flag(label, value, &one->spec->privileged, error);
 }

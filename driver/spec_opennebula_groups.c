@@ -19,8 +19,6 @@ enum {
     MAX_NIC_ID = 999999,
 };
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
 /* What is wrong with a rule; beside it the rule as far as it was read. */
 typedef struct {
     const xmlNode *node;
@@ -36,7 +34,7 @@ static gboolean trouble(Reading *reading, const char *what)
 
 static gboolean read_direction(Reading *reading)
 {
-    g_autofree gchar *type = one_text(reading->node, "RULE_TYPE");
+    g_autofree gchar *type = xml_text(reading->node, "RULE_TYPE");
     reading->rule->inbound = type && g_ascii_strcasecmp(type, "INBOUND") == 0;
     return reading->rule->inbound || (type && g_ascii_strcasecmp(type, "OUTBOUND") == 0) ||
            trouble(reading, "its RULE_TYPE is neither INBOUND nor OUTBOUND");
@@ -51,7 +49,7 @@ static gboolean read_protocol(Reading *reading)
         {"ALL", VM_PROTOCOL_ALL},   {"TCP", VM_PROTOCOL_TCP},      {"UDP", VM_PROTOCOL_UDP},
         {"ICMP", VM_PROTOCOL_ICMP}, {"ICMPV6", VM_PROTOCOL_ICMP6}, {"IPSEC", VM_PROTOCOL_ESP},
     };
-    g_autofree gchar *name = one_text(reading->node, "PROTOCOL");
+    g_autofree gchar *name = xml_text(reading->node, "PROTOCOL");
     for (gsize i = 0; name && i < G_N_ELEMENTS(protocols); i++) {
         reading->rule->protocol = protocols[i].protocol;
         if (g_ascii_strcasecmp(name, protocols[i].name) == 0)
@@ -104,12 +102,12 @@ static void join_ports(GArray *list)
 static gboolean read_ports(Reading *reading)
 {
     const VmRule *rule = reading->rule;
-    g_autofree gchar *range = one_text(reading->node, "RANGE");
+    g_autofree gchar *range = xml_text(reading->node, "RANGE");
     if (!range)
         return TRUE;
     if (rule->protocol != VM_PROTOCOL_TCP && rule->protocol != VM_PROTOCOL_UDP)
         return trouble(reading, "only TCP and UDP have a RANGE of ports");
-    g_auto(GStrv) parts = one_commas(range);
+    g_auto(GStrv) parts = spec_commas(range);
     for (char **part = parts; *part; part++) {
         VmPorts ports;
         if (!parse_ports(*part, &ports))
@@ -139,8 +137,8 @@ static gboolean parse_icmp(const char *text, VmRule *rule)
 
 static gboolean read_icmp(Reading *reading)
 {
-    g_autofree gchar *ip4 = one_text(reading->node, "ICMP_TYPE");
-    g_autofree gchar *ip6 = one_text(reading->node, "ICMPV6_TYPE");
+    g_autofree gchar *ip4 = xml_text(reading->node, "ICMP_TYPE");
+    g_autofree gchar *ip6 = xml_text(reading->node, "ICMPV6_TYPE");
     if ((ip4 && reading->rule->protocol != VM_PROTOCOL_ICMP) ||
         (ip6 && reading->rule->protocol != VM_PROTOCOL_ICMP6))
         return trouble(reading, "its ICMP type is of another protocol");
@@ -172,14 +170,14 @@ static gboolean fits(const VmRule *rule, int family)
 static gboolean read_addresses(Reading *reading, GPtrArray *rules)
 {
     static const char *const keys[] = {"IP", "IP6", "IP6_GLOBAL", "IP6_ULA"};
-    g_autofree gchar *size_text = one_text(reading->node, "SIZE");
+    g_autofree gchar *size_text = xml_text(reading->node, "SIZE");
     guint64 size = 0;
     gboolean named = FALSE;
     if (size_text && !g_ascii_string_to_unsigned(size_text, 10, 1, G_MAXINT64, &size, NULL))
         return trouble(reading, "its SIZE is no number of addresses");
     for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
         VmRule *rule = reading->rule;
-        g_autofree gchar *text = one_text(reading->node, keys[i]);
+        g_autofree gchar *text = xml_text(reading->node, keys[i]);
         if (!text)
             continue;
         named = TRUE;
@@ -201,7 +199,7 @@ static void read_rule(OneVm *one, const xmlNode *node, GHashTable *groups)
 {
     g_autoptr(VmRule) rule = vm_rule_new(FALSE);
     g_autoptr(GPtrArray) rules = vm_rules_new();
-    g_autofree gchar *group = one_text(node, "SECURITY_GROUP_ID");
+    g_autofree gchar *group = xml_text(node, "SECURITY_GROUP_ID");
     Reading reading = {node, rule, NULL};
     if (!group)
         trouble(&reading, "it has no SECURITY_GROUP_ID");
@@ -209,7 +207,7 @@ static void read_rule(OneVm *one, const xmlNode *node, GHashTable *groups)
              read_icmp(&reading))
         read_addresses(&reading, rules);
     if (reading.trouble) {
-        g_autofree gchar *shown = one_shown(group ? group : "none");
+        g_autofree gchar *shown = spec_shown(group ? group : "none");
         one_note(one, "a rule of security group %s lets nothing pass where vmdock filters: %s",
                  shown, reading.trouble);
         return;
@@ -238,10 +236,10 @@ GHashTable *one_parse_groups(OneVm *one, GError **error)
 
 gboolean one_take_groups(const xmlNode *node, GHashTable *groups, VmNic *nic, GError **error)
 {
-    g_autofree gchar *text = one_text(node, "SECURITY_GROUPS");
+    g_autofree gchar *text = xml_text(node, "SECURITY_GROUPS");
     if (!text)
         return TRUE;
-    g_auto(GStrv) ids = one_commas(text);
+    g_auto(GStrv) ids = spec_commas(text);
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (char **id = ids; *id; id++) {
@@ -261,9 +259,9 @@ gboolean one_take_groups(const xmlNode *node, GHashTable *groups, VmNic *nic, GE
 static VmNic *parse_nic(const xmlNode *node, GHashTable *groups, GError **error)
 {
     g_autoptr(VmNic) nic = vm_nic_new();
-    g_autofree gchar *id = one_text(node, "NIC_ID");
+    g_autofree gchar *id = xml_text(node, "NIC_ID");
     guint64 number;
-    if (!one_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
+    if (!spec_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
         return NULL;
     nic->id = (guint)number;
     if (!one_take_groups(node, groups, nic, error))

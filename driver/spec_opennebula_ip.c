@@ -24,7 +24,7 @@ typedef enum {
 static gchar *value_of(const OneVm *one, const OneNic *nic, const char *key, const char *element)
 {
     const char *told = one_context(one, nic->prefix, key);
-    return told ? g_strdup(told) : one_text(nic->node, element);
+    return told ? g_strdup(told) : xml_text(nic->node, element);
 }
 
 static Method method_of(OneVm *one, const OneNic *nic, const char *key, guint known)
@@ -37,7 +37,7 @@ static Method method_of(OneVm *one, const OneNic *nic, const char *key, guint kn
         if (g_ascii_strcasecmp(text, words[i]) == 0)
             return (Method)i;
     g_autofree gchar *label = one_nic_label(nic);
-    g_autofree gchar *shown = one_shown(text);
+    g_autofree gchar *shown = spec_shown(text);
     one_note(one, "%s: %s=%s is not honoured: there is no such method", label, key, shown);
     return METHOD_STATIC;
 }
@@ -65,7 +65,7 @@ static gboolean parse_plain(const OneNic *nic, const char *what, const char *tex
     if (!strchr(text, '/') && vm_address_parse(text, address) && address->family == family)
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
-    g_autofree gchar *shown = one_shown(text);
+    g_autofree gchar *shown = spec_shown(text);
     return spec_fail(error, "%s: %s: \"%s\" is no IPv%d address", label, what, shown,
                      family == AF_INET ? 4 : 6);
 }
@@ -97,7 +97,7 @@ static gchar *mask_of(const OneVm *one, const OneNic *nic)
     static const char *const elements[] = {"NETWORK_MASK", "NETMASK", "MASK"};
     gchar *mask = g_strdup(one_context(one, nic->prefix, "MASK"));
     for (gsize i = 0; i < G_N_ELEMENTS(elements) && !mask; i++)
-        mask = one_text(nic->node, elements[i]);
+        mask = xml_text(nic->node, elements[i]);
     return mask;
 }
 
@@ -108,7 +108,7 @@ static gboolean parse_mask(const OneVm *one, const OneNic *nic, guint *prefix, G
     if (!mask || vm_mask_prefix(mask, prefix))
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
-    g_autofree gchar *shown = one_shown(mask);
+    g_autofree gchar *shown = spec_shown(mask);
     return spec_fail(error, "%s: MASK: \"%s\" is no netmask", label, shown);
 }
 
@@ -141,7 +141,7 @@ static void note_contradiction(OneVm *one, const OneNic *nic, const char *key)
 static gboolean add_ip4(OneVm *one, const OneNic *nic, GError **error)
 {
     VmAddress address;
-    g_autofree gchar *leased = one_text(nic->node, "IP");
+    g_autofree gchar *leased = xml_text(nic->node, "IP");
     const char *told = one_context(one, nic->prefix, "IP");
     const char *text = leased ? leased : told;
     if (!text)
@@ -161,7 +161,7 @@ static gboolean parse_prefix_ip6(const OneVm *one, const OneNic *nic, guint *pre
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *what = g_strconcat(label, ": IP6_PREFIX_LENGTH", NULL);
     guint64 number = DEFAULT_PREFIX_IP6;
-    if (text && !one_number(what, text, "bits", 1, 128, &number, error))
+    if (text && !spec_number(what, text, "bits", 1, 128, &number, error))
         return FALSE;
     *prefix = (guint)number;
     return TRUE;
@@ -189,9 +189,9 @@ static gboolean says_other(const OneNic *nic, const char *told)
 /* CONTEXT's IP6 is the static address, or where there is none the global one made from the MAC. */
 static gboolean add_ip6(OneVm *one, const OneNic *nic, GError **error)
 {
-    g_autofree gchar *fixed = one_text(nic->node, "IP6");
-    g_autofree gchar *global = one_text(nic->node, "IP6_GLOBAL");
-    g_autofree gchar *ula = one_text(nic->node, "IP6_ULA");
+    g_autofree gchar *fixed = xml_text(nic->node, "IP6");
+    g_autofree gchar *global = xml_text(nic->node, "IP6_GLOBAL");
+    g_autofree gchar *ula = xml_text(nic->node, "IP6_ULA");
     const char *told = one_context(one, nic->prefix, "IP6");
     const char *told_ula = one_context(one, nic->prefix, "IP6_ULA");
     guint prefix;
@@ -283,7 +283,7 @@ static gboolean parse_metric(const OneVm *one, const OneNic *nic, const char *ke
     g_autofree gchar *label = one_nic_label(nic);
     g_autofree gchar *what = g_strdup_printf("%s: %s", label, key);
     guint64 number = 0;
-    if (text && !one_number(what, text, "a metric", 0, MAX_METRIC, &number, error))
+    if (text && !spec_number(what, text, "a metric", 0, MAX_METRIC, &number, error))
         return FALSE;
     *metric = (guint)number;
     return TRUE;
@@ -338,7 +338,7 @@ static gboolean add_listed_route(OneVm *one, const OneNic *nic, const char *text
 {
     VmRoute route = {0};
     g_autofree gchar *label = one_nic_label(nic);
-    g_autofree gchar *shown = one_shown(text);
+    g_autofree gchar *shown = spec_shown(text);
     if (!parse_route(text, &route))
         return spec_fail(error, "%s: ROUTES: \"%s\" is not DESTINATION via GATEWAY", label, shown);
     if (route.destination.family == AF_INET ? !ip4 : !ip6)

@@ -38,14 +38,14 @@ gchar *one_nic_label(const OneNic *nic)
 
 static gboolean parse_mac(OneNic *nic, GError **error)
 {
-    g_autofree gchar *text = one_text(nic->node, "MAC");
+    g_autofree gchar *text = xml_text(nic->node, "MAC");
     if (!text)
         return TRUE;
     nic->has_mac = vm_mac_parse(text, nic->mac);
     if (nic->has_mac)
         return TRUE;
     g_autofree gchar *label = one_nic_label(nic);
-    g_autofree gchar *shown = one_shown(text);
+    g_autofree gchar *shown = spec_shown(text);
     return spec_fail(error, "%s: \"%s\" is no MAC", label, shown);
 }
 
@@ -68,9 +68,9 @@ static GPtrArray *collect(const OneVm *one, const char *element, guint most, GEr
         g_ptr_array_add(nics, nic);
         nic->node = nodes->pdata[i];
         nic->element = element;
-        g_autofree gchar *id = one_text(nic->node, "NIC_ID");
+        g_autofree gchar *id = xml_text(nic->node, "NIC_ID");
         guint64 number;
-        if (!one_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
+        if (!spec_number("NIC_ID", id ? id : "", "a NIC", 0, MAX_NIC_ID, &number, error))
             return NULL;
         nic->id = (guint)number;
         if (!parse_mac(nic, error))
@@ -168,7 +168,7 @@ static gboolean same_ip(const OneVm *one, const OneNic *nic, const Group *group)
         {"IP", "IP"}, {"IP6", "IP6"}, {"IP6", "IP6_GLOBAL"}, {"IP6_ULA", "IP6_ULA"}};
     for (gsize i = 0; i < G_N_ELEMENTS(pairs); i++) {
         const char *told = one_context(one, group->prefix, pairs[i][0]);
-        g_autofree gchar *leased = one_text(nic->node, pairs[i][1]);
+        g_autofree gchar *leased = xml_text(nic->node, pairs[i][1]);
         if (told && leased && strcmp(told, leased) == 0)
             return TRUE;
     }
@@ -209,19 +209,19 @@ static void note_groups(OneVm *one, const GPtrArray *groups)
         if (!group->taken)
             g_ptr_array_add(names, g_strconcat(group->prefix, "_*", NULL));
     }
-    g_autofree gchar *list = one_join(names);
+    g_autofree gchar *list = spec_join(names);
     if (names->len > 0)
-        one_note(one, "CONTEXT/%s %s not honoured: the VM has no such NIC", list, one_are(names));
+        one_note(one, "CONTEXT/%s %s not honoured: the VM has no such NIC", list, spec_are(names));
 }
 
 static OneNic *parent_of(const OneNic *alias, const GPtrArray *nics)
 {
-    g_autofree gchar *id = one_text(alias->node, "PARENT_ID");
-    g_autofree gchar *name = one_text(alias->node, "PARENT");
+    g_autofree gchar *id = xml_text(alias->node, "PARENT_ID");
+    g_autofree gchar *name = xml_text(alias->node, "PARENT");
     for (guint i = 0; i < nics->len; i++) {
         OneNic *nic = nics->pdata[i];
         g_autofree gchar *its_id = g_strdup_printf("%u", nic->id);
-        g_autofree gchar *its_name = id ? NULL : one_text(nic->node, "NAME");
+        g_autofree gchar *its_name = id ? NULL : xml_text(nic->node, "NAME");
         if (g_strcmp0(id, its_id) == 0 || (name && g_strcmp0(name, its_name) == 0))
             return nic;
     }
@@ -246,30 +246,30 @@ static gchar *parse_bridge_type(const OneNic *nic, GError **error)
 {
     static const char *const words[] = {"linux", "openvswitch", "openvswitch_dpdk",
                                         "vcenter_port_groups", NULL};
-    g_autofree gchar *type = one_text(nic->node, "BRIDGE_TYPE");
-    g_autofree gchar *driver = one_text(nic->node, "VN_MAD");
+    g_autofree gchar *type = xml_text(nic->node, "BRIDGE_TYPE");
+    g_autofree gchar *driver = xml_text(nic->node, "VN_MAD");
     if (!type)
         return g_strdup(driver && g_str_has_prefix(driver, "ovswitch") ? "openvswitch" : "linux");
     if (strcmp(type, "bridge") == 0 || strcmp(type, "none") == 0)
         return g_strdup("linux");
     if (g_strv_contains(words, type))
         return g_steal_pointer(&type);
-    g_autofree gchar *shown = one_shown(type);
+    g_autofree gchar *shown = spec_shown(type);
     spec_fail(error, "NIC %u: \"%s\" is no BRIDGE_TYPE that is known", nic->id, shown);
     return NULL;
 }
 
 static gboolean parse_mtu(const OneVm *one, const OneNic *nic, GError **error)
 {
-    g_autofree gchar *guest = one_text(nic->node, "GUEST_MTU");
-    g_autofree gchar *bridge = one_text(nic->node, "MTU");
+    g_autofree gchar *guest = xml_text(nic->node, "GUEST_MTU");
+    g_autofree gchar *bridge = xml_text(nic->node, "MTU");
     const char *told = one_context(one, nic->prefix, "MTU");
     const char *text = guest ? guest : told ? told : bridge;
     g_autofree gchar *what = g_strdup_printf("NIC %u: MTU", nic->id);
     guint64 mtu;
     if (!text)
         return TRUE;
-    if (!one_number(what, text, "bytes", 68, 65535, &mtu, error))
+    if (!spec_number(what, text, "bytes", 68, 65535, &mtu, error))
         return FALSE;
     nic->nic->mtu = (guint)mtu;
     return TRUE;
@@ -283,11 +283,11 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GHashTable *groups, GError *
     link->id = nic->id;
     link->has_mac = nic->has_mac;
     memcpy(link->mac, nic->mac, sizeof link->mac);
-    link->network = one_text(nic->node, "NETWORK");
-    link->host_name = one_text(nic->node, "TARGET");
+    link->network = xml_text(nic->node, "NETWORK");
+    link->host_name = xml_text(nic->node, "TARGET");
     if (!link->host_name)
         link->host_name = g_strdup_printf("%s-%u", one->spec->deploy_id, nic->id);
-    link->bridge = one_text(nic->node, "BRIDGE");
+    link->bridge = xml_text(nic->node, "BRIDGE");
     if (!link->bridge)
         return spec_fail(error, "NIC %u: no BRIDGE is given", nic->id);
     link->bridge_type = parse_bridge_type(nic, error);
@@ -346,7 +346,7 @@ static void leave_out_detached(GPtrArray *aliases, const GPtrArray *groups)
 {
     for (guint i = aliases->len; groups->len > 0 && i-- > 0;) {
         const OneNic *alias = aliases->pdata[i];
-        g_autofree gchar *attach = one_text(alias->node, "ATTACH");
+        g_autofree gchar *attach = xml_text(alias->node, "ATTACH");
         if (!alias->prefix && attach && g_ascii_strcasecmp(attach, "YES") == 0)
             g_ptr_array_remove_index(aliases, i);
     }

@@ -5,7 +5,6 @@
  *   spec_opennebula.c          id, names, image, limits; puts the parts together
  *   spec_opennebula_process.c  the ONEDOCK_* attributes of the process, and DOCKERRUN
  *   spec_opennebula_grants.c   those of its surroundings: mounts, devices, capabilities
- *   spec_opennebula_value.c    forms of value that several of them share
  *   spec_opennebula_disk.c     the disks beside disk 0
  *   spec_opennebula_nic.c      NICs, aliases, and which of CONTEXT's ETHn belongs to which
  *   spec_opennebula_ip.c       their addresses and routes
@@ -19,8 +18,8 @@
 #pragma once
 
 #include "spec_opennebula.h"
-
-#include <libxml/tree.h>
+#include "spec_value.h"
+#include "xml.h"
 
 /* One message while it is being read. The elements belong to the XML document. */
 typedef struct {
@@ -48,8 +47,6 @@ typedef struct {
 
 /* spec_opennebula_xml.c ----------------------------------------------------------------------- */
 
-/* The document of a message of whatever kind: no document type, no entities, no network. */
-xmlDoc *one_xml_read(const char *xml, gsize length, gsize max_size, GError **error);
 /* The document, and its VM element in *vm. */
 xmlDoc *one_xml_parse(const char *xml, gsize length, gsize max_size, const xmlNode **vm,
                       GError **error);
@@ -57,11 +54,7 @@ OneVm *one_vm_new(const xmlNode *vm, const OpennebulaOptions *options);
 void one_vm_free(OneVm *one);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneVm, one_vm_free)
 
-/* The text of a scalar element, blanks at its ends taken off; NULL when it is blank. */
-gchar *one_node_text(const xmlNode *node);
-/* The same of PARENT's first child NAME; NULL as well when there is none. PARENT may be NULL. */
-gchar *one_text(const xmlNode *parent, const char *name);
-/* The same of the first TEMPLATE that has a child NAME. */
+/* The text of the child NAME of the first TEMPLATE that has one. */
 gchar *one_template_text(const OneVm *one, const char *name);
 /* All children NAME of the elements in PARENTS; const xmlNode*. */
 GPtrArray *one_children(const GPtrArray *parents, const char *name);
@@ -70,32 +63,10 @@ const char *one_context(const OneVm *one, const char *prefix, const char *key);
 
 /* One sentence on something asked and not honoured; doubles are left out. */
 void one_note(OneVm *one, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Foreign text for a sentence: on one line, not long. */
-gchar *one_shown(const char *text);
-/* TEXT as a whole number; an error that begins with WHAT and names UNIT. */
-gboolean one_number(const char *what, const char *text, const char *unit, guint64 smallest,
-                    guint64 largest, guint64 *number, GError **error);
-/* "A, B and C", the last ones as "and 7 more" when there are many. */
-gchar *one_join(const GPtrArray *words);
-/* The verb behind it. */
-const char *one_are(const GPtrArray *words);
-
 /* spec_opennebula.c --------------------------------------------------------------------------- */
 
 /* The VM's number; an error when it has none that could be one. */
 gchar *one_parse_id(const xmlNode *vm, GError **error);
-
-/* spec_opennebula_value.c --------------------------------------------------------------------- */
-
-/* LABEL is how the attribute was written, for the sentence of an error. */
-gboolean one_flag(const char *label, const char *value, gboolean *flag, GError **error);
-/* FALSE when TEXT has control characters beside those in ALLOWED. */
-gboolean one_check_text(const char *label, const char *text, const char *allowed, GError **error);
-/* FALSE unless PATH is absolute, plain (no "..", "." or "//") and not the root. */
-gboolean one_check_path(const char *label, const char *path, GError **error);
-/* The parts between commas, blanks around them taken off, empty ones left out. */
-GStrv one_commas(const char *value);
-gboolean one_check_count(const char *label, const GStrv list, guint most, GError **error);
 
 /* spec_opennebula_grants.c -------------------------------------------------------------------- */
 
@@ -113,6 +84,8 @@ gboolean one_parse_process(OneVm *one, GError **error);
 
 /* Sets the spec's disks from MORE_DISKS. */
 gboolean one_parse_disks(OneVm *one, GError **error);
+/* The I/O limits of disk 0, which there must be. */
+gboolean one_parse_root_limits(OneVm *one, GError **error);
 
 /* spec_opennebula_nic.c ----------------------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ enum {
 static gchar *in_elements(const GPtrArray *parents, const char *name)
 {
     for (guint i = 0; i < parents->len; i++) {
-        gchar *text = one_text(parents->pdata[i], name);
+        gchar *text = xml_text(parents->pdata[i], name);
         if (text)
             return text;
     }
@@ -99,10 +99,10 @@ static gboolean parse_words(const char *label, const char *value, GStrv *words, 
     } else {
         *words = shell_words(label, value, error);
     }
-    if (!*words || !one_check_count(label, *words, MAX_ARGUMENTS, error))
+    if (!*words || !spec_check_count(label, *words, MAX_ARGUMENTS, error))
         return FALSE;
     for (char **word = *words; *word; word++)
-        if (!one_check_text(label, *word, "\t\n", error))
+        if (!spec_check_text(label, *word, "\t\n", error))
             return FALSE;
     return TRUE;
 }
@@ -151,7 +151,7 @@ static GStrv object_variables(const char *label, json_t *object, GError **error)
     json_t *value;
     json_object_foreach (object, name, value) {
         g_autofree gchar *text = json_text(value);
-        g_autofree gchar *shown = one_shown(name);
+        g_autofree gchar *shown = spec_shown(name);
         if (!variable_name_valid(name, strlen(name))) {
             spec_fail(error, "%s: \"%s\" is no valid name", label, shown);
             return NULL;
@@ -169,7 +169,7 @@ static GStrv object_variables(const char *label, json_t *object, GError **error)
 static GStrv split_variables(const char *label, const char *value, GError **error)
 {
     if (*value != '{' && *value != '[')
-        return one_commas(value);
+        return spec_commas(value);
     g_autoptr(json_t) json = load_json(label, value, error);
     if (!json)
         return NULL;
@@ -197,7 +197,7 @@ static GStrv sort_variables(const GStrv variables)
 static gboolean set_environment(OneVm *one, const char *label, const char *value, GError **error)
 {
     g_auto(GStrv) variables = split_variables(label, value, error);
-    if (!variables || !one_check_count(label, variables, MAX_VARIABLES, error))
+    if (!variables || !spec_check_count(label, variables, MAX_VARIABLES, error))
         return FALSE;
     for (guint i = 0; variables[i]; i++) {
         const char *equals = strchr(variables[i], '=');
@@ -205,7 +205,7 @@ static gboolean set_environment(OneVm *one, const char *label, const char *value
             return spec_fail(error, "%s: entry %u is not NAME=value", label, i + 1);
         if (!variable_name_valid(variables[i], (gsize)(equals - variables[i])))
             return spec_fail(error, "%s: entry %u has no valid name", label, i + 1);
-        if (!one_check_text(label, equals, "\t\n", error))
+        if (!spec_check_text(label, equals, "\t\n", error))
             return FALSE;
     }
     one->spec->process.environment = sort_variables(variables);
@@ -217,23 +217,23 @@ static gboolean set_user(OneVm *one, const char *label, const char *value, GErro
     if (strpbrk(value, " \t\n"))
         return spec_fail(error, "%s: a user has no blanks", label);
     one->spec->process.user = g_strdup(value);
-    return one_check_text(label, value, "", error);
+    return spec_check_text(label, value, "", error);
 }
 
 static gboolean set_working_dir(OneVm *one, const char *label, const char *value, GError **error)
 {
     one->spec->process.working_dir = g_strdup(value);
-    return strcmp(value, "/") == 0 || one_check_path(label, value, error);
+    return strcmp(value, "/") == 0 || spec_check_path(label, value, error);
 }
 
 static gboolean set_terminal(OneVm *one, const char *label, const char *value, GError **error)
 {
-    return one_flag(label, value, &one->spec->process.terminal, error);
+    return spec_flag(label, value, &one->spec->process.terminal, error);
 }
 
 static gboolean set_init(OneVm *one, const char *label, const char *value, GError **error)
 {
-    return one_flag(label, value, &one->spec->process.init, error);
+    return spec_flag(label, value, &one->spec->process.init, error);
 }
 
 static gboolean signal_known(const char *name)
@@ -261,14 +261,14 @@ static gboolean set_stop_signal(OneVm *one, const char *label, const char *value
         return TRUE;
     }
     one->spec->process.stop_signal = g_strconcat("SIG", name, NULL);
-    g_autofree gchar *shown = one_shown(value);
+    g_autofree gchar *shown = spec_shown(value);
     return signal_known(name) || spec_fail(error, "%s: \"%s\" is no signal", label, shown);
 }
 
 static gboolean set_stop_timeout(OneVm *one, const char *label, const char *value, GError **error)
 {
     guint64 seconds;
-    if (!one_number(label, value, "seconds", 0, MAX_STOP_TIMEOUT, &seconds, error))
+    if (!spec_number(label, value, "seconds", 0, MAX_STOP_TIMEOUT, &seconds, error))
         return FALSE;
     one->spec->process.stop_timeout = (gint)seconds;
     return TRUE;
@@ -276,15 +276,24 @@ static gboolean set_stop_timeout(OneVm *one, const char *label, const char *valu
 
 static gboolean set_filter(OneVm *one, const char *label, const char *value, GError **error)
 {
-    g_autofree gchar *shown = one_shown(value);
+    g_autofree gchar *shown = spec_shown(value);
     return vm_filter_parse(value, &one->spec->filter) ||
            spec_fail(error, "%s: \"%s\" is none of off, spoofing and full", label, shown);
+}
+
+static gboolean set_probe(OneVm *one, const char *label, const char *value, GError **error)
+{
+    gboolean asked = FALSE;
+    if (!spec_flag(label, value, &asked, error))
+        return FALSE;
+    one->spec->probe = asked ? VM_PROBE_YES : VM_PROBE_NO;
+    return TRUE;
 }
 
 static gboolean set_pids(OneVm *one, const char *label, const char *value, GError **error)
 {
     guint64 pids;
-    if (!one_number(label, value, "processes", 1, MAX_PIDS, &pids, error))
+    if (!spec_number(label, value, "processes", 1, MAX_PIDS, &pids, error))
         return FALSE;
     one->spec->limits.pids = (gint64)pids;
     return TRUE;
@@ -310,6 +319,7 @@ static const struct {
     {"DEVICES", one_set_devices},
     {"PRIVILEGED", one_set_privileged},
     {"FILTER", set_filter},
+    {"ADDRESS_PROBE", set_probe},
     {"IMAGE", NULL},
     {"SWAP", NULL},
 };
@@ -360,7 +370,7 @@ static gboolean parse_dockerrun(OneVm *one, GError **error)
     if (!value)
         value = one_template_text(one, "DOCKERRUN");
     if (!value)
-        value = one_text(one->root_disk, "DOCKERRUN");
+        value = xml_text(one->root_disk, "DOCKERRUN");
     if (!value)
         return TRUE;
     if (strlen(value) > MAX_VALUE)
@@ -375,8 +385,8 @@ static gboolean parse_dockerrun(OneVm *one, GError **error)
         if (**word)
             g_strv_builder_add(builder, *word);
     one->spec->process.command = g_strv_builder_end(builder);
-    return one_check_count("DOCKERRUN", one->spec->process.command, MAX_ARGUMENTS, error) &&
-           one_check_text("DOCKERRUN", value, " \t\r\n", error);
+    return spec_check_count("DOCKERRUN", one->spec->process.command, MAX_ARGUMENTS, error) &&
+           spec_check_text("DOCKERRUN", value, " \t\r\n", error);
 }
 
 gboolean one_parse_process(OneVm *one, GError **error)

@@ -7,25 +7,51 @@
  * What is read elsewhere, or asks the hypervisor for nothing: the cloud's own book-keeping, and the
  * work of its network and transfer drivers. Whatever an element holds beside it is told.
  */
-static const char *const disk_silent[] = {
-    "ALLOW_ORPHANS", "CLONE",       "CLONE_TARGET",
-    "CLUSTER_ID",    "DATASTORE",   "DATASTORE_ID",
-    "DEV_PREFIX",    "DISK_ID",     "DISK_SNAPSHOT_TOTAL_SIZE",
-    "DISK_TYPE",     "DOCKERRUN",   "DRIVER",
-    "FORMAT",        "FS",          "IMAGE",
-    "IMAGE_ID",      "IMAGE_STATE", "IMAGE_UID",
-    "IMAGE_UNAME",   "LN_TARGET",   "ORDER",
-    "ORIGINAL_SIZE", "PERSISTENT",  "PERSISTENT_SNAPSHOTS",
-    "READONLY",      "RESIZE",      "SAVE",
-    "SIZE",          "SIZE_PREV",   "SOURCE",
-    "TARGET",        "TM_MAD",      "TM_MAD_SYSTEM",
-    "TYPE",          NULL};
+static const char *const disk_silent[] = {"ALLOW_ORPHANS",
+                                          "CLONE",
+                                          "CLONE_TARGET",
+                                          "CLUSTER_ID",
+                                          "DATASTORE",
+                                          "DATASTORE_ID",
+                                          "DEV_PREFIX",
+                                          "DISK_ID",
+                                          "DISK_SNAPSHOT_TOTAL_SIZE",
+                                          "DISK_TYPE",
+                                          "DOCKERRUN",
+                                          "DRIVER",
+                                          "FORMAT",
+                                          "FS",
+                                          "IMAGE",
+                                          "IMAGE_ID",
+                                          "IMAGE_STATE",
+                                          "IMAGE_UID",
+                                          "IMAGE_UNAME",
+                                          "LN_TARGET",
+                                          "ORDER",
+                                          "ORIGINAL_SIZE",
+                                          "PERSISTENT",
+                                          "PERSISTENT_SNAPSHOTS",
+                                          "READONLY",
+                                          "READ_BYTES_SEC",
+                                          "READ_IOPS_SEC",
+                                          "RESIZE",
+                                          "SAVE",
+                                          "SIZE",
+                                          "SIZE_PREV",
+                                          "SOURCE",
+                                          "TARGET",
+                                          "TM_MAD",
+                                          "TM_MAD_SYSTEM",
+                                          "TOTAL_BYTES_SEC",
+                                          "TOTAL_IOPS_SEC",
+                                          "TYPE",
+                                          "WRITE_BYTES_SEC",
+                                          "WRITE_IOPS_SEC",
+                                          NULL};
 
 /* Honoured on the disks beside disk 0, or asking for nothing there. */
-static const char *const more_disk_silent[] = {
-    "ATTACH",         "DETACH",          "HOTPLUG_SAVE_AS", "ONEDOCK_FS",
-    "ONEDOCK_MOUNT",  "READ_BYTES_SEC",  "READ_IOPS_SEC",   "TOTAL_BYTES_SEC",
-    "TOTAL_IOPS_SEC", "WRITE_BYTES_SEC", "WRITE_IOPS_SEC",  NULL};
+static const char *const more_disk_silent[] = {"ATTACH",     "DETACH",        "HOTPLUG_SAVE_AS",
+                                               "ONEDOCK_FS", "ONEDOCK_MOUNT", NULL};
 
 static const char *const nic_silent[] = {"ALIAS_ID",
                                          "ALIAS_IDS",
@@ -102,8 +128,7 @@ static const char *const nic_silent[] = {"ALIAS_ID",
 
 static const char *const os_silent[] = {"ARCH", "MACHINE", "UUID", NULL};
 
-static const char *const template_silent[] = {"BACKUP_CONFIG",
-                                              "CLONING_TEMPLATE_ID",
+static const char *const template_silent[] = {"CLONING_TEMPLATE_ID",
                                               "CONTEXT",
                                               "CPU",
                                               "CPU_COST",
@@ -174,7 +199,7 @@ static const char *const eth_silent[] = {"CONTEXT_FORCE_IPV4",
 /* "NO" asks for nothing. */
 static gboolean asks(const xmlNode *node)
 {
-    g_autofree gchar *text = node->type == XML_ELEMENT_NODE ? one_node_text(node) : NULL;
+    g_autofree gchar *text = node->type == XML_ELEMENT_NODE ? xml_node_text(node) : NULL;
     return text && g_ascii_strcasecmp(text, "NO") != 0;
 }
 
@@ -200,13 +225,13 @@ void one_note_nic(OneVm *one, const OneNic *nic)
             g_ptr_array_add(others, names->pdata[i]);
         else if (alias)
             g_ptr_array_add(bandwidth, names->pdata[i]);
-    g_autofree gchar *limits = one_join(bandwidth);
-    g_autofree gchar *rest = one_join(others);
+    g_autofree gchar *limits = spec_join(bandwidth);
+    g_autofree gchar *rest = spec_join(others);
     if (bandwidth->len > 0)
         one_note(one, "%s: %s %s not honoured: it shares the bandwidth of its NIC", label, limits,
-                 one_are(bandwidth));
+                 spec_are(bandwidth));
     if (others->len > 0)
-        one_note(one, "%s: %s %s not honoured", label, rest, one_are(others));
+        one_note(one, "%s: %s %s not honoured", label, rest, spec_are(others));
 }
 
 static void note_disk(OneVm *one, const xmlNode *node, const char *id, const char *const *honoured)
@@ -215,9 +240,9 @@ static void note_disk(OneVm *one, const xmlNode *node, const char *id, const cha
     for (guint i = names->len; honoured && i-- > 0;)
         if (g_strv_contains(honoured, names->pdata[i]))
             g_ptr_array_remove_index(names, i);
-    g_autofree gchar *list = one_join(names);
+    g_autofree gchar *list = spec_join(names);
     if (names->len > 0)
-        one_note(one, "disk %s: %s %s not honoured", id, list, one_are(names));
+        one_note(one, "disk %s: %s %s not honoured", id, list, spec_are(names));
 }
 
 static void note_disks(OneVm *one)
@@ -226,7 +251,7 @@ static void note_disks(OneVm *one)
         note_disk(one, one->root_disk, "0", NULL);
     for (guint i = 0; i < one->more_disks->len; i++) {
         const xmlNode *node = one->more_disks->pdata[i];
-        g_autofree gchar *id = one_text(node, "DISK_ID");
+        g_autofree gchar *id = xml_text(node, "DISK_ID");
         guint64 number = g_ascii_strtoull(id, NULL, 10);
         if (vm_spec_disk(one->spec, (guint)number))
             note_disk(one, node, id, more_disk_silent);
@@ -242,24 +267,24 @@ static void note_context(OneVm *one)
         if (key && !g_strv_contains(eth_silent, key))
             g_ptr_array_add(names, one->context_names->pdata[i]);
     }
-    g_autofree gchar *list = one_join(names);
+    g_autofree gchar *list = spec_join(names);
     if (names->len > 0)
-        one_note(one, "CONTEXT/%s %s not honoured", list, one_are(names));
+        one_note(one, "CONTEXT/%s %s not honoured", list, spec_are(names));
 }
 
 static void note_typed(OneVm *one, const xmlNode *node, const char *why)
 {
-    g_autofree gchar *type = one_text(node, "TYPE");
-    g_autofree gchar *shown = one_shown(type ? type : "none");
+    g_autofree gchar *type = xml_text(node, "TYPE");
+    g_autofree gchar *shown = spec_shown(type ? type : "none");
     one_note(one, "%s (TYPE %s) is not honoured: %s", (const char *)node->name, shown, why);
 }
 
 static void note_parts(OneVm *one, const xmlNode *node, const char *const *silent, const char *why)
 {
     g_autoptr(GPtrArray) names = loud(node, silent);
-    g_autofree gchar *list = one_join(names);
+    g_autofree gchar *list = spec_join(names);
     if (names->len > 0)
-        one_note(one, "%s/%s %s not honoured: %s", (const char *)node->name, list, one_are(names),
+        one_note(one, "%s/%s %s not honoured: %s", (const char *)node->name, list, spec_are(names),
                  why);
 }
 
@@ -267,7 +292,7 @@ static void note_parts(OneVm *one, const xmlNode *node, const char *const *silen
 static void note_maximum(OneVm *one, const xmlNode *node, const char *now)
 {
     guint64 most = 0, current = 1;
-    g_autofree gchar *text = one_node_text(node);
+    g_autofree gchar *text = xml_node_text(node);
     g_autofree gchar *now_text = one_template_text(one, now);
     if (!text ||
         (g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &most, NULL) &&

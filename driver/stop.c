@@ -7,6 +7,7 @@
 #include "log.h"
 #include "network.h"
 #include "state.h"
+#include "stray.h"
 #include "volume.h"
 
 static gint stop_seconds(Host *host, const char *deploy_id, gint asked)
@@ -44,6 +45,8 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
                          error))
             return FALSE;
         note_stop(host, deploy_id);
+    } else if (!stray_end(host->config, container->id, error)) {
+        return FALSE;
     }
     return volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }
@@ -63,6 +66,8 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
         if (!engine_kill(host->engine, container->id, error))
             return FALSE;
         note_stop(host, deploy_id);
+    } else if (!stray_end(host->config, container->id, error)) {
+        return FALSE;
     }
     return volumes_down(host, deploy_id, error) && network_down(host, deploy_id, error);
 }

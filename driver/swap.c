@@ -2,6 +2,7 @@
 #include "swap.h"
 
 #include "disk.h"
+#include "error.h"
 #include "file.h"
 #include "log.h"
 
@@ -12,6 +13,25 @@
 static gchar *aside_name(const char *deploy_id)
 {
     return g_strconcat(deploy_id, ASIDE, NULL);
+}
+
+/*
+ * An engine that was restarted under its containers (live-restore) does not find the network any
+ * more of one whose runtime made none of the engine's, and refuses it another name for as long as
+ * it runs.
+ */
+static gboolean rename_or_stop(Host *host, const EngineContainer *container, const char *name,
+                               GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (engine_rename(host->engine, container->id, name, &failure))
+        return TRUE;
+    if (!host_runs(container) || !vmdock_error_is(failure, VMDOCK_ERROR_ENGINE_REFUSED)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    return engine_kill(host->engine, container->id, error) &&
+           engine_rename(host->engine, container->id, name, error);
 }
 
 static gchar *note_path(const Host *host, const char *deploy_id)
@@ -56,7 +76,7 @@ gboolean swap_begin(Host *host, const char *deploy_id, const EngineContainer *co
     g_autofree gchar *name = aside_name(deploy_id);
     return file_replace(path, "", 0, 0600, error) && file_sync(path, error) &&
            disk_name_give(host, deploy_id, container->image_id, DISK_SWAP_TAG, error) &&
-           engine_rename(host->engine, container->id, name, error);
+           rename_or_stop(host, container, name, error);
 }
 
 gboolean swap_hold(Host *host, const char *deploy_id, GError **error)
@@ -73,7 +93,7 @@ gboolean swap_back(Host *host, const char *deploy_id, GError **error)
         return FALSE;
     if (aside && ((current && !host_remove_container(host, current->id, error)) ||
                   !disk_root_set(host, deploy_id, aside->image_id, error) ||
-                  !engine_rename(host->engine, aside->id, deploy_id, error)))
+                  !rename_or_stop(host, aside, deploy_id, error)))
         return FALSE;
     return disk_name_take(host, deploy_id, DISK_SWAP_TAG, error) &&
            swap_hold(host, deploy_id, error);

@@ -38,9 +38,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Volumes, volumes_free)
  *   {"source": "/run/vmdock/disk/one-42/1", "destination": "/data", "read_only": false}
  */
 json_t *volumes_mounts(const Volumes *volumes);
-/* Sets the limits of SPEC's disk 0, whose writable layer is the folder LAYER, on the cgroup of
+/* Sets LIMITS of the VM's disk 0, whose writable layer is the folder LAYER, on the cgroup of
  * process PID; what fails is logged. */
-void volume_limit_root(const Config *config, const VmSpec *spec, const char *layer, gint pid);
+void volume_limit_root(const Config *config, const char *deploy_id, const VmDiskLimits *limits,
+                       const char *layer, gint pid);
 /* Sets the limits of the disks on the cgroup of process PID; what fails is logged. */
 void volumes_limit(const Volumes *volumes, gint pid);
 /* Whether there is a limit to set. */
@@ -95,12 +96,12 @@ gboolean volume_resize(const Config *config, const char *deploy_id, const VmDisk
  * What fails is logged. Fine if it does not have it. */
 void volume_limit(const Config *config, const char *deploy_id, const VmDisk *disk, gint pid);
 /*
- * Brings the disks of the container that runs as process PID from LAST to SPEC: those that LAST
- * alone has go, those that SPEC alone has come, and those of both get their limits. What is done is
+ * Brings the disks of CONTAINER, which runs, from LAST to SPEC: those that LAST alone has go, those
+ * that SPEC alone has come, and those of both, disk 0 among them, get their limits. What is done is
  * pushed on UNDO.
  */
-gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
-                       Undo *undo, GError **error);
+gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec,
+                       const EngineContainer *container, Undo *undo, GError **error);
 
 /*
  * For a disk that was detached: of a datastore's, removes its file if that is a link out of its

@@ -42,6 +42,29 @@ static gboolean undo_limit(gpointer data, GError **error G_GNUC_UNUSED)
     return TRUE;
 }
 
+typedef struct {
+    const Config *config;
+    gchar *deploy_id;
+    VmDiskLimits limits;
+    gchar *layer;
+    gint pid;
+} RootStep;
+
+static void root_step_free(gpointer data)
+{
+    RootStep *step = data;
+    g_free(step->deploy_id);
+    g_free(step->layer);
+    g_free(step);
+}
+
+static gboolean undo_root_limit(gpointer data, GError **error G_GNUC_UNUSED)
+{
+    const RootStep *step = data;
+    volume_limit_root(step->config, step->deploy_id, &step->limits, step->layer, step->pid);
+    return TRUE;
+}
+
 static void push(Undo *undo, const char *what, UndoFunc func, const Step *like, const VmDisk *disk)
 {
     Step *step = g_new(Step, 1);
@@ -77,10 +100,25 @@ static gboolean bring_in(const Step *like, const VmDisk *disk, Undo *undo, GErro
     return FALSE;
 }
 
-gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec, gint pid,
-                       Undo *undo, GError **error)
+static void bring_root_limits(const Config *config, const VmSpec *last, const VmSpec *spec,
+                              const EngineContainer *container, Undo *undo)
 {
+    if (same_limits(&spec->root_limits, &last->root_limits))
+        return;
+    volume_limit_root(config, spec->deploy_id, &spec->root_limits, container->layer,
+                      container->pid);
+    RootStep *step = g_new(RootStep, 1);
+    *step = (RootStep){config, g_strdup(spec->deploy_id), last->root_limits,
+                       g_strdup(container->layer), container->pid};
+    undo_push(undo, "the limits of disk 0", undo_root_limit, step, root_step_free);
+}
+
+gboolean volumes_bring(const Config *config, const VmSpec *last, const VmSpec *spec,
+                       const EngineContainer *container, Undo *undo, GError **error)
+{
+    gint pid = container->pid;
     Step like = {config, spec->deploy_id, NULL, pid};
+    bring_root_limits(config, last, spec, container, undo);
     for (guint i = 0; i < last->disks->len; i++) {
         const VmDisk *disk = last->disks->pdata[i];
         if (same_disk(disk, vm_spec_disk(spec, disk->id)))

@@ -73,7 +73,8 @@ gboolean ext_superblock_parse(const guint8 bytes[EXT_SUPERBLOCK_SIZE], guint64 *
     *blocks = le32(bytes + 4);
     if (features & EXT_64BIT)
         *blocks |= (guint64)le32(bytes + 336) << 32;
-    return TRUE;
+    /* No disk has more bytes than can be counted. */
+    return *blocks <= G_MAXINT64 / *block_size;
 }
 
 static gboolean cannot(const char *fs, GError **error)

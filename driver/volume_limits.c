@@ -159,14 +159,15 @@ static dev_t disk_of(const char *folder)
     return source ? whole_disk(source) : 0;
 }
 
-void volume_limit_root(const Config *config, const VmSpec *spec, const char *layer, gint pid)
+void volume_limit_root(const Config *config, const char *deploy_id, const VmDiskLimits *limits,
+                       const char *layer, gint pid)
 {
     g_autoptr(GError) error = NULL;
     dev_t disk = disk_of(layer);
     if (!disk)
         log_warn("VM %s: its I/O limits are not honoured: the engine's storage is on no disk that "
                  "the kernel could limit",
-                 spec->deploy_id);
-    else if (!volume_limits_set(config, pid, disk, &spec->root_limits, &error))
-        log_warn("VM %s: its I/O limits are not honoured: %s", spec->deploy_id, error->message);
+                 deploy_id);
+    else if (!volume_limits_set(config, pid, disk, limits, &error))
+        log_warn("VM %s: its I/O limits are not honoured: %s", deploy_id, error->message);
 }

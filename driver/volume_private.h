@@ -154,7 +154,8 @@ gboolean volume_fill(const Config *config, const VmDisk *disk, const LoopDevice 
 
 enum { EXT_SUPERBLOCK_SIZE = 512 };
 
-/* What the superblock of an ext2, ext3 or ext4 says of its size; FALSE if it is none. Pure. */
+/* What the superblock of an ext2, ext3 or ext4 says of its size, whose product is a number of
+ * bytes; FALSE if it is none. Pure. */
 gboolean ext_superblock_parse(const guint8 bytes[EXT_SUPERBLOCK_SIZE], guint64 *block_size,
                               guint64 *blocks);
 

@@ -30,7 +30,11 @@ remote_scripts = \
 	remotes/opennebula/tm/onedock/monitor \
 	remotes/opennebula/tm/onedock/mv \
 	remotes/opennebula/tm/onedock/mvds \
+	remotes/opennebula/tm/onedock/postbackup \
+	remotes/opennebula/tm/onedock/postbackup_live \
 	remotes/opennebula/tm/onedock/postmigrate \
+	remotes/opennebula/tm/onedock/prebackup \
+	remotes/opennebula/tm/onedock/prebackup_live \
 	remotes/opennebula/tm/onedock/premigrate \
 	remotes/opennebula/tm/onedock/resize \
 	remotes/opennebula/tm/onedock/snap_create \

@@ -41,6 +41,10 @@ typedef struct {
     X("tm", "mv", front_tm_mv)                                                                     \
     X("tm", "mvds", front_tm_mvds)                                                                 \
     X("tm", "postmigrate", front_tm_postmigrate)                                                   \
+    X("tm", "postbackup", front_tm_postbackup)                                                     \
+    X("tm", "postbackup_live", front_tm_postbackup_live)                                           \
+    X("tm", "prebackup", front_tm_prebackup)                                                       \
+    X("tm", "prebackup_live", front_tm_prebackup_live)                                             \
     X("tm", "premigrate", front_tm_premigrate)                                                     \
     X("tm", "resize", front_tm_resize)                                                             \
     X("tm", "snap_create", front_tm_snap_create)                                                   \

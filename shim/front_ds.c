@@ -161,16 +161,3 @@ gboolean front_ds_snap_flatten(Front *front, int argc, char **argv G_GNUC_UNUSED
 {
     return silent(front, argc, datastore_snapshot_flatten, error);
 }
-
-/* The caller is writing the VM's description: it is read, so that it sees our answer. */
-gboolean front_ds_backup(Front *front, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
-                         GError **error)
-{
-    gsize length = 0;
-    g_autofree gchar *text = shim_read(NULL, front->config->xml_max_bytes, &length, error);
-    if (text)
-        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_UNSUPPORTED,
-                            "this datastore keeps no backups: save the disk as an image instead "
-                            "(onevm disk-saveas)");
-    return FALSE;
-}

@@ -1,6 +1,7 @@
 # The programs. libshim holds what their tests link too.
 noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
+	shim/detach.c shim/detach.h \
 	shim/opennebula.c shim/opennebula.h \
 	shim/shim.c shim/shim.h \
 	shim/table.c shim/table.h \
@@ -9,8 +10,11 @@ libshim_la_LIBADD = libvmdock.la
 
 bin_PROGRAMS += vmdock
 vmdock_SOURCES = \
+	shim/terminal.c shim/terminal.h \
+	shim/verb_console.c \
 	shim/verb_deploy.c \
 	shim/verb_doctor.c \
+	shim/verb_dumpxml.c \
 	shim/verb_events.c \
 	shim/verb_exec.c \
 	shim/verb_explain.c \
@@ -20,6 +24,7 @@ vmdock_SOURCES = \
 	shim/verb_list.c \
 	shim/verb_logs.c \
 	shim/verb_poll.c \
+	shim/verb_run.c \
 	shim/verb_show.c \
 	shim/verb_version.c \
 	shim/verbs.c shim/verbs.h \
@@ -70,6 +75,7 @@ pkglibexec_PROGRAMS += vmdock-front
 vmdock_front_SOURCES = \
 	shim/front.h \
 	shim/front_command.c shim/front_command.h \
+	shim/front_backup.c \
 	shim/front_ds.c \
 	shim/front_tm.c shim/front_tm.h \
 	shim/front_tm_context.c \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nova.h"
 
+#include "driver/account.h"
 #include "driver/actions.h"
 #include "driver/error.h"
 #include "driver/interrupt.h"
@@ -9,11 +10,39 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTEN_MS = 1000, MAX_WORD = 4096 };
+enum {
+    LISTEN_MS = 1000,
+    MAX_WORD = 4096,
+    MAX_LIMIT_S = 7 * 24 * 3600,
+    GRACE_S = 300, /* as the caller knows it: GRACE_S of vmdock_nova/shim.py */
+};
+
+static guint grace_s;
+
+/* The second alarm finds no handler any more: whatever the process hangs in, the kernel ends it,
+ * where Nova's user could not. */
+static void out_of_time(int signal_number)
+{
+    interrupt_raise(signal_number);
+    alarm(grace_s);
+}
+
+void nova_limit(const json_t *request)
+{
+    json_int_t seconds = json_integer_value(json_object_get(request, "limit"));
+    if (seconds <= 0)
+        return;
+    guint limit = (guint)MIN(seconds, MAX_LIMIT_S);
+    struct sigaction once = {.sa_handler = out_of_time, .sa_flags = SA_RESETHAND};
+    grace_s = MIN(limit, GRACE_S);
+    sigaction(SIGALRM, &once, NULL);
+    alarm(limit);
+}
 
 gboolean nova_answer(json_t *answer, GError **error)
 {
@@ -38,6 +67,21 @@ NovaOptions nova_options(const Config *config)
                          .volume_fs = made ? config->nova_volume_fs : NULL};
 }
 
+VmSpec *nova_requested_spec(const Nova *nova, GError **error)
+{
+    NovaOptions options = nova_options(nova->config);
+    g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
+    if (!spec || !spec->context || !spec->context->password)
+        return g_steal_pointer(&spec);
+    spec->context->password_hash = account_hash(spec->context->password);
+    if (!spec->context->password_hash) {
+        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_INTERNAL, "crypt makes no hash");
+        return NULL;
+    }
+    g_clear_pointer(&spec->context->password, g_free);
+    return g_steal_pointer(&spec);
+}
+
 VmSpec *nova_saved_spec(const Nova *nova, GError **error)
 {
     g_autofree gchar *id = nova_id(nova, error);
@@ -52,6 +96,7 @@ VmSpec *nova_saved_spec(const Nova *nova, GError **error)
     if (spec->context) {
         g_clear_pointer(&spec->context->keys, g_strfreev);
         g_clear_pointer(&spec->context->password, g_free);
+        g_clear_pointer(&spec->context->password_hash, g_free);
         g_ptr_array_set_size(spec->context->given, 0);
     }
     NovaOptions options = nova_options(nova->config);
@@ -89,7 +134,8 @@ static gboolean read_more(GString *into, GError **error)
     return FALSE;
 }
 
-gboolean nova_hear(Nova *nova, GError **error)
+/* A line of the caller's, after its request; FALSE when it has gone. */
+static gboolean hear(Nova *nova, GError **error)
 {
     g_autoptr(GError) failure = NULL;
     while (!strchr(nova->rest->str, '\n')) {
@@ -105,6 +151,18 @@ gboolean nova_hear(Nova *nova, GError **error)
     return TRUE;
 }
 
+/* Neutron must hear of the NICs before the VM uses them: the caller waits, and then says so. */
+static gboolean plugged(const char *deploy_id G_GNUC_UNUSED, gpointer data, GError **error)
+{
+    return nova_answer(json_pack("{s:b}", "plugged", 1), error) && hear(data, error);
+}
+
+DeployHooks nova_hooks(Nova *nova)
+{
+    gboolean waits = json_is_true(json_object_get(nova->request, "wait"));
+    return (DeployHooks){.plugged = waits ? plugged : NULL, .data = nova};
+}
+
 void nova_await_end(void)
 {
     char piece[64];
@@ -115,14 +173,14 @@ void nova_await_end(void)
     }
 }
 
-const char *nova_state(const Nova *nova, const EngineContainer *container)
+const char *nova_state(const Nova *nova, const char *deploy_id, EngineState state)
 {
-    switch (container->state) {
+    switch (state) {
     case ENGINE_RUNNING:
     case ENGINE_RESTARTING:
         return "running";
     case ENGINE_PAUSED:
-        return state_marked(nova->config, container->name, NOVA_SUSPENDED) ? "suspended" : "paused";
+        return state_marked(nova->config, deploy_id, NOVA_SUSPENDED) ? "suspended" : "paused";
     case ENGINE_DEAD:
         return "broken";
     case ENGINE_CREATED:

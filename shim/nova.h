@@ -8,6 +8,7 @@
 
 #include "shim.h"
 
+#include "driver/actions.h"
 #include "driver/host.h"
 #include "driver/spec_nova.h"
 
@@ -32,6 +33,7 @@ typedef struct {
     X("finish_migration", nova_finish_migration, FALSE)                                            \
     X("image_forget", nova_image_forget, FALSE)                                                    \
     X("image_held", nova_image_held, FALSE)                                                        \
+    X("image_keep", nova_image_keep, FALSE)                                                        \
     X("image_load", nova_image_load, TRUE)                                                         \
     X("image_prune", nova_image_prune, FALSE)                                                      \
     X("info", nova_info, FALSE)                                                                    \
@@ -59,12 +61,16 @@ typedef struct {
 NOVA_METHODS(X)
 #undef X
 
+/* Lets the action end as the request's "limit" says, which doc/nova-protocol.md explains. */
+void nova_limit(const json_t *request);
 /* One line of JSON on stdout. Takes ANSWER. */
 gboolean nova_answer(json_t *answer, GError **error);
 /* The deploy id of the request's instance. */
 gchar *nova_id(const Nova *nova, GError **error);
 /* How a request is read on this host. */
 NovaOptions nova_options(const Config *config);
+/* The request's spec; of its password there is the hash alone, for it is saved. */
+VmSpec *nova_requested_spec(const Nova *nova, GError **error);
 /*
  * The VM's last applied spec with the network and the volumes that the request tells, where it
  * tells them. What is done once, to a new container, is no more in it: keys, password and given
@@ -81,10 +87,11 @@ void nova_leave_nothing(const Nova *nova, const char *deploy_id);
 void nova_drop_transit(const Nova *nova);
 /* Waits until the caller's input ends. */
 void nova_await_end(void);
-/* A line of the caller's, after its request; FALSE when it has gone. */
-gboolean nova_hear(Nova *nova, GError **error);
-/* The word for a container's state in answers and events: "running", "paused", "suspended",
- * "stopped", "broken". */
-const char *nova_state(const Nova *nova, const EngineContainer *container);
+/* Of a request with "wait": says {"plugged": true} when the network is there, and goes on with the
+ * caller's next line. Empty for any other. */
+DeployHooks nova_hooks(Nova *nova);
+/* The word for the state of a VM's container in answers and events: "running", "paused",
+ * "suspended", "stopped", "broken". */
+const char *nova_state(const Nova *nova, const char *deploy_id, EngineState state);
 /* The mark of a VM that was suspended, which to the engine is one that is paused. */
 #define NOVA_SUSPENDED "suspended"

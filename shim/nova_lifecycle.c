@@ -18,19 +18,13 @@ static gboolean is_true(const Nova *nova, const char *key)
 
 /* ---- spawn ---- */
 
-/* Neutron must hear of the NICs before the VM uses them: the caller waits, and then says so. */
-static gboolean plugged(const char *deploy_id G_GNUC_UNUSED, gpointer data, GError **error)
-{
-    return nova_answer(json_pack("{s:b}", "plugged", 1), error) && nova_hear(data, error);
-}
-
 static gboolean make(Nova *nova, VmSpec *spec, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
     g_autofree gchar *source = nova_image_source(nova, spec, error);
     if (!source || !transfer_hold(nova->host, spec->deploy_id, source, FALSE, silent, error))
         return FALSE;
-    DeployHooks hooks = {.plugged = is_true(nova, "wait") ? plugged : NULL, .data = nova};
+    DeployHooks hooks = nova_hooks(nova);
     gboolean done = vm_deploy(nova->host, spec, &hooks, error) &&
                     (!json_is_false(json_object_get(nova->request, "power_on")) ||
                      vm_shutdown(nova->host, spec->deploy_id, -1, error));
@@ -55,8 +49,7 @@ static gboolean is_new(const Nova *nova, const char *deploy_id, GError **error)
 
 gboolean nova_spawn(Nova *nova, GError **error)
 {
-    NovaOptions options = nova_options(nova->config);
-    g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
+    g_autoptr(VmSpec) spec = nova_requested_spec(nova, error);
     return spec && is_new(nova, spec->deploy_id, error) && make(nova, spec, error) &&
            nova_answer(json_object(), error);
 }
@@ -131,6 +124,7 @@ gboolean nova_suspend(Nova *nova, GError **error)
 
 static gboolean start(Nova *nova, GError **error)
 {
+    DeployHooks hooks = nova_hooks(nova);
     g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
     if (spec && rescue_is_on(nova->config, spec->deploy_id)) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_STATE, "VM %s: it is being rescued",
@@ -138,7 +132,7 @@ static gboolean start(Nova *nova, GError **error)
         return FALSE;
     }
     return spec && state_mark(nova->config, spec->deploy_id, NOVA_SUSPENDED, FALSE, error) &&
-           vm_deploy(nova->host, spec, NULL, error);
+           vm_deploy(nova->host, spec, &hooks, error);
 }
 
 /* A VM that the host's reboot has stopped is started. */
@@ -178,13 +172,23 @@ static gboolean mend_limits(Nova *nova, VmSpec *spec, GError **error)
     return FALSE;
 }
 
+/* Neutron has something to say of NICs that are new to it. */
+static gboolean start_anew(Nova *nova, VmSpec *spec, GError **error)
+{
+    DeployHooks hooks = nova_hooks(nova);
+    return vm_cancel(nova->host, spec->deploy_id, error) &&
+           vm_deploy(nova->host, spec, &hooks, error);
+}
+
 /* Whatever the VM has come to. */
 static gboolean mend(Nova *nova, VmSpec *spec, GError **error)
 {
     return (!rescue_has_left(nova->config, spec->deploy_id) ||
             vm_unrescue(nova->host, spec->deploy_id, error)) &&
-           mend_limits(nova, spec, error) && vm_renew_network(nova->host, spec, error) &&
-           vm_reset(nova->host, spec->deploy_id, error);
+           mend_limits(nova, spec, error) &&
+           (is_true(nova, "wait") ? start_anew(nova, spec, error)
+                                  : vm_renew_network(nova->host, spec, error) &&
+                                        vm_reset(nova->host, spec->deploy_id, error));
 }
 
 /* "hard" also mends limits and network, ends a rescue, and starts what is stopped. */

@@ -132,6 +132,7 @@ static gboolean stays_off(const Nova *nova)
 /* What the flavor says now, for the container that was there before. */
 static gboolean keep(Nova *nova, const VmSpec *wanted, GError **error)
 {
+    DeployHooks hooks = nova_hooks(nova);
     g_autoptr(VmSpec) spec = nova_saved_spec(nova, error);
     if (!spec)
         return FALSE;
@@ -140,16 +141,17 @@ static gboolean keep(Nova *nova, const VmSpec *wanted, GError **error)
     spec->root_limits = wanted->root_limits;
     if (stays_off(nova))
         return vm_resize(nova->host, spec, error) && vm_renew_network(nova->host, spec, error);
-    return vm_deploy(nova->host, spec, NULL, error);
+    return vm_deploy(nova->host, spec, &hooks, error);
 }
 
 /* IMAGE is what arrived. */
 static gboolean take_over(Nova *nova, VmSpec *spec, const char *image, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
+    DeployHooks hooks = nova_hooks(nova);
     if (!transfer_hold(nova->host, spec->deploy_id, image, FALSE, silent, error))
         return FALSE;
-    gboolean done = vm_deploy(nova->host, spec, NULL, error) &&
+    gboolean done = vm_deploy(nova->host, spec, &hooks, error) &&
                     (!stays_off(nova) || vm_shutdown(nova->host, spec->deploy_id, -1, error));
     if (!done)
         nova_leave_nothing(nova, spec->deploy_id);
@@ -201,8 +203,7 @@ void nova_drop_transit(const Nova *nova)
 /* On the host that the instance shall be on now, moved there, back, or not at all. */
 gboolean nova_finish_migration(Nova *nova, GError **error)
 {
-    NovaOptions options = nova_options(nova->config);
-    g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
+    g_autoptr(VmSpec) spec = nova_requested_spec(nova, error);
     g_autofree gchar *transit = spec ? transit_name(nova, error) : NULL;
     if (!transit)
         return FALSE;

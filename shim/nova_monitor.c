@@ -48,7 +48,7 @@ gboolean nova_info(Nova *nova, GError **error)
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_VM, "VM %s: it has never run", id);
         return FALSE;
     }
-    return nova_answer(json_pack("{s:s}", "state", nova_state(nova, container)), error);
+    return nova_answer(json_pack("{s:s}", "state", nova_state(nova, id, container->state)), error);
 }
 
 static const char *label(const EngineContainer *container, const char *name)
@@ -64,7 +64,7 @@ static json_t *listed(const Nova *nova, const char *host, const EngineContainer 
         g_strcmp0(label(container, ENGINE_LABEL_HOST), host) != 0)
         return NULL;
     return json_pack("{s:s, s:s, s:s}", "uuid", uuid, "name", container->name, "state",
-                     nova_state(nova, container));
+                     nova_state(nova, container->name, container->state));
 }
 
 /* {"instances": [{"uuid": …, "name": …, "state": …}, …]} */
@@ -106,6 +106,7 @@ gboolean nova_diagnostics(Nova *nova, GError **error)
         (json_int_t)now->disk_write_bytes, "disk_read_ops", (json_int_t)now->disk_read_ops,
         "disk_write_ops", (json_int_t)now->disk_write_ops);
     json_object_set_new(answer, "created", json_integer(vm->created));
+    json_object_set_new(answer, "state", json_string(nova_state(nova, id, vm->state)));
     return nova_answer(answer, error);
 }
 
@@ -242,6 +243,7 @@ gboolean nova_resources(Nova *nova, GError **error)
 
 typedef struct {
     const char *host;
+    gint64 since_us;
 } Listener;
 
 /* {"uuid": …, "event": "stopped"|"started"|"paused"|"resumed"|"removed", "exit_code": …} */
@@ -249,8 +251,9 @@ static gboolean tell_event(const EngineEvent *event, gpointer data, GError **err
 {
     const Listener *listener = data;
     g_autofree gchar *uuid = nova_uuid(event->name);
-    if (!uuid || g_strcmp0(event->cloud, "nova") != 0 ||
-        g_strcmp0(event->host, listener->host) != 0)
+    /* The engine begins with the second, and who listens has seen what was before. */
+    if (!uuid || (event->time_us && event->time_us < listener->since_us) ||
+        g_strcmp0(event->cloud, "nova") != 0 || g_strcmp0(event->host, listener->host) != 0)
         return TRUE;
     const char *word = engine_event_word(event);
     return !word || nova_answer(json_pack("{s:s, s:s, s:i}", "uuid", uuid, "event", word,
@@ -275,10 +278,10 @@ static gpointer watch_caller(gpointer data G_GNUC_UNUSED)
 gboolean nova_events(Nova *nova, GError **error)
 {
     g_thread_unref(g_thread_new("caller", watch_caller, NULL));
-    Listener listener = {nova_host(nova->request, error)};
-    gint64 since = g_get_real_time() / G_USEC_PER_SEC;
+    Listener listener = {nova_host(nova->request, error), g_get_real_time()};
     g_autoptr(EngineVersion) version =
         listener.host ? engine_version(nova->host->engine, error) : NULL;
     return version && nova_answer(json_pack("{s:s}", "event", "ready"), error) &&
-           engine_events(nova->host->engine, ENGINE_LABEL_VM, since, tell_event, &listener, error);
+           engine_events(nova->host->engine, ENGINE_LABEL_VM, listener.since_us / G_USEC_PER_SEC,
+                         tell_event, &listener, error);
 }

@@ -10,8 +10,7 @@
 gboolean nova_rescue(Nova *nova, GError **error)
 {
     const TransferProgress silent = {NULL, NULL};
-    NovaOptions options = nova_options(nova->config);
-    g_autoptr(VmSpec) spec = spec_from_nova(nova->request, &options, error);
+    g_autoptr(VmSpec) spec = nova_requested_spec(nova, error);
     if (!spec)
         return FALSE;
     g_autofree gchar *id = g_steal_pointer(&spec->deploy_id);

@@ -11,11 +11,25 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of what is sent to a program as a core the limit keeps nothing back, but what is not dumpable is
+ * sent nowhere. Of a program that does not run as root, /proc would then belong to somebody else.
+ */
+static void leave_no_core(void)
+{
+    static const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    if (geteuid() == 0)
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
 void shim_take_standard_files(void)
 {
+    leave_no_core();
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
@@ -111,9 +125,11 @@ gchar *shim_read(const char *file, gsize max, gsize *length, GError **error)
 }
 
 static gint64 began;
+static gboolean bar_open; /* on stderr's current line */
 
 static void print_log(LogLevel level, const char *line, gpointer data G_GNUC_UNUSED)
 {
+    shim_progress_end();
     if (level == LOG_TRACE)
         g_printerr("%9.2f ms  %s\n", (double)(g_get_monotonic_time() - began) / 1000, line);
     else
@@ -156,12 +172,12 @@ void shim_progress(const EnginePullProgress *at, gpointer data)
     memset(bar, '#', full);
     bar[WIDTH] = '\0';
     g_printerr("\r[%s] %s\033[K", bar, text);
-    progress->open = TRUE;
+    bar_open = TRUE;
 }
 
-void shim_progress_end(Progress *progress)
+void shim_progress_end(void)
 {
-    if (progress->open)
+    if (bar_open)
         g_printerr("\n");
-    progress->open = FALSE;
+    bar_open = FALSE;
 }

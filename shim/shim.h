@@ -24,6 +24,7 @@ typedef struct {
     const char *arguments; /* as the usage shows them */
     const char *summary;
     VerbFunc run;
+    gboolean has_command; /* what stands behind its first argument are a command's own words */
 } Verb;
 
 /* The verbs, ending in a row without a name. */
@@ -40,7 +41,8 @@ const Verb *shim_verb(const char *name);
 
 /*
  * Called first by each program: makes sure that descriptors 0 to 2 are taken, so that no file that
- * is opened later becomes somebody's stdout. One that was closed fails when it is used.
+ * is opened later becomes somebody's stdout. One that was closed fails when it is used. And it
+ * leaves no core when it dies, for that would hold whatever secrets it was given.
  */
 void shim_take_standard_files(void);
 /* The same, and all else that a program begins with that a cloud's user runs as root: nothing of
@@ -61,10 +63,10 @@ void shim_log_to_stderr(gboolean trace);
 typedef struct {
     gboolean terminal;
     double told;      /* seconds into the fetch */
-    gboolean open;    /* a bar stands on the current line */
     const char *verb; /* in front of a line; NULL = "fetching" */
 } Progress;
 void shim_progress(const EnginePullProgress *at, gpointer data); /* DATA: a Progress */
-void shim_progress_end(Progress *progress);
+/* Ends the line that a bar stands on, if one does. */
+void shim_progress_end(void);
 /* "12.3 of 45.6 MiB (27 %), 8.1 MiB/s, 2 of 5 layers": pure. */
 gchar *shim_progress_text(const EnginePullProgress *at);

@@ -35,7 +35,7 @@ static void progress(const EnginePullProgress *at, gpointer data)
 static gboolean report(const char *deploy_id, gpointer data, GError **error)
 {
     DeployVerb *deploy = data;
-    shim_progress_end(&deploy->progress);
+    shim_progress_end();
     if (!deploy->shim->json) {
         g_autofree gchar *line = g_strconcat(deploy_id, "\n", NULL);
         return shim_print(line, error);
@@ -45,17 +45,23 @@ static gboolean report(const char *deploy_id, gpointer data, GError **error)
     return shim_print_json(json, error);
 }
 
+void verb_bring_up(Shim *shim, VmSpec *spec, GError **error)
+{
+    g_autoptr(Host) host = host_open(shim->config, error);
+    if (!host)
+        return;
+    DeployVerb deploy = {shim, spec, {.terminal = isatty(STDERR_FILENO)}};
+    DeployHooks hooks = {.pull = progress, .report = report, .data = &deploy};
+    vm_deploy(host, spec, &hooks, error);
+    shim_progress_end();
+}
+
 int verb_deploy(Shim *shim, int argc, char **argv, GError **error)
 {
     if (!shim_parse(shim, shim_verb("deploy"), NULL, &argc, &argv, 1, 1, error))
         return 0;
     g_autoptr(VmSpec) spec = verb_read_spec(shim, argv[1], error);
-    g_autoptr(Host) host = spec ? host_open(shim->config, error) : NULL;
-    if (!host)
-        return 0;
-    DeployVerb deploy = {shim, spec, {.terminal = isatty(STDERR_FILENO)}};
-    DeployHooks hooks = {.pull = progress, .report = report, .data = &deploy};
-    vm_deploy(host, spec, &hooks, error);
-    shim_progress_end(&deploy.progress);
+    if (spec)
+        verb_bring_up(shim, spec, error);
     return 0;
 }

@@ -3,40 +3,70 @@
 
 #include "driver/error.h"
 #include "driver/poll_format.h"
+#include "terminal.h"
 
-#include <string.h>
+/* What the command talks with. */
+typedef struct {
+    gboolean input;    /* its stdin is ours */
+    gboolean terminal; /* it gets a terminal, lent by ours where its stdin is ours */
+    gchar *keys;
+} Talk;
 
-/*
- * Where the command begins: behind "--", else behind the VM's name. What stands before it is ours;
- * the command's own options are not.
- */
-static int command_index(int argc, char **argv)
+/* Of a command that nobody types to, ours stays as it is. */
+static int talk(Host *host, const EngineContainer *container, const Talk *how,
+                const char *const *command, GError **error)
 {
-    int vm = 1;
-    for (; vm < argc && argv[vm][0] == '-'; vm++)
-        if (strcmp(argv[vm], "--config") == 0 || strcmp(argv[vm], "--color") == 0)
-            vm++; /* its value is the next word */
-    return vm + 1 < argc && strcmp(argv[vm + 1], "--") == 0 ? vm + 2 : vm + 1;
+    g_autoptr(Detach) detach = detach_new(how->keys ? how->keys : DETACH_DEFAULT, error);
+    Terminal terminal = {0};
+    EngineSession session = {
+        .input = how->input ? STDIN_FILENO : -1, .output = terminal_output, .data = &terminal};
+    if (!detach)
+        return 0;
+    if (how->terminal) {
+        session.resized = terminal_resized;
+        session.detach_keys = detach->text;
+    }
+    if (how->terminal && how->input) {
+        session.typed = terminal_typed;
+        if (!terminal_lend(&terminal, detach, error))
+            return 0;
+    }
+    gint status = 0;
+    gboolean left = FALSE;
+    engine_exec_session(host->engine, container->id, command, &session, &left, &status, error);
+    terminal_return();
+    return status;
+}
+
+static int run(Host *host, const EngineContainer *container, const char *const *command,
+               GError **error)
+{
+    gint status = 0;
+    engine_exec(host->engine, container->id, command, verb_copy_output, NULL, &status, error);
+    return status;
 }
 
 int verb_exec(Shim *shim, int argc, char **argv, GError **error)
 {
-    int first = command_index(argc, argv);
-    const char *const *command = (const char *const *)argv + first;
-    int own_count = MIN(first, argc);
-    if (own_count > 1 && strcmp(argv[own_count - 1], "--") == 0)
-        own_count--;
-    g_autofree char **own = g_memdup2(argv, sizeof(char *) * (gsize)(own_count + 1));
-    own[own_count] = NULL;
-    char **arguments = own;
-    if (!shim_parse(shim, shim_verb("exec"), NULL, &own_count, &arguments, 1, 1, error))
+    Talk how = {0};
+    const GOptionEntry options[] = {
+        {"interactive", 'i', 0, G_OPTION_ARG_NONE, &how.input, "Standard input is the command's",
+         NULL},
+        {"tty", 't', 0, G_OPTION_ARG_NONE, &how.terminal, "Give the command a terminal", NULL},
+        {"detach-keys", 0, 0, G_OPTION_ARG_STRING, &how.keys,
+         "The keys that leave a terminal (default: " DETACH_DEFAULT ")", "KEYS"},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    if (!shim_parse(shim, shim_verb("exec"), options, &argc, &argv, 1, -1, error))
         return 0;
-    if (first >= argc) {
+    g_autofree gchar *keys = how.keys;
+    const char *const *command = (const char *const *)verb_command(argv);
+    if (!*command) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
                     "usage: vmdock exec VM -- COMMAND…; see vmdock exec --help");
         return 0;
     }
-    g_autofree gchar *id = verb_vm_id(arguments[1], error);
+    g_autofree gchar *id = verb_vm_id(argv[1], error);
     g_autoptr(Host) host = id ? host_open(shim->config, error) : NULL;
     g_autoptr(EngineContainer) container = host ? host_container_needed(host, id, error) : NULL;
     if (!container)
@@ -46,7 +76,6 @@ int verb_exec(Shim *shim, int argc, char **argv, GError **error)
                     poll_state_name(container->state));
         return 0;
     }
-    gint status = 0;
-    engine_exec(host->engine, container->id, command, verb_copy_output, NULL, &status, error);
-    return status;
+    return how.input || how.terminal ? talk(host, container, &how, command, error)
+                                     : run(host, container, command, error);
 }

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { MAX_VALUE = 1000 };
+
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -17,10 +19,8 @@ static void add_list(GString *out, const char *heading, const json_t *list)
 {
     gsize i;
     json_t *item;
-    json_array_foreach (list, i, item) {
-        g_autofree gchar *line = vmdock_one_line(json_string_value(item), 1000);
-        g_string_append_printf(out, "%-12s %s\n", i ? "" : heading, line);
-    }
+    json_array_foreach (list, i, item)
+        g_string_append_printf(out, "%-12s %s\n", i ? "" : heading, json_string_value(item));
 }
 
 static void add_bandwidth(GString *out, const char *way, const json_t *bandwidth)
@@ -47,10 +47,11 @@ static void add_link(GString *out, const json_t *link)
     g_autofree gchar *size = json_is_integer(mtu)
                                  ? g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(mtu))
                                  : g_strdup(json_string_value(mtu));
-    g_string_append_printf(out, "%-12s %s on bridge %s (%s) <-> %s, MAC %s, MTU %s\n", "link",
+    g_string_append_printf(out, "%-12s %s on bridge %s (%s) <-> %s, MAC %s, MTU %s%s\n", "link",
                            text_of(link, "host_end"), text_of(link, "bridge"),
                            text_of(link, "bridge_type"), text_of(link, "guest_end"),
-                           text_of(link, "mac"), size);
+                           text_of(link, "mac"), size,
+                           json_is_true(json_object_get(link, "link_down")) ? ", down" : "");
     gsize i;
     json_t *item;
     json_array_foreach (json_object_get(link, "addresses"), i, item)
@@ -81,6 +82,16 @@ static void add_rules(GString *out, const json_t *plan)
                                "rules", text_of(plan, "filter"), count);
 }
 
+static void add_probe(GString *out, const json_t *plan)
+{
+    json_int_t ms = json_integer_value(json_object_get(plan, "address_probe_ms"));
+    if (ms > 0)
+        g_string_append_printf(
+            out,
+            "%-12s looked for on the network before they are taken, %" JSON_INTEGER_FORMAT " ms\n",
+            "addresses", ms);
+}
+
 static void add_context(GString *out, const json_t *context)
 {
     if (!json_is_object(context))
@@ -99,13 +110,32 @@ static void add_context(GString *out, const json_t *context)
         g_string_append_printf(out, "%-12s is run at every boot\n", "start script");
 }
 
-static gchar *explain_text(const json_t *plan)
+/* Fit for a terminal: any value may be the template's. */
+static json_t *plain(const json_t *value)
+{
+    if (json_is_string(value)) {
+        g_autofree gchar *line = vmdock_one_line(json_string_value(value), MAX_VALUE);
+        return json_string(line);
+    }
+    json_t *copy = json_copy((json_t *)value);
+    gsize i;
+    const char *key;
+    json_t *item;
+    json_array_foreach (copy, i, item)
+        json_array_set_new(copy, i, plain(item));
+    json_object_foreach (copy, key, item)
+        json_object_set_new(copy, key, plain(item));
+    return copy;
+}
+
+static gchar *explain_text(const json_t *given)
 {
     GString *out = g_string_new(NULL);
+    g_autoptr(json_t) plan = plain(given);
     const json_t *image = json_object_get(plan, "image");
-    const json_t *request = json_object_get(plan, "request");
-    g_autofree gchar *name = vmdock_one_line(text_of(plan, "name"), 200);
-    g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"), name);
+    const json_t *request = json_object_get(given, "request");
+    g_string_append_printf(out, "%-12s %s (%s)\n", "VM", text_of(plan, "vm"),
+                           text_of(plan, "name"));
     g_string_append_printf(out, "%-12s %s, held as %s\n", "image", text_of(image, "reference"),
                            text_of(image, "held_as"));
     const json_t *size = json_object_get(plan, "root_size");
@@ -124,7 +154,13 @@ static gchar *explain_text(const json_t *plan)
         g_string_append_printf(
             out, "%-12s %s on %s%s\n", "disk", text_of(disk, "file"), text_of(disk, "mount_point"),
             json_is_true(json_object_get(disk, "read_only")) ? ", read-only" : "");
+    json_array_foreach (json_object_get(plan, "folders"), i, disk)
+        g_string_append_printf(out, "%-12s %s on %s%s\n", "folder", text_of(disk, "folder"),
+                               text_of(disk, "mount_point"),
+                               json_is_true(json_object_get(disk, "read_only")) ? ", read-only"
+                                                                                : "");
     add_rules(out, plan);
+    add_probe(out, plan);
     add_context(out, json_object_get(plan, "context"));
     add_list(out, "not honoured", json_object_get(plan, "not_honoured"));
     if (json_is_string(json_object_get(plan, "refused")))

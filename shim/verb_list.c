@@ -14,6 +14,7 @@ static const TableColumn columns[] = {
     {.header = "STATE"},
     {.header = "IP", .flexible = TRUE},
     {.header = "IMAGE", .flexible = TRUE},
+    {.header = "CLOUD", .optional = TRUE},
     {.header = "AGE", .right = TRUE},
 };
 
@@ -79,6 +80,7 @@ static void add_row(Table *table, const json_t *vm, EngineState state)
     table_cell(table, verb_state_colour(state), text_of(vm, "state"));
     table_cell(table, TABLE_PLAIN, ip);
     table_cell(table, TABLE_PLAIN, text_of(vm, "image"));
+    table_cell(table, TABLE_PLAIN, text_of(vm, "cloud"));
     table_cell(table, TABLE_PLAIN, age);
 }
 

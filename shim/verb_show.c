@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CPU_PERIOD_US = 100000 }; /* VmLimits.cpu_quota_us is of this */
+enum {
+    CPU_PERIOD_US = 100000, /* what VmLimits.cpu_quota_us is of, if nothing is said */
+    MAX_LINE = 1000,
+};
 
 static gchar *time_text(gint64 us)
 {
@@ -33,13 +36,19 @@ static json_t *container_json(const EngineContainer *container, const VmSpec *sp
                      container->start_error);
 }
 
+/* Fit for a terminal: any of it may be the template's. */
+static void add_text(GString *out, const char *heading, const char *text)
+{
+    g_autofree gchar *line = vmdock_one_line(text, MAX_LINE);
+    g_string_append_printf(out, "%-13s %s\n", heading, line);
+}
+
 static void add_line(GString *out, const char *heading, const json_t *value)
 {
     if (!value || json_is_null(value))
         return;
     if (json_is_string(value)) {
-        g_autofree gchar *line = vmdock_one_line(json_string_value(value), 1000);
-        g_string_append_printf(out, "%-13s %s\n", heading, line);
+        add_text(out, heading, json_string_value(value));
         return;
     }
     char *text = json_dumps(value, JSON_ENCODE_ANY);
@@ -52,14 +61,15 @@ static void add_nics(GString *out, const VmSpec *spec)
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
         g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : g_strdup("-");
-        g_string_append_printf(out, "%-13s %s on %s as %s, %s", "nic", nic->guest_name, nic->bridge,
-                               nic->host_name, mac);
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_string_printf(text, "%s on %s as %s, %s", nic->guest_name, nic->bridge, nic->host_name,
+                        mac);
         for (guint j = 0; j < nic->addresses->len; j++) {
             g_autofree gchar *address =
                 vm_address_format(&g_array_index(nic->addresses, VmAddress, j));
-            g_string_append_printf(out, ", %s", address);
+            g_string_append_printf(text, ", %s", address);
         }
-        g_string_append_c(out, '\n');
+        add_text(out, "nic", text->str);
     }
 }
 
@@ -73,7 +83,10 @@ static void add_limits(GString *out, const VmLimits *limits)
     }
     g_string_append_printf(out, "\n%-13s ", "cpu");
     if (limits->cpu_quota_us)
-        g_string_append_printf(out, "%g at most", (double)limits->cpu_quota_us / CPU_PERIOD_US);
+        g_string_append_printf(out, "%g at most",
+                               (double)limits->cpu_quota_us / (double)(limits->cpu_period_us
+                                                                           ? limits->cpu_period_us
+                                                                           : CPU_PERIOD_US));
     else
         g_string_append(out, "no limit");
     if (limits->cpu_weight)
@@ -85,16 +98,18 @@ static void add_disks(GString *out, const VmSpec *spec)
 {
     for (guint i = 0; i < spec->disks->len; i++) {
         const VmDisk *disk = g_ptr_array_index(spec->disks, i);
-        g_string_append_printf(out, "%-13s %s on %s%s\n", "disk", disk->source, disk->mount_point,
-                               disk->read_only ? ", read-only" : "");
+        g_autofree gchar *text = g_strdup_printf("%s on %s%s", disk->source, disk->mount_point,
+                                                 disk->read_only ? ", read-only" : "");
+        add_text(out, "disk", text);
     }
 }
 
 static void add_description(GString *out, const VmSpec *spec)
 {
-    g_autofree gchar *name = vmdock_one_line(spec->name, 200);
-    g_string_append_printf(out, "%-13s %s\n%-13s %s %s\n%-13s %s\n", "name", name, "cloud",
-                           spec->cloud, spec->cloud_id, "hostname", spec->hostname);
+    g_autofree gchar *cloud = g_strdup_printf("%s %s", spec->cloud, spec->cloud_id);
+    add_text(out, "name", spec->name);
+    add_text(out, "cloud", cloud);
+    add_text(out, "hostname", spec->hostname);
     add_limits(out, &spec->limits);
     add_nics(out, spec);
     add_disks(out, spec);
@@ -121,8 +136,7 @@ static gchar *show_text(const EngineContainer *container, const VmSpec *spec)
         if (says_something(key, container->pid > 0))
             add_line(out, key, value);
     for (guint i = 0; spec && i < spec->not_honoured->len; i++)
-        g_string_append_printf(out, "%-13s %s\n", "not honoured",
-                               (const char *)g_ptr_array_index(spec->not_honoured, i));
+        add_text(out, "not honoured", g_ptr_array_index(spec->not_honoured, i));
     return g_string_free(out, FALSE);
 }
 

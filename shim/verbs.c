@@ -2,6 +2,7 @@
 #include "verbs.h"
 
 #include "driver/error.h"
+#include "driver/spec_domain.h"
 #include "driver/spec_opennebula.h"
 
 #include <errno.h>
@@ -10,26 +11,30 @@
 #include <unistd.h>
 
 const Verb verbs[] = {
-    {"deploy", "FILE", "Bring up the VM of FILE: OpenNebula's XML; - is stdin", verb_deploy},
-    {"shutdown", "VM…", "Stop a VM as its image wishes; its disk is kept", verb_shutdown},
-    {"cancel", "VM…", "Stop a VM at once; its disk is kept", verb_cancel},
-    {"reboot", "VM…", "Stop and start a VM; network and disk are kept", verb_reboot},
-    {"reset", "VM…", "Kill and start a VM; network and disk are kept", verb_reset},
-    {"pause", "VM…", "Freeze a VM", verb_pause},
-    {"resume", "VM…", "Let a frozen VM go on", verb_resume},
-    {"purge", "VM…", "Remove a VM with its disk and everything else of it", verb_purge},
-    {"poll", "[VM]", "Show what VMs use: CPU, memory, network, disk", verb_poll},
-    {"list", "", "Show this host's VMs", verb_list},
-    {"show", "VM", "Show what is known of a VM", verb_show},
-    {"logs", "VM", "Show what a VM has printed", verb_logs},
-    {"events", "", "Show what happens to VMs, as it happens", verb_events},
-    {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec},
-    {"explain", "FILE", "Show what a deploy of FILE would do, without doing it", verb_explain},
-    {"doctor", "", "Check this host and say how to mend it", verb_doctor},
-    {"filter", "[VM…]", "Filter VMs anew, by saved or new security groups", verb_filter},
-    {"gc", "", "Remove what killed actions have left", verb_gc},
-    {"version", "", "Show the versions of vmdock and of the engine", verb_version},
-    {NULL, NULL, NULL, NULL},
+    {"run", "IMAGE [CMD…]", "Bring up a VM of your own, of an image", verb_run, TRUE},
+    {"deploy", "FILE", "Bring up the VM that FILE describes; - is stdin", verb_deploy, FALSE},
+    {"shutdown", "VM…", "Stop a VM as its image wishes; its disk is kept", verb_shutdown, FALSE},
+    {"cancel", "VM…", "Stop a VM at once; its disk is kept", verb_cancel, FALSE},
+    {"reboot", "VM…", "Stop and start a VM; network and disk are kept", verb_reboot, FALSE},
+    {"reset", "VM…", "Kill and start a VM; network and disk are kept", verb_reset, FALSE},
+    {"pause", "VM…", "Freeze a VM", verb_pause, FALSE},
+    {"resume", "VM…", "Let a frozen VM go on", verb_resume, FALSE},
+    {"purge", "VM…", "Remove a VM with its disk and everything else of it", verb_purge, FALSE},
+    {"poll", "[VM]", "Show what VMs use: CPU, memory, network, disk", verb_poll, FALSE},
+    {"list", "", "Show this host's VMs", verb_list, FALSE},
+    {"show", "VM", "Show what is known of a VM", verb_show, FALSE},
+    {"logs", "VM", "Show what a VM has printed", verb_logs, FALSE},
+    {"events", "", "Show what happens to VMs, as it happens", verb_events, FALSE},
+    {"console", "VM", "Sit down at the terminal of a VM", verb_console, FALSE},
+    {"exec", "VM -- COMMAND…", "Run a command in a VM", verb_exec, TRUE},
+    {"dumpxml", "VM", "Print a VM as libvirt's domain XML", verb_dumpxml, FALSE},
+    {"explain", "FILE", "Show what a deploy of FILE would do, without doing it", verb_explain,
+     FALSE},
+    {"doctor", "", "Check this host and say how to mend it", verb_doctor, FALSE},
+    {"filter", "[VM…]", "Filter VMs anew, by saved or new security groups", verb_filter, FALSE},
+    {"gc", "", "Remove what killed actions have left", verb_gc, FALSE},
+    {"version", "", "Show the versions of vmdock and of the engine", verb_version, FALSE},
+    {NULL, NULL, NULL, NULL, FALSE},
 };
 
 gchar *verb_vm_id(const char *argument, GError **error)
@@ -39,9 +44,17 @@ gchar *verb_vm_id(const char *argument, GError **error)
     if (vm_id_valid(id))
         return g_steal_pointer(&id);
     g_autofree gchar *shown = vmdock_one_line(argument, 80);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
-                "\"%s\" names no VM; VMs are named like one-42 (OpenNebula) or nova-<uuid>", shown);
+    g_set_error(
+        error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
+        "\"%s\" names no VM; VMs are named like one-42 (OpenNebula), nova-<uuid>, dom-<name> "
+        "(domain XML) or run-<name> (vmdock run)",
+        shown);
     return NULL;
+}
+
+char **verb_command(char **argv)
+{
+    return argv + (argv[2] && strcmp(argv[2], "--") == 0 ? 3 : 2);
 }
 
 VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error)
@@ -51,6 +64,9 @@ VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error)
     g_autofree gchar *xml = shim_read(file, config->xml_max_bytes, &length, error);
     if (!xml)
         return NULL;
+    DomainOptions of_domain = {config->xml_max_bytes, config->terminal};
+    if (spec_is_domain(xml, length, config->xml_max_bytes))
+        return spec_from_domain(xml, length, &of_domain, error);
     OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal,
                                  config->context_env_prefix};
     return spec_from_opennebula(xml, length, &options, error);

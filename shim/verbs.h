@@ -8,6 +8,7 @@
 #include "driver/spec.h"
 #include "table.h"
 
+int verb_run(Shim *shim, int argc, char **argv, GError **error);
 int verb_deploy(Shim *shim, int argc, char **argv, GError **error);
 int verb_shutdown(Shim *shim, int argc, char **argv, GError **error);
 int verb_cancel(Shim *shim, int argc, char **argv, GError **error);
@@ -21,7 +22,9 @@ int verb_list(Shim *shim, int argc, char **argv, GError **error);
 int verb_show(Shim *shim, int argc, char **argv, GError **error);
 int verb_logs(Shim *shim, int argc, char **argv, GError **error);
 int verb_events(Shim *shim, int argc, char **argv, GError **error);
+int verb_console(Shim *shim, int argc, char **argv, GError **error);
 int verb_exec(Shim *shim, int argc, char **argv, GError **error);
+int verb_dumpxml(Shim *shim, int argc, char **argv, GError **error);
 int verb_explain(Shim *shim, int argc, char **argv, GError **error);
 int verb_doctor(Shim *shim, int argc, char **argv, GError **error);
 int verb_filter(Shim *shim, int argc, char **argv, GError **error);
@@ -30,7 +33,13 @@ int verb_version(Shim *shim, int argc, char **argv, GError **error);
 
 /* A VM as an operator names it: a deploy id, or OpenNebula's number ("42" for one-42). */
 gchar *verb_vm_id(const char *argument, GError **error);
-/* The VM's description in FILE ("-": stdin), by the host's configuration. */
+/* The command of a verb that has one, of what shim_parse() left: behind its first argument, and
+ * behind "--" where that follows. */
+char **verb_command(char **argv);
+/* Brings SPEC's VM up and says so: its deploy id, or, as JSON, its addresses too. */
+void verb_bring_up(Shim *shim, VmSpec *spec, GError **error);
+/* The VM's description in FILE ("-": stdin), by the host's configuration: OpenNebula's XML, or a
+ * domain's, as its root says. */
 VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error);
 /* The colour that a state has in tables. */
 TableColour verb_state_colour(EngineState state);

@@ -78,6 +78,7 @@ gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *
     g_autoptr(GOptionContext) context =
         g_option_context_new(*verb->arguments ? verb->arguments : NULL);
     g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_strict_posix(context, verb->has_command);
     g_option_context_add_main_entries(context, common, NULL);
     if (own)
         g_option_context_add_main_entries(context, own, NULL);
@@ -99,7 +100,7 @@ gboolean shim_parse(Shim *shim, const Verb *verb, const GOptionEntry *own, int *
     }
     if (*argc - 1 < least || (most >= 0 && *argc - 1 > most)) {
         g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
-                    "usage: vmdock %s%s%s; see vmdock %s --help", verb->name,
+                    "usage: vmdock %s [OPTION…]%s%s; see vmdock %s --help", verb->name,
                     *verb->arguments ? " " : "", verb->arguments, verb->name);
         return FALSE;
     }

@@ -16,6 +16,7 @@
 #include "driver/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,7 @@ static gboolean run(Nova *nova, int argc, char **argv, GError **error)
             continue;
         if (!read_request(nova, methods[i].archive, error))
             return FALSE;
+        nova_limit(nova->request);
         nova->host = host_open(nova->config, error);
         return nova->host && methods[i].run(nova, error);
     }
@@ -128,6 +130,8 @@ int main(int argc, char **argv)
     g_clear_pointer(&nova.host, host_free);
     json_decref(nova.request);
     g_string_free(nova.rest, TRUE);
+    if (interrupt_signal() == SIGALRM && vmdock_error_is(error, VMDOCK_ERROR_INTERRUPTED))
+        g_prefix_error(&error, "it took longer than the request's limit: ");
     if (error)
         tell_error(error);
     return error ? vmdock_error_status(error) : 0;

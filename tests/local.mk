@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/test_context \
 	tests/unit/test_credentials \
 	tests/unit/test_datastore \
+	tests/unit/test_detach \
 	tests/unit/test_doctor \
 	tests/unit/test_engine_body \
 	tests/unit/test_engine_http \
@@ -26,6 +27,7 @@ unit_tests = \
 	tests/unit/test_netlink \
 	tests/unit/test_nic \
 	tests/unit/test_nic_filter \
+	tests/unit/test_nic_probe \
 	tests/unit/test_nic_qos \
 	tests/unit/test_nic_source \
 	tests/unit/test_ovs \
@@ -39,8 +41,10 @@ unit_tests = \
 	tests/unit/test_setup \
 	tests/unit/test_spec \
 	tests/unit/test_spec_disk \
+	tests/unit/test_spec_domain \
 	tests/unit/test_spec_nova \
 	tests/unit/test_spec_opennebula \
+	tests/unit/test_spec_run \
 	tests/unit/test_table \
 	tests/unit/test_tm_args \
 	tests/unit/test_traffic \
@@ -65,6 +69,7 @@ tests_unit_test_runtime_SOURCES = tests/unit/test_runtime.c
 tests_unit_test_runtime_LDADD = libruntime.la libshim.la
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_test_spec_domain_SOURCES = tests/unit/test_spec_domain.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_nova_SOURCES = tests/unit/test_spec_nova.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_opennebula_SOURCES = tests/unit/test_spec_opennebula.c tests/unit/golden.c tests/unit/golden.h
 
@@ -78,7 +83,7 @@ dist-hook:
 
 # Folders in which nothing is built, whole.
 EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack tests/packages tests/torture
-EXTRA_DIST += tests/lib/frames tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/cppcheck.cfg
+EXTRA_DIST += tests/lib/bad_engine tests/lib/frames tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/terminal.exp tests/lib/cppcheck.cfg
 
 # The compute driver in the whole of OpenStack: some minutes, as root. tests/openstack/run says what it does.
 .PHONY: check-openstack torture

@@ -7,6 +7,10 @@ _vmdock_ids() {
     vmdock "$@" list --ids 2>/dev/null
 }
 
+_vmdock_bridges() {
+    ip -oneline link show type bridge 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'
+}
+
 _vmdock_options() {
     local common="--config --json --trace --color --help"
     case $1 in
@@ -16,6 +20,9 @@ _vmdock_options() {
         list) printf '%s --all --ids' "$common" ;;
         logs) printf '%s --follow --tail' "$common" ;;
         filter) printf '%s --all --xml' "$common" ;;
+        run) printf '%s --name --bridge --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
+        console) printf '%s --detach-keys' "$common" ;;
+        exec) printf '%s --interactive --tty --detach-keys' "$common" ;;
         gc) printf '%s --dry-run' "$common" ;;
         *) printf '%s' "$common" ;;
     esac
@@ -29,9 +36,10 @@ _vmdock_scan() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --config | --color | --time | -t | --tail | -n | --xml | -x)
-                # gc's -n takes no value.
-                [[ $verb == gc && $word == -n ]] && continue
+            --config | --color | --time | -t | --tail | -n | --xml | -x | --detach-keys | \
+                --name | --bridge | -b | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set)
+                # gc's -n takes no value, nor does exec's -t.
+                [[ $verb == gc && $word == -n || $verb == exec && $word == -t ]] && continue
                 [[ ${COMP_WORDS[i + 1]-} == = ]] && i=$((i + 1))
                 i=$((i + 1))
                 [[ $word == --config && $i -lt $COMP_CWORD ]] && config=(--config "${COMP_WORDS[i]}")
@@ -64,20 +72,23 @@ _vmdock_value() {
     case $option in
         --config | --xml | -x) _vmdock_files ;;
         --color) _vmdock_offer "auto always never" ;;
-        --time | -t | --tail) COMPREPLY=() ;;
-        -n) [[ $verb == logs ]] && COMPREPLY=() ;;
+        -t) [[ $verb != exec ]] && COMPREPLY=() ;;
+        --time | --tail | --detach-keys) COMPREPLY=() ;;
+        -n) [[ $verb == logs || $verb == run ]] && COMPREPLY=() ;;
+        --bridge | -b) _vmdock_offer "$(_vmdock_bridges)" ;;
+        --name | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set) COMPREPLY=() ;;
         *) return 1 ;;
     esac
 }
 
 _vmdock_argument() {
-    local verbs="deploy shutdown cancel reboot reset pause resume purge poll list show logs events exec explain doctor filter gc version"
+    local verbs="run deploy shutdown cancel reboot reset pause resume purge poll list show logs events console exec dumpxml explain doctor filter gc version"
     case $verb in
         '') _vmdock_offer "$verbs" ;;
         deploy | explain) [[ $count -eq 0 ]] && _vmdock_files ;;
         shutdown | cancel | reboot | reset | pause | resume | purge | filter)
             _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;
-        poll | show | logs | exec)
+        poll | show | logs | console | exec | dumpxml)
             [[ $count -eq 0 ]] && _vmdock_offer "$(_vmdock_ids "${config[@]}")" ;;
     esac
 }
@@ -88,7 +99,7 @@ _vmdock() {
     COMPREPLY=()
     _vmdock_scan
     # What a VM runs is not ours to know.
-    [[ $verb == exec && $count -gt 0 ]] && return
+    [[ $verb == exec || $verb == run ]] && [[ $count -gt 0 ]] && return
     _vmdock_value && return
     if [[ $cur == -* ]]; then
         _vmdock_offer "$(_vmdock_options "$verb")"

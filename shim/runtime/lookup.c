@@ -33,6 +33,8 @@ static bool deploy_id_fit(const char *id)
     static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
     const char *tail = strncmp(id, "one-", 4) == 0    ? id + 4
                        : strncmp(id, "nova-", 5) == 0 ? id + 5
+                       : strncmp(id, "run-", 4) == 0  ? id + 4
+                       : strncmp(id, "dom-", 4) == 0  ? id + 4
                                                       : "";
     size_t length = strlen(tail);
     return length >= 1 && length <= MAX_VM_TAIL && strspn(tail, letters) == length;

@@ -7,8 +7,12 @@
 #include "runtime.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 int main(int argc, char **argv)
 {
+    /* A core would hold the bundle, secrets of the template among it; the next program may leave
+     * one. */
+    prctl(PR_SET_DUMPABLE, 0);
     return argc > 0 ? runtime_run(VMDOCK_SYSCONFDIR "/vmdock.conf", argv) : EXIT_FAILURE;
 }

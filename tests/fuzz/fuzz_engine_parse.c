@@ -65,7 +65,9 @@ static void read_small_answers(const char *text, gsize size)
     g_autofree gchar *message = docker_parse_message(500, text, size);
     g_autofree gchar *version = g_strndup(text, size);
     g_autofree gchar *api = docker_negotiate(version, NULL);
-    gint64 us = 0;
+    gint64 us = 0, bytes = 0;
+    if (docker_parse_image_size(text, size, &bytes, NULL) && bytes < 0)
+        abort();
     docker_parse_time(version, &us);
     docker_parse_wait(text, size, &status, NULL);
     docker_parse_exec(text, size, &exec, NULL);
@@ -101,6 +103,26 @@ static gboolean read_pull(const char *text, gsize size, gsize step)
     return done && docker_pull_end(pull, NULL);
 }
 
+static gboolean count_event(const EngineEvent *event, gpointer data, GError **error G_GNUC_UNUSED)
+{
+    guint *seen = data;
+    if (!event->name || !event->action || !event->id)
+        abort();
+    engine_event_word(event);
+    (*seen)++;
+    return TRUE;
+}
+
+static guint read_events(const char *text, gsize size, gsize step, gboolean *whole)
+{
+    guint seen = 0;
+    g_autoptr(DockerEvents) events = docker_events_new(count_event, &seen);
+    *whole = TRUE;
+    for (gsize at = 0; *whole && at < size; at += step)
+        *whole = docker_events_feed(events, text + at, MIN(step, size - at), NULL);
+    return seen;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -108,6 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_containers(text, size);
     read_small_answers(text, size);
     if (read_frames(text, size, MAX(size, 1), &whole) != read_frames(text, size, 3, &pieces) ||
+        whole != pieces)
+        abort();
+    if (read_events(text, size, MAX(size, 1), &whole) != read_events(text, size, 5, &pieces) ||
         whole != pieces)
         abort();
     if (read_pull(text, size, MAX(size, 1)) != read_pull(text, size, 7))

@@ -38,6 +38,7 @@ offered() {
     [ "$(offered purge one-7 one-4)" = "one-42" ]
     [ "$(offered show one-7 '')" = "" ]
     [ "$(offered logs -n 5 '')" = "one-7 one-42" ]
+    [ "$(offered console '')" = "one-7 one-42" ]
     [ "$(offered list '')" = "" ]
     [ "$(offered gc -n '')" = "" ]
 }
@@ -51,6 +52,8 @@ offered() {
     [ "$(offered poll --o)" = "--opennebula" ]
     [ "$(offered logs --f)" = "--follow" ]
     [ "$(offered gc --d)" = "--dry-run" ]
+    [ "$(offered console --d)" = "--detach-keys" ]
+    [ "$(offered exec --t)" = "--trace --tty" ]
     [ "$(offered shutdown --ti)" = "--time" ]
     [ "$(offered list --i)" = "--ids" ]
     [ "$(offered list --a)" = "--all" ]
@@ -77,6 +80,13 @@ offered() {
 
 @test "the command of exec is left alone" {
     [ "$(offered exec one)" = "one-7 one-42" ]
+    [ "$(offered exec -t one)" = "one-7 one-42" ]
+    [ "$(offered exec -it one)" = "one-7 one-42" ]
+    [ "$(offered exec --detach-keys ctrl-a one)" = "one-7 one-42" ]
+    [ "$(offered exec --detach-keys '')" = "" ]
+    [ "$(offered run --name web alpine --c)" = "" ]
+    [ "$(offered run -b br0 --me)" = "--memory" ]
+    [ "$(offered run --ip '')" = "" ]
     [ "$(offered exec one-7 -- --c)" = "" ]
     [ "$(offered exec one-7 -- ps -)" = "" ]
 }

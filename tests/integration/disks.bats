@@ -612,6 +612,52 @@ may_grow_ext() {
     same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
 }
 
+@test "limits of disk 0 hold on the host's disk that its writable layer is on" {
+    local pid
+    limited "" WRITE_BYTES_SEC 8388608 READ_IOPS_SEC 700
+    root_limit_is write_bps wbps 8388608
+    root_limit_is read_iops riops 700
+    vmdock reset one-80
+    root_limit_is write_bps wbps 8388608
+    pid=$(docker inspect --format '{{.State.Pid}}' one-80)
+    limited "" WRITE_BYTES_SEC 4194304
+    root_limit_is write_bps wbps 4194304
+    fails_with IO "disk 3" limited "$(disk 3 vdd fs)" WRITE_BYTES_SEC 1048576
+    root_limit_is write_bps wbps 4194304
+    limited ""
+    has_not "$(limits write_bps)" "$(root_device) "
+    same "$(docker inspect --format '{{.State.Pid}}' one-80)" "$pid"
+}
+
+# limited DISKS [KEY VALUE]…: up, with more said of disk 0.
+limited() {
+    local disks=$1 more=''
+    shift
+    while [ $# -gt 0 ]; do
+        more+=$(element "$1" "$2")
+        shift 2
+    done
+    vmdock deploy - < <(with_disks 80 "$disks" | sed "s|<DISK>|&$more|")
+}
+
+# The whole disk under the writable layer of the VM.
+root_device() {
+    local layer number
+    layer=$(docker inspect --format '{{.GraphDriver.Data.UpperDir}}' one-80)
+    number=$(findmnt --noheadings --output MAJ:MIN --target "$layer" | tr -d ' ')
+    [ ! -e "/sys/dev/block/$number/partition" ] || number=$(cat "/sys/dev/block/$number/../dev")
+    printf '%s\n' "$number"
+}
+
+# root_limit_is FILE_OF_V1 KEY_OF_V2 VALUE
+root_limit_is() {
+    if cgroup_v2; then
+        limits "$1" | grep "^$(root_device) " | grep -qw "$2=$3"
+    else
+        limits "$1" | grep -qx "$(root_device) $3"
+    fi || fail "no $1 of $3: $(limits "$1")"
+}
+
 @test "a disk is read no faster than its limit" {
     filled "$DS/102/80/disk.1"
     head -c 6M /dev/urandom >"$BATS_TEST_TMPDIR/big"

@@ -12,14 +12,17 @@ setup() {
     remember_state
     SEEN=$BATS_TEST_TMPDIR/seen
     : >"$SEEN"
+    # what is killed later is vmdock itself, and no shell of bats's that would call it a failure
     (exec vmdock events --json >"$SEEN" 2>"$SEEN.error" 3>&-) &
-    listening $!
+    LISTENER=$!
+    within 10 hears "$SEEN"
 }
 
-# What is killed later is vmdock itself, and no shell of bats's that would call it a failure.
-listening() {
-    LISTENER=$1
-    within 5 grep -qx vmdock "/proc/$LISTENER/comm"
+# Something that is told happens, and stands in FILE: the engine has been asked for its events.
+hears() {
+    docker create --name one-80 --network none --label vmdock.vm=one-80 "$IMAGE"
+    docker rm one-80
+    grep -q 'one-80.*removed' "$1"
 }
 
 teardown() {
@@ -57,8 +60,8 @@ told() {
 @test "it ends when the engine does, and says so" {
     kill "$LISTENER"
     (exec vmdock events >"$SEEN.plain" 2>"$SEEN.error" 3>&-) &
-    listening $!
-    sleep 0.5
+    LISTENER=$!
+    within 10 hears "$SEEN.plain"
     "$LAB" engine "$LAB_DIR" stop
     local ended=0
     wait "$LISTENER" || ended=$?

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016,SC2154 # texts that are not expanded; $stderr is set by run
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # texts that are not expanded; tests have variables of their own; $stderr is set by run
 # Bad input and a failing host: one clear sentence, its own exit status, within its time-out, nothing
 # left behind and nothing lost.
 
@@ -60,10 +60,22 @@ xml_file() {
         printf '</NAME></VM>'
     } >"$BATS_TEST_TMPDIR/big.xml"
     local begin=$SECONDS
-    fails_with SPEC "" vmdock deploy "$BATS_TEST_TMPDIR/big.xml"
-    fails_with SPEC "" vmdock deploy - <"$BATS_TEST_TMPDIR/big.xml"
+    fails_with SPEC "xml_max_bytes" peak_memory vmdock deploy "$BATS_TEST_TMPDIR/big.xml"
+    [ "$(cat "$BATS_TEST_TMPDIR/peak")" -le 65536 ] || fail "$(cat "$BATS_TEST_TMPDIR/peak") KB"
+    fails_with SPEC "xml_max_bytes" peak_memory vmdock deploy - <"$BATS_TEST_TMPDIR/big.xml"
+    [ "$(cat "$BATS_TEST_TMPDIR/peak")" -le 65536 ] || fail "$(cat "$BATS_TEST_TMPDIR/peak") KB"
     [ $((SECONDS - begin)) -le 5 ]
     nothing_left
+}
+
+# peak_memory COMMAND…: leaves the most memory that it had at any time in the file peak, in KB.
+peak_memory() {
+    python3 -c '
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
+sys.exit(status)' "$BATS_TEST_TMPDIR/peak" "$@"
 }
 
 @test "a bomb of entities does not go off" {
@@ -194,10 +206,14 @@ XML
     docker rmi "$name"
     fails_with REGISTRY "" deploy 50 "$NIC" "image=docker://$name"
     install -m 600 "$BATS_TEST_TMPDIR/docker/config.json" "${CONF%/*}/registry.json"
-    run --separate-stderr deploy 50 "$NIC" "image=docker://$name"
+    # no other program is told, of which there would be arguments to see
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 run --separate-stderr strace -f -qq -e trace=execve \
+        -o "$BATS_TEST_TMPDIR/trace" vmdock --trace deploy - < <(vm_xml 50 "$NIC" "image=docker://$name")
     rm "${CONF%/*}/registry.json"
     [ "$status" -eq 0 ]
-    has_not "$(docker inspect one-50; cat "$STATE"/one-50/*)" secret
+    same "$(grep -c execve "$BATS_TEST_TMPDIR/trace")" 1
+    has "$stderr" "/images/create?fromImage="
+    has_no_secret "$stderr$(docker inspect one-50; cat "$STATE"/one-50/*)"
 }
 
 # ---- the container ------------------------------------------------------------------------------
@@ -256,6 +272,15 @@ nothing_left_but_images() {
 
 # ---- the engine ---------------------------------------------------------------------------------
 
+@test "another program under the runtime's name: the VM would run outside its network, and does not" {
+    local other
+    other=$(config_with '[runtime]' 'name = runc')
+    fails_with SANDBOX 'what the engine runs as "runc" is not vmdock-runtime' \
+        vmdock --config "$other" deploy - < <(vm_xml 50 "$NIC")
+    has_not "$(vmdock --config "$other" --json doctor | jq -r '.[] | select(.id == "runtime.registered") | .level')" ok
+    nothing_left
+}
+
 @test "an engine that is down" {
     engine stop
     fails_with ENGINE_DOWN "" deploy 50 "$NIC"
@@ -282,39 +307,69 @@ nothing_left_but_images() {
     nothing_left
 }
 
-@test "an engine that closes early, or answers garbage" {
-    local answer
-    for answer in '' 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{' 'no HTTP at all\r\n' \
-        'HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 8\r\n\r\nnot JSON'; do
-        fake_engine "$answer"
-        fails_with ENGINE_GARBLED "" vmdock --config "$FAKE_CONF" list || fail "answer: $answer"
-        fake_engine_end
+# bad_engine HOW [AT]: a socket behind which the engine answers badly (tests/lib/bad_engine); BAD_CONF says to ask there.
+bad_engine() {
+    BAD_CONF=$(config_with '[engine]' "socket = $BATS_TEST_TMPDIR/bad.sock" 'connect_timeout_ms = 500' \
+        'poll_timeout_ms = 1000' 'request_timeout_ms = 1000' 'create_timeout_ms = 1000' 'max_answer_bytes = 1048576')
+    rm -f "$BATS_TEST_TMPDIR/bad.sock" "$BATS_TEST_TMPDIR/taken"
+    python3 "$SOURCES/tests/lib/bad_engine" "$BATS_TEST_TMPDIR/bad.sock" /run/docker.sock "$1" "${2:-0}" \
+        "$BATS_TEST_TMPDIR/taken" 3>&- &
+    BAD=$!
+    within 5 test -S "$BATS_TEST_TMPDIR/bad.sock"
+}
+
+bad_engine_end() {
+    kill "$BAD"
+    wait "$BAD" 2>/dev/null || true
+}
+
+# answers_badly KIND TEXT HOW…: whatever is asked of such an engine ends with KIND, and TEXT in its one sentence, a
+# VM that runs notices nothing, and one that is to be made leaves nothing.
+answers_badly() {
+    local kind=$1 text=$2 how verb begin before
+    shift 2
+    deploy 50 "$NIC"
+    docker exec one-50 sh -c 'echo kept >/root/note'
+    vm_xml 51 nic=lab0,10.9.0.51 | xml_file
+    before=$(host_state)
+    for how; do
+        bad_engine "$how"
+        for verb in list poll "deploy $XML" "shutdown one-50" "cancel one-50" "reboot one-50" "reset one-50" "purge one-50"; do
+            begin=$SECONDS
+            # shellcheck disable=SC2086 # a verb and its argument
+            fails_with "$kind" "$text" vmdock --config "$BAD_CONF" $verb || fail "$how: $verb" || return 1
+            [ $((SECONDS - begin)) -le 20 ] || fail "$how: $verb takes $((SECONDS - begin)) s" || return 1
+            has_not "$output" $'\e'
+        done
+        bad_engine_end
+        same "$(host_state)" "$before" || fail "$how" || return 1
     done
+    same "$(container_state 50)" running
+    same "$(addresses 50)" 10.9.0.50/24
+    same "$(docker exec one-50 cat /root/note)" kept
+    ping -c 1 -W 2 -q 10.9.0.50
 }
 
-# A socket that gives every caller the same bytes.
-fake_engine() {
-    FAKE_CONF=$(config_with '[engine]' "socket = $BATS_TEST_TMPDIR/fake.sock" 'connect_timeout_ms = 500' \
-        'poll_timeout_ms = 2000' 'request_timeout_ms = 2000')
-    rm -f "$BATS_TEST_TMPDIR/fake.sock"
-    python3 - "$BATS_TEST_TMPDIR/fake.sock" "$(printf '%b' "$1" | base64 -w 0)" 3>&- <<'PY' &
-import base64, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen()
-while True:
-    caller, _ = server.accept()
-    caller.recv(65536)
-    caller.sendall(base64.b64decode(sys.argv[2]))
-    caller.close()
-PY
-    FAKE=$!
-    within 5 test -S "$BATS_TEST_TMPDIR/fake.sock"
+@test "an engine that stalls in its answer, or says nothing" {
+    answers_badly ENGINE_TIMEOUT "" stall silence
 }
 
-fake_engine_end() {
-    kill "$FAKE"
-    wait "$FAKE" 2>/dev/null || true
+@test "an engine that breaks its answer off, after each byte too, or answers garbage" {
+    answers_badly ENGINE_GARBLED "" truncate bytes garbage json
+}
+
+@test "an engine whose answer has no end is heard no longer than the cap" {
+    answers_badly ENGINE_GARBLED "" flood
+    [ -s "$BATS_TEST_TMPDIR/taken" ]
+    awk '$1 > 8000000 { exit 1 }' "$BATS_TEST_TMPDIR/taken"
+}
+
+@test "an engine that fails in itself: its word on it" {
+    answers_badly ENGINE_REFUSED "out of everything" error
+}
+
+@test "an engine that sends its callers elsewhere is not followed" {
+    answers_badly ENGINE_GARBLED redirect redirect
 }
 
 @test "a VM that the engine starts although its deploy was given up: no VM, and gone with gc" {

@@ -527,7 +527,15 @@ deploy_with() {
 
 @test "security groups need connections to be followed: without that they are refused, never weaker" {
     vm_in 100,101 "$GROUP" "$FULL" | vmdock deploy -
-    [ -e "$RUN/filter/.tracking" ] || skip "this kernel has nf_conntrack_bridge"
+    if [ ! -e "$RUN/filter/.tracking" ]; then
+        # nf_conntrack_bridge: the table asks the kernel, and needs nothing of the host's settings.
+        has "$(nft list table bridge vmdock)" "ct state"
+        follow_bridged 0
+        vmdock reset one-40
+        judged_by_groups
+        follow_bridged 1
+        return
+    fi
     vmdock purge one-40
     with_groups() {
         vm_in 100,101 "$GROUP" "$FULL" | vmdock deploy -

@@ -130,6 +130,31 @@ engine() {
     "$LAB" engine "$LAB_DIR" "$1"
 }
 
+# other_engine_start PLACE [STORAGE]: another engine beside the lab's, with its data in the folder PLACE/data,
+# on OTHER_SOCKET.
+OTHER_SOCKET=/run/docker3.sock
+other_engine_start() {
+    local place=$1 storage=${2:-overlay2} socket=unix://$OTHER_SOCKET
+    ip link add docker3 type bridge
+    ip addr add 172.31.254.1/24 dev docker3
+    jq ".hosts = [\"$socket\"] | .[\"data-root\"] = \"$place/data\" | .[\"storage-driver\"] = \"$storage\"" \
+        "$LAB_DIR/daemon.json" >"$place/daemon.json"
+    setsid env -i PATH="$PATH" HOME=/root dockerd --config-file "$place/daemon.json" --pidfile "$place/pid" \
+        --exec-root /run/docker3 --bridge docker3 --iptables=false --ip6tables=false \
+        </dev/null >"$place/log" 2>&1 3>&- &
+    within 30 docker --host "$socket" version || fail "$(tail -n 5 "$place/log")"
+}
+
+# Ends it, and removes PLACE with what is mounted on its data; fine if it was never started.
+other_engine_end() {
+    local place=$1
+    [ ! -e "$place/pid" ] || kill "$(cat "$place/pid")"
+    within 20 test ! -e "$place/pid"
+    ip link del docker3 2>/dev/null || true
+    umount "$place/data" || true
+    rm -rf --one-file-system "$place" "$OTHER_SOCKET"
+}
+
 # image NAME [INSTRUCTION]…: the lab's image under another name, with more instructions of a Dockerfile.
 image() {
     local name=$1
@@ -162,6 +187,30 @@ disk_files() {
         truncate -s 4M "$place/disk.$id"
         mkfs.ext4 -q -F "$place/disk.$id"
     done < <(grep -o '[0-9]*' <<<"$ids")
+}
+
+# recorder FILE PROGRAM: makes FILE, which becomes PROGRAM and leaves all that its callers let everybody on the
+# host see, arguments and environment, in FILE.seen.
+recorder() {
+    printf '%s\n' '#!/bin/sh' "{ printf '%s\\n' \"\$@\"; env; } >>'$1.seen'" "exec $2 \"\$@\"" >"$1"
+    : >"$1.seen"
+    chmod 755 "$1"
+    chmod 666 "$1.seen"
+}
+
+# No secret of the registries' stands in TEXT, as it is or as a credentials file has it.
+has_no_secret() {
+    has_not "$1" secret && has_not "$1" "$(printf lab:secret | base64)"
+}
+
+# slow_network MBIT COMMAND…: the command, while what goes over lo, from registries above all, comes no faster.
+slow_network() {
+    local status=0
+    tc qdisc add dev lo root tbf rate "$1mbit" burst 128kb latency 1s
+    shift
+    "$@" || status=$?
+    tc qdisc del dev lo root
+    return "$status"
 }
 
 # Everything on this host that a VM may leave traces in, one thing a line.

@@ -267,9 +267,23 @@ leaves_by() {
     purged 71
 }
 
+# A call of the recorded form, where there are no records.
+fourth_nic_made_here() {
+    local three=("$FIRST" "nic=lab1,10.19.0.72" "nic=lab1,10.19.0.73")
+    one_deploy 71 "${three[@]}"
+    attach_nic 71 10.9.0.74 "${three[@]}" nic=lab0,10.9.0.74
+    same "$(addresses 71 eth3)" 10.9.0.74/24
+    same "$(ip -j link show one-71-3 | jq -r '.[].master')" lab0
+    purged 71
+}
+
 @test "the recorded call: a fourth NIC on a bridge that has one, named as the guest is told" {
     local xml=${VMDOCK_RECORDS:-}/opennebula/xml/vmm-attach_nic-002.xml name
-    [ -n "${VMDOCK_RECORDS:-}" ] || return 0 # none here, and ./check takes a skip for a failure
+    if [ -z "${VMDOCK_RECORDS:-}" ]; then
+        printf '# no records at hand (VMDOCK_RECORDS): a call made here stands for it\n' >&3
+        fourth_nic_made_here
+        return
+    fi
     for name in $(bridges_of "$xml"); do
         bridge "$name"
     done

@@ -62,7 +62,8 @@ hostile_image() {
     hostile_image
     docker run -d --name other --runtime vmdock --network none --hostname one-70 lab/hostile:1
     victim_is_alone
-    same "$(docker exec other ip -oneline addr show | grep -c 10.9.0.70)" 0 || true
+    # it has a network of its own, with nothing but lo
+    same "$(docker exec other ip -oneline addr show | awk '{ print $2 }' | sort -u)" lo
 }
 
 @test "a foreign container in vmdock's own cgroup parent does not start" {

@@ -109,13 +109,62 @@ started_at() {
     has "$stderr" command
 }
 
-@test "shutdown waits no longer than the VM's time-out, then kills" {
-    image lab/deaf:1 'CMD ["sleep", "1000"]'
-    deploy 20 "$NIC" image=docker://lab/deaf:1
-    local begin=$SECONDS
-    vmdock shutdown --timeout 1 one-20 || vmdock shutdown one-20
+# A program that no SIGTERM ends.
+deaf_image() {
+    image lab/deaf:1 'CMD ["sh", "-c", "trap : TERM; while :; do sleep 1000 & wait; done"]'
+}
+
+# ends_after SECONDS COMMAND…: it succeeds, takes as long as the time-out says, and by far not as long as
+# the host's; VM 20 has been killed.
+ends_after() {
+    local seconds=$1 begin=$EPOCHREALTIME took
+    shift
+    "$@"
+    took=$(milliseconds_since "$begin")
+    [ "$took" -ge $((seconds * 1000)) ] || fail "it waited $took ms: $*" || return 1
+    [ "$took" -le $((seconds * 1000 + 60000)) ] || fail "it waited $took ms: $*" || return 1
     same "$(container_state 20)" exited
-    [ $((SECONDS - begin)) -le 14 ]
+    same "$(docker inspect --format '{{.State.ExitCode}}' one-20)" 137
+}
+
+# Milliseconds since BEGIN, an earlier $EPOCHREALTIME.
+milliseconds_since() {
+    echo $(((${EPOCHREALTIME/./} - ${1/./}) / 1000))
+}
+
+@test "shutdown waits as long as --time says, the VM's own time-out, or the host's, then kills" {
+    local patient
+    patient=$(config_with '[vm]' 'stop_timeout_s = 600')
+    deaf_image
+    deploy 20 "$NIC" image=docker://lab/deaf:1
+    ends_after 1 vmdock --config "$patient" shutdown --time 1 one-20
+    vmdock purge one-20
+    deploy 20 "$NIC" image=docker://lab/deaf:1 user="$(element ONEDOCK_STOP_TIMEOUT 2)"
+    ends_after 2 vmdock --config "$patient" shutdown one-20
+    # the option is of more weight than the VM
+    deploy 20 "$NIC" image=docker://lab/deaf:1 user="$(element ONEDOCK_STOP_TIMEOUT 2)"
+    ends_after 0 vmdock --config "$patient" shutdown --time 0 one-20
+    vmdock purge one-20
+    deploy 20 "$NIC" image=docker://lab/deaf:1
+    ends_after 3 vmdock --config "$(config_with '[vm]' 'stop_timeout_s = 3')" shutdown one-20
+}
+
+@test "reboot waits for the VM's own time-out, then kills" {
+    deaf_image
+    deploy 20 "$NIC" image=docker://lab/deaf:1 user="$(element ONEDOCK_STOP_TIMEOUT 1)"
+    local begin=$EPOCHREALTIME
+    vmdock --config "$(config_with '[vm]' 'stop_timeout_s = 600')" reboot one-20
+    [ "$(milliseconds_since "$begin")" -ge 1000 ] && [ "$(milliseconds_since "$begin")" -le 61000 ]
+    same "$(container_state 20)" running
+}
+
+@test "a time-out that is none" {
+    local option
+    deploy 20
+    for option in --time=-1 --time=1s --time= --time=86401 --timeout=1; do
+        fails_with USAGE "" vmdock shutdown "$option" one-20 || fail "$option"
+    done
+    same "$(container_state 20)" running
 }
 
 @test "shutdown uses the image's STOPSIGNAL" {
@@ -252,6 +301,23 @@ started_at() {
     same "$stderr" err
 }
 
+@test "deploy tells as JSON what it prints, and so does gc" {
+    local found
+    deploy_json >"$BATS_TEST_TMPDIR/json"
+    same "$(jq -c . "$BATS_TEST_TMPDIR/json")" '{"vm":"one-20","name":"vm 20","addresses":["10.9.0.20/24"]}'
+    same "$(vmdock --json gc)" "[]"
+    docker rm --force one-20 >/dev/null
+    found=$(vmdock gc --dry-run)
+    [ -n "$found" ]
+    same "$(vmdock --json gc --dry-run | jq -r '.[]')" "$found"
+    has "$(vmdock --json gc | jq -r '.[0]')" "VM one-20 has no container"
+    same "$(vmdock --json gc)" "[]"
+}
+
+deploy_json() {
+    vm_xml 20 "$NIC" | vmdock --json deploy -
+}
+
 @test "two VMs are deployed at the same time, each as it asked" {
     deploy 20 "$NIC" &
     local first=$!
@@ -291,6 +357,7 @@ started_at() {
     run vmdock --json poll
     jq -e . <<<"$output" >/dev/null
     has "$output" one-20
+    same "$(vmdock --json list --ids)" "$(jq -n '["one-20"]')"
     # nobody prints colours or more than a terminal's width into a pipe
     run vmdock list
     has_not "$output" $'\e'
@@ -325,9 +392,30 @@ started_at() {
     has "$output" 10.9.0.20
     has "$output" lab0
     has "$output" one-20-0
-    run --separate-stderr vmdock --json explain "$BATS_TEST_TMPDIR/vm.xml"
-    jq -e . <<<"$output" >/dev/null
+    grep -qx "namespace    /run/netns/one-20" <<<"$output"
+    grep -qx "route        default via 10.9.0.1" <<<"$output"
+    grep -qx "request      POST /containers/create?name=one-20" <<<"$output"
+    # what follows is the request's body
+    same "$(sed '1,/^request /d' <<<"$output" | jq -c '[.HostConfig.Runtime, .HostConfig.Memory]')" '["vmdock",67108864]'
     nothing_left
+}
+
+@test "explain as JSON is the plan: what deploy asks the engine for, where, and with which routes" {
+    local plan
+    vm_xml 20 "$NIC" >"$BATS_TEST_TMPDIR/vm.xml"
+    plan=$(vmdock --json explain "$BATS_TEST_TMPDIR/vm.xml")
+    same "$(jq -c '[.vm, .namespace, .request.method, .request.path]' <<<"$plan")" \
+        '["one-20","/run/netns/one-20","POST","/containers/create?name=one-20"]'
+    same "$(jq -c '.links[0] | [.host_end, .guest_end, .bridge, .mac, .addresses, .routes]' <<<"$plan")" \
+        '["one-20-0","eth0","lab0","02:00:0a:09:00:14",["10.9.0.20/24"],[{"to":"default","via":"10.9.0.1"}]]'
+    nothing_left
+    # and that is what deploy does
+    vmdock --trace deploy "$BATS_TEST_TMPDIR/vm.xml" 2>"$BATS_TEST_TMPDIR/trace"
+    has "$(grep ' engine POST ' "$BATS_TEST_TMPDIR/trace")" "$(jq -r .request.path <<<"$plan") "
+    [ -e "$(jq -r .namespace <<<"$plan")" ]
+    same "$(ip -j -n one-20 route show default | jq -c '.[0] | [.gateway, .dev]')" '["10.9.0.1","eth0"]'
+    same "$(docker inspect one-20 | jq -cS '.[0] | [.Config.Labels, .HostConfig.Runtime, .HostConfig.Memory, .HostConfig.CgroupParent]')" \
+        "$(jq -cS '.request.body | [.Labels, .HostConfig.Runtime, .HostConfig.Memory, .HostConfig.CgroupParent]' <<<"$plan")"
 }
 
 @test "the engine's restart policy never restarts a VM" {

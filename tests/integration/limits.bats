@@ -137,6 +137,23 @@ poll_between() {
         fail "$5 of $4 is $value, not between $2 and $3"
 }
 
+# io KEY: of VM 30, as poll has it.
+io() {
+    vmdock --json poll | jq ".. | objects | select(.vm? == \"one-30\") | .$1"
+}
+
+@test "poll counts the bytes that a VM writes to the disk and reads from it, and how often" {
+    local bytes ops
+    deploy 30
+    bytes=$(io disk_write_bytes) ops=$(io disk_write_ops)
+    # past the page cache, which has no owner
+    docker exec one-30 dd if=/dev/zero of=/root/big bs=1M count=4 oflag=direct
+    [ "$(($(io disk_write_bytes) - bytes))" -ge $((4 << 20)) ] && [ "$(io disk_write_ops)" -gt "$ops" ]
+    bytes=$(io disk_read_bytes) ops=$(io disk_read_ops)
+    docker exec one-30 dd if=/root/big of=/dev/null bs=1M iflag=direct
+    [ "$(($(io disk_read_bytes) - bytes))" -ge $((4 << 20)) ] && [ "$(io disk_read_ops)" -gt "$ops" ]
+}
+
 @test "poll counts a VM's traffic in its own sense of received and sent" {
     deploy 30 nic=lab0,10.9.0.30 command="httpd -f -h /www"
     docker exec one-30 sh -c 'head -c 2097152 /dev/zero >/www/big'

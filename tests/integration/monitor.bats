@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # $stderr is set by run
 # The probes, run as OpenNebula's monitoring client runs them: as an ordinary user without sbin in its
 # PATH, in the client's folder, the configuration as XML on stdin, argv "onedock HOST_ID HOST".
 #
@@ -337,6 +338,29 @@ sent_by() {
     same "$(grep -E '^(POST|PUT|DELETE)|size=|/system/df|/stats' <<<"$asked")" ""
 }
 
+@test "vmdock poll, as the probes: one process, no call for statistics, and no rest between two readings" {
+    deploy 60 nic=lab0,10.9.0.60
+    deploy 61
+    local trace=$BATS_TEST_TMPDIR/trace asked arguments
+    vmdock poll >/dev/null
+    for arguments in poll '--json poll'; do
+        # shellcheck disable=SC2086 # words
+        ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -s 1000 -o "$trace" \
+            -e trace=execve,fork,vfork,clone,clone3,nanosleep,clock_nanosleep,pause,write,writev,sendto,sendmsg \
+            vmdock $arguments >"$OUT"
+        has "$(cat "$OUT")" one-60
+        same "$(grep -c execve "$trace")" 1
+        # threads alone
+        same "$(grep -E 'fork|clone\(|clone3' "$trace" | grep -vE 'CLONE_THREAD|resumed')" ""
+        same "$(grep -E 'nanosleep|pause\(' "$trace")" ""
+        asked=$(grep -oE '(GET|POST|HEAD|PUT|DELETE) /[^ "]* HTTP' "$trace")
+        has "$asked" /containers/json
+        same "$(grep -E '^(POST|PUT|DELETE)|size=|/system/df|/stats' <<<"$asked")" ""
+        # however many VMs there are
+        [ "$(grep -c /containers/ <<<"$asked")" -le 2 ] || fail "$asked"
+    done
+}
+
 # exec_record ID STATUS WORKER START: what the action exec keeps of a command.
 exec_record() {
     printf '{"id":"%s","pid":7,"status":"%s","return_code":0,"stdout":"aGkK","stderr":"",' "$1" "$2"
@@ -357,6 +381,47 @@ exec_record() {
     same "$(cat "$OUT")" ""
     [ -e "$RUN/exec/one-61.json" ]
     rm -rf "$RUN/exec"
+}
+
+@test "vm/execution: a result that nobody could take is told again, one that cannot be read hides no other" {
+    mkdir -p "$RUN/exec"
+    exec_record 60 DONE 1 1 >"$RUN/exec/one-60.json"
+    exec_record 61 DONE 1 1 | head -c 40 >"$RUN/exec/one-61.json"
+    echo nonsense >"$RUN/exec/one-62.json"
+    local file
+    file=$(find "$PROBES/vm/execution" -type f)
+    run -"$(status_of NO_SPACE)" --separate-stderr runuser -u oneadmin -- \
+        env -i PATH=/usr/bin:/bin sh -c "'$file' onedock 1 node1 >/dev/full"
+    same "$(grep -c . <<<"$stderr")" 1
+    probe vm/execution
+    same "$(cat "$OUT")" 'VM=[ID="60",PID="7",STATUS="DONE",RETURN_CODE="0",STDOUT="aGkK",STDERR=""]'
+    rm -rf "$RUN/exec"
+}
+
+@test "vm/execution: results that cannot be looked for fail the probe with one sentence" {
+    rm -rf "$RUN/exec"
+    touch "$RUN/exec"
+    refused probe vm/execution
+    same "$(cat "$OUT")" ""
+    same "$(wc -l <"$ERR")" 1
+    has "$(cat "$ERR")" "$RUN/exec"
+    rm "$RUN/exec"
+}
+
+@test "vm/snapshot: an engine that is down fails it with one sentence, and nothing is cleared" {
+    deploy 60 nic=lab0,10.9.0.60
+    docker rm --force one-60 >/dev/null
+    settings '[poll]' 'sweep_after_s = 0' 'engine_grace_ms = 0'
+    engine stop
+    refused probe vm/snapshot
+    same "$(cat "$OUT")" ""
+    same "$(wc -l <"$ERR")" 1
+    has "$(cat "$ERR")" "container engine"
+    ip link show one-60-0 >/dev/null
+    [ -e "$STATE/one-60" ]
+    engine start
+    probe vm/snapshot
+    refused ip link show one-60-0
 }
 
 @test "vm/status: a VM whose container is being exchanged, by an action that was killed, is not missing" {

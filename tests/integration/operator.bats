@@ -200,6 +200,31 @@ interrupt_during() {
     has "$output" "vmdock exec [OPTION…] VM -- COMMAND…"
 }
 
+@test "logs: the last lines alone, and with --follow what comes, until the VM stops" {
+    local reader ended=0
+    deploy 70 user="$(element ONEDOCK_COMMAND "sh -c 'echo one; echo two; echo three; exec first'")"
+    within 5 logs_have_begun
+    docker exec one-70 sh -c 'echo four >/proc/1/fd/1'
+    same "$(vmdock logs --tail 1 one-70 | tr -d '\r')" four
+    same "$(vmdock logs one-70 | tr -d '\r' | head -n 3 | xargs)" "one two three"
+    (exec vmdock logs --tail 1 --follow one-70 >"$BATS_TEST_TMPDIR/followed" 3>&-) &
+    reader=$!
+    within 5 grep -q four "$BATS_TEST_TMPDIR/followed"
+    docker exec one-70 sh -c 'echo five >/proc/1/fd/1'
+    within 5 grep -q five "$BATS_TEST_TMPDIR/followed"
+    kill -s 0 "$reader"
+    vmdock shutdown one-70
+    wait "$reader" || ended=$?
+    same "$ended" 0
+    same "$(tr -d '\r' <"$BATS_TEST_TMPDIR/followed" | xargs)" "four five stopped"
+    fails_with USAGE "--tail takes a number of lines" vmdock logs --tail -1 one-70
+}
+
+# The first program says what network it has, the routes last.
+logs_have_begun() {
+    vmdock logs one-70 | grep -q "first instruction" && docker exec one-70 pidof sleep
+}
+
 @test "show tells what a VM was given, and how it ended only when it has" {
     deploy 70 "$NIC"
     run -0 vmdock show one-70
@@ -216,7 +241,7 @@ interrupt_during() {
 @test "what names no VM is told how VMs are named, by each cloud" {
     run vmdock show web
     [ "$status" -eq "$(status_of USAGE)" ]
-    has "$output" '"web" names no VM; VMs are named like one-42 (OpenNebula) or nova-<uuid>'
+    has "$output" '"web" names no VM; VMs are named like one-42 (OpenNebula), nova-<uuid>, dom-<name> (domain XML) or run-<name> (vmdock run)'
 }
 
 @test "of several VMs the first failure ends the verb, and says which VM it was" {
@@ -226,4 +251,16 @@ interrupt_during() {
     same "$(docker inspect --format "{{.State.Status}}" one-70)" running
     vmdock shutdown one-70
     vmdock purge one-70 one-71
+}
+
+@test "colour: on a terminal alone, unless it is asked for or not wanted" {
+    local escape=$'\e['
+    deploy 70 "$NIC"
+    has_not "$(vmdock list)" "$escape"
+    has "$(script --quiet --return --command 'vmdock list' /dev/null)" "$escape"
+    has_not "$(NO_COLOR=1 script --quiet --return --command 'vmdock list' /dev/null)" "$escape"
+    has_not "$(script --quiet --return --command 'vmdock list --color=never' /dev/null)" "$escape"
+    has "$(vmdock list --color=always)" "$escape"
+    has_not "$(script --quiet --return --command 'vmdock list --json' /dev/null)" "$escape"
+    vmdock purge one-70
 }

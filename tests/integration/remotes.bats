@@ -19,6 +19,7 @@ setup() {
 }
 
 teardown() {
+    engine start
     sweep
 }
 
@@ -69,6 +70,33 @@ teardown() {
     one cancel 60 "$NIC"
     same "$(cat "$OUT")" ""
     same "$(container_state 60)" exited
+}
+
+@test "shutdown, reboot and reset of a VM that is not there: one sentence that names it; to poll it is off" {
+    local action
+    for action in shutdown reboot reset; do
+        denied NO_VM one-61 one "$action" 61
+        same "$(cat "$OUT")" ""
+    done
+    remote poll one-61 node1 </dev/null
+    same "$(cat "$OUT")" STATE=d
+    nothing_left
+}
+
+@test "shutdown, reboot, reset and poll while the engine is down: one sentence, and the VM is as it was" {
+    local action
+    one_deploy 60 "$NIC"
+    engine stop
+    for action in shutdown reboot reset; do
+        denied ENGINE_DOWN "container engine" one "$action" 60 "$NIC"
+        same "$(cat "$OUT")" ""
+    done
+    denied ENGINE_DOWN "container engine" remote poll one-60 node1 </dev/null
+    same "$(cat "$OUT")" ""
+    engine start
+    one reset 60 "$NIC"
+    same "$(container_state 60)" running
+    same "$(addresses 60)" 10.9.0.60/24
 }
 
 @test "cancel is idempotent, also for a VM that was never deployed" {

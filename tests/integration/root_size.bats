@@ -9,14 +9,14 @@ load front_end
 
 NIC=nic=lab0,10.9.0.97
 ENGINE=$LAB_DIR/btrfs
-OTHER=unix:///run/docker3.sock
+OTHER=unix://$OTHER_SOCKET
 
 setup_file() {
     lab_ready
     front_end_ready
     cp "$CONF" "$BATS_FILE_TMPDIR/conf"
     start_engine || skip "kernel lacks btrfs"
-    printf '\n[engine]\nsocket = /run/docker3.sock\n' >>"$CONF"
+    printf '\n[engine]\nsocket = %s\n' "$OTHER_SOCKET" >>"$CONF"
     docker save "$IMAGE" | docker --host "$OTHER" load >/dev/null
     export DOCKER_HOST=$OTHER
 }
@@ -28,23 +28,12 @@ start_engine() {
     truncate -s 2G "$ENGINE/disk"
     mkfs.btrfs -q "$ENGINE/disk"
     mount -o loop "$ENGINE/disk" "$ENGINE/data"
-    ip link add docker3 type bridge
-    ip addr add 172.31.254.1/24 dev docker3
-    jq ".hosts = [\"$OTHER\"] | .[\"data-root\"] = \"$ENGINE/data\" | .[\"storage-driver\"] = \"btrfs\"" \
-        "$LAB_DIR/daemon.json" >"$ENGINE/daemon.json"
-    setsid env -i PATH="$PATH" HOME=/root dockerd --config-file "$ENGINE/daemon.json" --pidfile "$ENGINE/pid" \
-        --exec-root /run/docker3 --bridge docker3 --iptables=false --ip6tables=false \
-        </dev/null >"$ENGINE/log" 2>&1 3>&- &
-    within 30 docker --host "$OTHER" version || fail "$(tail -n 5 "$ENGINE/log")"
+    other_engine_start "$ENGINE" btrfs
 }
 
 teardown_file() {
     cat "$BATS_FILE_TMPDIR/conf" >"$CONF"
-    [ ! -e "$ENGINE/pid" ] || kill "$(cat "$ENGINE/pid")"
-    within 20 test ! -e "$ENGINE/pid"
-    ip link del docker3 2>/dev/null || true
-    umount "$ENGINE/data" || true
-    rm -rf --one-file-system "$ENGINE" /run/docker3.sock
+    other_engine_end "$ENGINE"
 }
 
 setup() {

@@ -301,9 +301,7 @@ namespace() {
 
 @test "crun as the real runtime joins the sandbox, stops and restarts" {
     settings crun
-    run docker run --rm --runtime vmdock --network none "$IMAGE" sleep 0
-    # crun has conditions of its own, as that the control groups are not of both versions.
-    [ "$status" -eq 0 ] || skip "crun runs no container here: $output"
+    docker run --rm --runtime vmdock --network none "$IMAGE" sleep 0
     rm "$BATS_FILE_TMPDIR/calls"
     id=$(vm one-9001 -- sleep 1000)
     map "$id" one-9001 crun

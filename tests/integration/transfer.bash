@@ -60,6 +60,7 @@ setup() {
 }
 
 teardown() {
+    engine start
     sweep
     local node
     [ ! -e "$WORK/node2.pid" ] || on node2 bash -c 'docker ps -aq | xargs -r docker rm -f; docker images --format "{{.Repository}}:{{.Tag}}" | xargs -r docker rmi' >/dev/null 2>&1 || true

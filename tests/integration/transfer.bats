@@ -16,7 +16,16 @@ setup_file() {
 
 # ---- clone, ln, delete --------------------------------------------------------------------------
 
-@test "clone by digest: pulled with progress in the log, held by the VM's name, and deployed from it" {
+@test "clone of a large image: the front end's log tells every few seconds how far it is, and how fast" {
+    image lab/large:1 'RUN dd if=/dev/urandom of=/large bs=1M count=16'
+    ship lab/large:1 "$REGISTRY/lab/large:1"
+    docker rmi lab/large:1 >/dev/null
+    slow_network 12 tm clone "docker://$REGISTRY/lab/large:1" "node1:$SYS/80/disk.0" 80 104
+    grep -qE '^INFO: 80 fetching: [0-9.]+ of 16\.[0-9] MiB \([0-9]+ %\), [0-9.]+ MiB/s, [0-9]+ of 2 layers$' "$ERR"
+    has "$(tail -n 1 "$ERR")" "INFO: 80 VM one-80: fetched image $REGISTRY/lab/large:1"
+}
+
+@test "clone by digest: pulled, told in the log, held by the VM's name, and deployed from it" {
     local by_digest
     by_digest=docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)
     tm clone "$by_digest" "node1:$SYS/80/disk.0" 80 104
@@ -32,6 +41,24 @@ setup_file() {
     tm clone "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" "node1:$SYS/81/disk.0" 81 104
     has_not "$(cat "$ERR")" fetch
     same "$(held_on node1 81)" "$(held_on node1 80)"
+}
+
+@test "several at once: two VMs get the same image, a third goes, each by its own call" {
+    local status=0 call
+    tm clone "$REFERENCE" "node1:$SYS/82/disk.0" 82 104
+    for call in "clone $REFERENCE node1:$SYS/80/disk.0 80 104" "clone $REFERENCE node1:$SYS/81/disk.0 81 104" \
+        "delete node1:$SYS/82/disk.0 82 104" "mkimage 1 raw node1:$SYS/80/disk.1 80 102"; do
+        # shellcheck disable=SC2086 # words
+        OUT=$OUT.${call%% *} ERR=$ERR.${call%% *} tm $call 3>&- &
+    done
+    for call in 1 2 3 4; do
+        wait -n || status=$?
+    done
+    same "$status" 0
+    [ -n "$(held_on node1 80)" ]
+    same "$(held_on node1 81)" "$(held_on node1 80)"
+    same "$(held_on node1 82)" ""
+    [ -s "$WORK/node1/one/datastores/102/80/disk.1" ]
 }
 
 @test "an image that was fetched stays for the next VM; what no VM holds goes with the engine's own prune" {
@@ -211,7 +238,7 @@ rules() {
         tm ln fe:/run/one/datastores/104/pers "node1:$SYS/80/disk.1" 80 104
         echo "written $state" | dd of="$disk" conv=notrunc status=none
         echo "$state" >"$WORK/bin/lcm_state"
-        tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+        tm mvds "node1:$SYS/80/disk.1" /run/one/datastores/104/pers 80 104
         same "$(head -c 10 "$image")" "written $state"
         # the end of a VM may be repeated
         [ ! -e "$disk" ] || same "$state" 11
@@ -243,6 +270,39 @@ rules() {
     same "$(docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.2"
 }
 
+@test "snap_create and snap_delete of what is not there, of a node that is down, with words that are none" {
+    local action disk=$WORK/node1/one/datastores/102/80/disk.1
+    for action in snap_create snap_create_live snap_delete; do
+        tm_fails "down: it cannot be reached" "$action" "down:$SYS/80/disk.0" 0 80 104
+        # of a file that is in use there is no snapshot, wherever it is
+        [ "$action" = snap_create_live ] ||
+            tm_fails "down: it cannot be reached" "$action" "down:$SYS/80/disk.1" 0 80 104
+        refused tm "$action" "node1:$SYS/80/disk.0" '0;id' 80 104
+        [ -n "$(cat "$ERR")" ]
+        refused tm "$action" "node1:$SYS/80/disk.0" -1 80 104
+        [ -n "$(cat "$ERR")" ]
+    done
+    tm_fails "no disk 0 of it" snap_create "node1:$SYS/80/disk.0" 0 80 104
+    tm_fails "No such file" snap_create "node1:$SYS/80/disk.1" 0 80 104
+    # neither has begun anything
+    [ ! -e "$disk.snap" ] || same "$(ls -A "$disk.snap")" ""
+    rm -rf "$WORK/node1/one/datastores/102"
+    nothing_left
+    # the end of a snapshot that never was is none to complain of
+    tm snap_delete "node1:$SYS/80/disk.0" 0 80 104
+    nothing_left
+}
+
+@test "snap_create and snap_delete while the engine is down: one sentence, and the names stay" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    tm snap_create "node1:$SYS/80/disk.0" 1 80 104
+    engine stop
+    tm_fails "container engine" snap_create "node1:$SYS/80/disk.0" 2 80 104
+    tm_fails "container engine" snap_delete "node1:$SYS/80/disk.0" 1 80 104
+    engine start
+    same "$(docker images --format '{{.Tag}}' vmdock/one-80 | sort | xargs)" "disk.0 disk.0-snap.1"
+}
+
 @test "snapshots of a disk that is a file are copies of it" {
     tm mkimage 1 raw "node1:$SYS/80/disk.1" 80 102
     local disk=$WORK/node1/one/datastores/102/80/disk.1
@@ -265,14 +325,14 @@ rules() {
     tm snap_create "node1:$SYS/80/disk.1" 77 80 104
     vm_has_snapshots 3
     echo new | dd of="$disk" conv=notrunc status=none
-    tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+    tm mvds "node1:$SYS/80/disk.1" /run/one/datastores/104/pers 80 104
     same "$(head -c 3 "$image") $(ls "$image.snap")" "new 77"
     tm delete "node1:$SYS/80" 80 102
     tm ln fe:/run/one/datastores/104/pers "node1:$SYS/80/disk.1" 80 104
     tm snap_revert "node1:$SYS/80/disk.1" 77 80 104
     same "$(head -c 3 "$disk")" old
     echo >"$WORK/bin/snapshots"
-    tm mvds "node1:$SYS/80/disk.1" fe:/run/one/datastores/104/pers 80 104
+    tm mvds "node1:$SYS/80/disk.1" /run/one/datastores/104/pers 80 104
     same "$(ls "$image.snap")" ""
 }
 

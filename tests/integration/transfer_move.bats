@@ -248,6 +248,7 @@ is_moved() {
     stopped_vm
     move node1 node2
     has "$(cat "$BATS_TEST_TMPDIR/disk0.err")" "through $GUARDED/team"
+    has_no_secret "$(cat "$BATS_TEST_TMPDIR/disk0.err")"
     has_not "$(cat "$BATS_TEST_TMPDIR/disk0.err")" "stays in the registry"
     same "$(curl -s -u lab:secret "http://$GUARDED/v2/team/vmdock/one-80/tags/list" | jq -c .tags)" null
     is_moved
@@ -273,8 +274,14 @@ guarded_registry() {
     rm "$WORK/front/one/keys/104/auth.json"
     tm_fails "authentication required" mvds "fe:$SYS/80/disk.0" "$source" 80 104
     guarded_registry
+    cp "$WORK/front/vmdock.conf" "$BATS_TEST_TMPDIR/conf"
+    recorder "$WORK/bin/skopeo" skopeo
+    printf '[datastore]\nskopeo = %s\n' "$WORK/bin/skopeo" >>"$WORK/front/vmdock.conf"
     tm mvds "fe:$SYS/80/disk.0" "$source" 80 104
+    cp "$BATS_TEST_TMPDIR/conf" "$WORK/front/vmdock.conf"
     same "$(curl -s -u lab:secret "http://$GUARDED/v2/vmdock/guarded/tags/list" | jq -c .tags)" '["1"]'
+    has "$(cat "$WORK/bin/skopeo.seen")" "$source"
+    has_no_secret "$(cat "$WORK/bin/skopeo.seen" "$ERR" "$WORK/calls")"
     [ -z "$(find "$WORK/front/one/datastores/104" -name '.vmdock-*')" ]
 }
 
@@ -330,6 +337,18 @@ guarded_registry() {
     tm clone docker-archive:/run/one/datastores/104/old.tar "node2:$SYS/82/disk.0" 82 104
     start_on node2 82 "image=$source"
     same "$(on node2 docker exec one-82 cat /root/note)" snapped
+}
+
+@test "a backup is refused before it begins, with what to do instead, and leaves nothing to clear" {
+    local action xml=$BATS_TEST_TMPDIR/backup.xml
+    vm_xml 80 >"$xml"
+    for action in prebackup prebackup_live; do
+        tm_fails "onevm disk-saveas" "$action" "node1:$SYS/80" 0 one-80 - 80 102 <"$xml"
+    done
+    for action in postbackup postbackup_live; do
+        tm "$action" "node1:$SYS/80" 0 one-80 - 80 102 <"$xml"
+        same "$(cat "$OUT")$(cat "$ERR")" ""
+    done
 }
 
 @test "live migration's steps do nothing, and say so by succeeding" {

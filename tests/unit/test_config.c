@@ -84,7 +84,7 @@ static void test_values(Place *place, gconstpointer data)
         "[vm]\ncgroup_parent=vmdock.slice\nhard_cpu=yes\nterminal=no\nboot_watch_ms=0\n"
         "[nova]\nregistry=reg.example:5000/team\n"
         "[policy]\ncapabilities=NET_ADMIN; SYS_PTRACE,;\ndevices=/dev/fuse:r,/dev/kvm\n"
-        "privileged=true\n",
+        "privileged=true\nmounts=/srv/a;/srv/b:ro\n",
         &error);
     g_assert_no_error(error);
     g_assert_cmpstr(config->engine_socket, ==, "/run/other.sock");
@@ -100,6 +100,8 @@ static void test_values(Place *place, gconstpointer data)
     g_assert_cmpstrv(config->allow_capabilities, capabilities);
     static const char *const devices[] = {"/dev/fuse:r", "/dev/kvm", NULL};
     g_assert_cmpstrv(config->allow_devices, devices);
+    static const char *const mounts[] = {"/srv/a", "/srv/b:ro", NULL};
+    g_assert_cmpstrv(config->allow_mounts, mounts);
     g_assert_cmpuint(config->engine_connect_ms, ==, 2000);
 }
 
@@ -150,6 +152,9 @@ static void test_refused(Place *place, gconstpointer data)
         {"[vm]\nhard_cpu=maybe\n", "[vm] hard_cpu = maybe: must be true, yes, false or no"},
         {"[policy]\ncapabilities=CAP_NET_ADMIN\n", "[policy] capabilities = CAP_NET_ADMIN"},
         {"[policy]\ndevices=fuse\n", "[policy] devices = fuse"},
+        {"[policy]\nmounts=/srv/a;srv/b:ro\n",
+         "[policy] mounts = srv/b:ro: must name folders by absolute paths"},
+        {"[policy]\nmounts=/srv/../etc\n", "[policy] mounts = /srv/../etc"},
         {"[engine]\nsocket=/a\\q\n", "[engine] socket"},
         {"[engine]\nsocket=/\xff\xfe\n", "[engine] socket"},
     };

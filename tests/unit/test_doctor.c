@@ -86,6 +86,10 @@ static DoctorFacts *healthy(const Config *config)
     facts->engine_socket_group = g_strdup("docker");
     set_path(&facts->runtime, "/usr/libexec/vmdock/vmdock-runtime", S_IFREG | 0755);
     set_path(&facts->runtime_real, config->runtime_real, S_IFREG | 0755);
+    set_path(&facts->loop, "/dev/loop-control", S_IFCHR | 0660);
+    set_path(&facts->fuse, "/dev/fuse", S_IFCHR | 0666);
+    set_path(&facts->mkfs, "/usr/sbin/mkfs.ext4", S_IFREG | 0755);
+    set_path(&facts->image_server, config->disk_qcow2_server, S_IFREG | 0755);
     facts->ip6 = TRUE;
     facts->cgroup_version = 2;
     facts->cgroup_controllers.text = g_strdup("cpuset cpu io memory pids\n");
@@ -269,6 +273,10 @@ CHANGE(runtime_weak)
 {
     facts->runtime.weak = g_strdup("/usr/libexec");
 }
+CHANGE(runtime_foreign)
+{
+    facts->runtime_foreign = TRUE;
+}
 CHANGE(real_gone)
 {
     facts->runtime_real.err = ENOENT;
@@ -276,6 +284,26 @@ CHANGE(real_gone)
 CHANGE(kernel_no_netns)
 {
     facts->netns_trouble = g_strdup("Invalid argument");
+}
+CHANGE(kernel_no_ifb)
+{
+    facts->ifb_trouble = g_strdup("Unknown device type");
+}
+CHANGE(kernel_no_loop)
+{
+    facts->loop.err = ENOENT;
+}
+CHANGE(disks_no_mkfs)
+{
+    facts->mkfs.err = ENOENT;
+}
+CHANGE(disks_no_fuse)
+{
+    facts->fuse.err = ENOENT;
+}
+CHANGE(disks_no_server)
+{
+    facts->image_server.err = ENOENT;
 }
 CHANGE(kernel_no_veth)
 {
@@ -597,9 +625,15 @@ static const struct {
     CASE(runtime_relative, "runtime.registered", WARN, "absolute"),
     CASE(runtime_plain, "runtime.registered", FAIL, "executable"),
     CASE(runtime_weak, "runtime.registered", FAIL, "/usr/libexec"),
+    CASE(runtime_foreign, "runtime.registered", WARN, "another program"),
     CASE(real_gone, "runtime.real", FAIL, "[runtime] real"),
     CASE(kernel_no_netns, "kernel.netns", FAIL, "Invalid argument"),
     CASE(kernel_no_netns, "kernel.links", NOTE, "cannot be looked at"),
+    CASE(kernel_no_ifb, "kernel.ifb", NOTE, "limits of bandwidth"),
+    CASE(kernel_no_loop, "disks.loop", NOTE, "/dev/loop-control"),
+    CASE(disks_no_mkfs, "disks.mkfs", NOTE, "e2fsprogs"),
+    CASE(disks_no_fuse, "disks.fuse", NOTE, "qcow2"),
+    CASE(disks_no_server, "disks.image-server", NOTE, "qemu-system-common"),
     CASE(kernel_no_veth, "kernel.veth", FAIL, "CONFIG_VETH"),
     CASE(kernel_no_bridge, "kernel.bridge", FAIL, "CONFIG_BRIDGE"),
     CASE(kernel_no_ip6, "kernel.ipv6", WARN, "ipv6.disable"),
@@ -913,7 +947,7 @@ static void run_program(const char *script, const char *text, const char *unknow
 {
     const char *const argv[] = {"sh", "-c", script, NULL};
     DoctorText fact = {0};
-    doctor_probe_program(&fact, argv);
+    doctor_probe_program(&fact, argv, 10000);
     g_assert_cmpstr(fact.text, ==, text);
     g_assert_cmpstr(fact.unknown, ==, unknown);
     g_free(fact.text);
@@ -927,9 +961,13 @@ static void test_program(void)
     run_program("echo said; exit 1", "said\n", NULL);
     run_program("kill -9 $$", NULL, "sh: it failed");
     const char *const nothing[] = {"vmdock-no-such-program", NULL};
+    const char *const endless[] = {"sleep", "60", NULL};
     DoctorText fact = {0};
-    doctor_probe_program(&fact, nothing);
-    g_assert_cmpstr(fact.unknown, ==, "there is no program vmdock-no-such-program");
+    doctor_probe_program(&fact, nothing, 10000);
+    g_assert_true(g_str_has_prefix(fact.unknown, "cannot run vmdock-no-such-program: "));
+    g_free(fact.unknown);
+    doctor_probe_program(&fact, endless, 100);
+    g_assert_cmpstr(fact.unknown, ==, "sleep: it did not end in time");
     g_free(fact.unknown);
 }
 

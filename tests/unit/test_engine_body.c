@@ -184,13 +184,30 @@ static void assert_changed(const VmSpec *old, const VmSpec *new, const char *exp
     g_assert_cmpstr(text, ==, expected);
 }
 
+/* The engine brings limits to a container, and takes none of these away from one. */
+static void test_changed_back(void)
+{
+    g_autoptr(VmSpec) old = own_spec("bare");
+    g_autoptr(VmSpec) new = own_spec("bare");
+    old->limits.io_weight = 100;
+    old->cpus = g_strdup("0-1");
+    const VmMount folder = {g_strdup("/srv/a"), g_strdup("/a"), TRUE};
+    g_ptr_array_add(old->mounts, g_memdup2(&folder, sizeof folder));
+    const VmDeviceLimits device = {.path = g_strdup("/dev/sda"), .limits = {.read_ops = 1}};
+    g_ptr_array_add(old->device_limits, g_memdup2(&device, sizeof device));
+    assert_changed(old, new, "folders of the host, CPUs, weight of its disks, limits of devices");
+    assert_changed(new, old, "folders of the host, limits of devices");
+    assert_changed(old, old, "");
+}
+
 static void test_changed(void)
 {
     g_autoptr(VmSpec) old = own_spec("everything");
     g_autoptr(VmSpec) new = own_spec("everything");
     assert_changed(old, new, "");
     /* What an update, or the network, can bring along. */
-    new->limits = (VmLimits){1, 2, 3, 4, 5};
+    new->limits = (VmLimits){1, 2, 3, 4, 5, 6, 7};
+    new->cpus = g_strdup("1");
     new->process.stop_timeout = 1;
     g_ptr_array_set_size(new->not_honoured, 0);
     assert_changed(old, new, "");
@@ -232,6 +249,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine_body/entrypoint", test_entrypoint);
     g_test_add_func("/engine_body/update", test_update);
     g_test_add_func("/engine_body/changed", test_changed);
+    g_test_add_func("/engine_body/changed-back", test_changed_back);
     g_test_add_func("/engine_body/changed-lists", test_changed_lists);
     return g_test_run();
 }

@@ -671,13 +671,28 @@ static void test_commit_body(void)
     g_assert_cmpstr(nothing, ==, "{\"Entrypoint\":[],\"Env\":[],\"Labels\":{}}");
 }
 
+static void answer_nothing_to_clear(Bench *bench)
+{
+    answer_with(bench, CLOSING("404 Not Found", "{}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("404 Not Found", "{}"), FAKE_CLOSE);
+}
+
 static void answer_commit_up_to_second(Bench *bench)
 {
     answer_with(bench, CLOSING("200 OK", "{\"Image\":\"" IMAGE_ID "\",\"Config\":{}}"), FAKE_CLOSE);
     answer_with(bench, CLOSING("200 OK", "{\"Config\":{}}"), FAKE_CLOSE);
+    answer_nothing_to_clear(bench);
     answer_with(bench, CLOSING("201 Created", "{\"Id\":\"sha256:first\"}"), FAKE_CLOSE);
-    answer_with(bench, CLOSING("404 Not Found", "{}"), FAKE_CLOSE);
     answer_with(bench, CLOSING("201 Created", "{\"Id\":\"" ID "\"}"), FAKE_CLOSE);
+}
+
+/* Before the first image is made, and after the second. */
+static void assert_cleared_twice(Bench *bench)
+{
+    g_assert_cmpuint(
+        fake_engine_requests(bench->fake, "DELETE /v1.41/containers/vmdock-one-1-making"), ==, 2);
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/images/vmdock/one-1:making "),
+                     ==, 2);
 }
 
 static void test_commit(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
@@ -685,17 +700,20 @@ static void test_commit(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     answer_commit_up_to_second(bench);
     answer_with(bench, CLOSING("201 Created", "{\"Id\":\"sha256:second\"}"), FAKE_CLOSE);
     answer_with(bench, CLOSING("204 No Content", ""), FAKE_CLOSE);
+    answer_with(bench, CLOSING("200 OK", "[]"), FAKE_CLOSE);
     g_autofree gchar *id =
         engine_commit(bench->engine, "c1", "vmdock/one-1", "disk.0-now", TRUE, &bench->error);
     g_assert_no_error(bench->error);
     g_assert_cmpstr(id, ==, "sha256:second");
-    g_assert_cmpuint(
-        fake_engine_requests(bench->fake, "POST /v1.41/commit?container=c1&pause=true "), ==, 1);
+    g_assert_cmpuint(fake_engine_requests(bench->fake,
+                                          "POST /v1.41/commit?container=c1&pause=true&repo="
+                                          "vmdock/one-1&tag=making "),
+                     ==, 1);
     g_assert_cmpuint(fake_engine_requests(bench->fake, "POST /v1.41/commit?container=" ID
                                                        "&pause=false&repo=vmdock/one-1&tag="
                                                        "disk.0-now "),
                      ==, 1);
-    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/containers/" ID), ==, 1);
+    assert_cleared_twice(bench);
 }
 
 /* The first image and the blank container go when the second image cannot be made. */
@@ -703,12 +721,12 @@ static void test_commit_fails(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     answer_commit_up_to_second(bench);
     answer_with(bench, CLOSING("500 x", "{\"message\":\"no space left on device\"}"), FAKE_CLOSE);
+    answer_with(bench, CLOSING("204 No Content", ""), FAKE_CLOSE);
+    answer_with(bench, CLOSING("200 OK", "[]"), FAKE_CLOSE);
     g_autofree gchar *id =
         engine_commit(bench->engine, "c1", "vmdock/one-1", "disk.0-now", TRUE, &bench->error);
     assert_failed(bench, id != NULL, VMDOCK_ERROR_NO_SPACE, "cannot make an image");
-    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/containers/" ID), ==, 1);
-    g_assert_cmpuint(fake_engine_requests(bench->fake, "DELETE /v1.41/images/sha256:first "), ==,
-                     1);
+    assert_cleared_twice(bench);
     answer_with(bench, CLOSING("404 Not Found", "{\"message\":\"No such container: c1\"}"),
                 FAKE_CLOSE);
     g_assert_null(engine_commit(bench->engine, "c1", "r", "t", FALSE, &bench->error));
@@ -1134,6 +1152,97 @@ static void test_run_without_status(Bench *bench, gconstpointer unused G_GNUC_UN
     g_string_free(told.seen, TRUE);
 }
 
+/* Somebody who types what stands in a pipe, and leaves at "q". */
+typedef struct {
+    GString *seen;
+    int input;
+    guint asked;
+} Person;
+
+static gboolean person_types(GString *bytes, gpointer data G_GNUC_UNUSED)
+{
+    char *quit = strchr(bytes->str, 'q');
+    if (quit)
+        g_string_truncate(bytes, (gsize)(quit - bytes->str));
+    return quit == NULL;
+}
+
+static gboolean person_resizes(guint *rows, guint *columns, gpointer data)
+{
+    Person *person = data;
+    *rows = 25;
+    *columns = 81;
+    return person->asked++ == 0;
+}
+
+static gboolean person_sees(int stream, const char *bytes, gsize length, gpointer data,
+                            GError **error)
+{
+    return gather(stream, bytes, length, ((Person *)data)->seen, error);
+}
+
+static gboolean attach_person(Bench *bench, Person *person, const char *types, gboolean *left)
+{
+    int ends[2];
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(write(ends[1], types, strlen(types)), ==, (gssize)strlen(types));
+    person->seen = g_string_new(NULL);
+    EngineSession session = {.input = ends[0],
+                             .typed = person_types,
+                             .resized = person_resizes,
+                             .detach_keys = "ctrl-]",
+                             .output = person_sees,
+                             .data = person};
+    gboolean done = engine_attach(bench->engine, ID, &session, left, &bench->error);
+    close(ends[0]);
+    close(ends[1]);
+    return done;
+}
+
+/* A terminal's bytes come without frames. */
+static void test_attach(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    Person person = {0};
+    gboolean left = TRUE;
+    answer_with(bench, CLOSING("200 OK", ""), FAKE_CLOSE);
+    answer_with(bench, UPGRADED "hello", FAKE_CLOSE);
+    g_assert_true(attach_person(bench, &person, "ls", &left));
+    g_assert_no_error(bench->error);
+    g_assert_false(left);
+    g_assert_cmpstr(person.seen->str, ==, "1:hello;");
+    g_assert_cmpuint(
+        fake_engine_requests(bench->fake, "POST /v1.41/containers/" ID "/resize?h=26&w=81"), ==, 1);
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "POST /v1.41/containers/" ID
+                                                       "/attach?stream=1&stdin=1&stdout=1&"
+                                                       "stderr=1&detachKeys=ctrl-%5D "),
+                     ==, 1);
+    g_string_free(person.seen, TRUE);
+}
+
+/* Who leaves waits for no answer. */
+static void test_attach_leave(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    Person person = {0};
+    gboolean left = FALSE;
+    answer_with(bench, CLOSING("200 OK", ""), FAKE_CLOSE);
+    answer_with(bench, UPGRADED, FAKE_STALL);
+    g_assert_true(attach_person(bench, &person, "lsq", &left));
+    g_assert_true(left);
+    g_string_free(person.seen, TRUE);
+}
+
+static void test_attach_refused(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    Person person = {0};
+    gboolean left = FALSE;
+    answer_with(bench, CLOSING("200 OK", ""), FAKE_CLOSE);
+    answer_with(bench, CLOSING("409 Conflict", "{\"message\":\"it is paused\"}"), FAKE_CLOSE);
+    assert_failed(bench, attach_person(bench, &person, "ls", &left), VMDOCK_ERROR_ENGINE_REFUSED,
+                  "it is paused");
+    g_assert_false(left);
+    g_string_free(person.seen, TRUE);
+}
+
 static void test_run_pid(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
     gint pid = -1;
@@ -1276,6 +1385,9 @@ int main(int argc, char **argv)
     ADD("run-stalled", test_run_stalled);
     ADD("run-not-begun", test_run_not_begun);
     ADD("run-without-status", test_run_without_status);
+    ADD("attach", test_attach);
+    ADD("attach-leave", test_attach_leave);
+    ADD("attach-refused", test_attach_refused);
     ADD("run-pid", test_run_pid);
     ADD("interrupt", test_interrupt);
     ADD("threads", test_threads);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The manual pages name every exit status and every setting, each as the code has it. */
+/* The manual pages name every exit status, setting and action, each as the code has it. */
 #include "driver/config.h"
 #include "driver/error.h"
+#include "shim/one.h"
 
 #include <string.h>
 
@@ -105,10 +106,28 @@ static void test_settings(void)
     g_assert_cmpuint(count(page, "\n.It Ic "), ==, rows);
 }
 
+static void test_actions(void)
+{
+    static const char *const names[] = {
+#define X(name, function) name,
+        ONE_ACTIONS(X)
+#undef X
+    };
+    g_autofree gchar *page = page_text("vmdock-one.8");
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree gchar *item = g_strdup_printf("\n.It Cm %s", names[i]);
+        const char *at = strstr(page, item);
+        if (!at || !strchr(" \n", at[strlen(item)]))
+            g_error("vmdock-one(8) does not say what %s does", names[i]);
+    }
+    g_assert_cmpuint(count(page, "\n.It Cm "), ==, G_N_ELEMENTS(names));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/manual/statuses", test_statuses);
     g_test_add_func("/manual/settings", test_settings);
+    g_test_add_func("/manual/actions", test_actions);
     return g_test_run();
 }

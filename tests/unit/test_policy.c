@@ -50,6 +50,9 @@ static void test_policy(void)
         {&some, NULL, NULL, NULL, TRUE, FALSE},
         {&all, NULL, NULL, NULL, TRUE, TRUE},
         {&all, "NET_ADMIN", NULL, NULL, TRUE, FALSE},
+        {&none, "CHOWN", NULL, NULL, FALSE, TRUE},
+        {&none, "NET_RAW", NULL, NULL, FALSE, FALSE},
+        {&some, "ALL", NULL, NULL, FALSE, FALSE},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(VmSpec) spec =
@@ -58,6 +61,32 @@ static void test_policy(void)
         gboolean allowed = policy_check(rows[i].config, spec, &error);
         g_assert_cmpint(allowed, ==, rows[i].allowed);
         if (!allowed)
+            g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY);
+    }
+}
+
+/* A folder is allowed by its own path, and to be written in only where that is said. */
+static void test_mounts(void)
+{
+    g_auto(GStrv) mounts = g_strsplit("/srv/www /srv/media:ro", " ", -1);
+    gchar path[] = "x.conf";
+    const Config config = {.path = path, .allow_mounts = mounts};
+    const struct {
+        const char *folder;
+        gboolean read_only, allowed;
+    } rows[] = {
+        {"/srv/www", FALSE, TRUE},      {"/srv/www", TRUE, TRUE},
+        {"/srv/www/a", TRUE, FALSE},    {"/srv/media", FALSE, FALSE},
+        {"/srv/media", TRUE, TRUE},     {"/srv", TRUE, FALSE},
+        {"/srv/media:ro", TRUE, FALSE}, {"/srv/media:ro", FALSE, FALSE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VmSpec) spec = spec_asking(NULL, NULL, NULL, FALSE);
+        const VmMount mount = {g_strdup(rows[i].folder), g_strdup("/a"), rows[i].read_only};
+        g_ptr_array_add(spec->mounts, g_memdup2(&mount, sizeof mount));
+        g_autoptr(GError) error = NULL;
+        g_assert_cmpint(policy_check(&config, spec, &error), ==, rows[i].allowed);
+        if (!rows[i].allowed)
             g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY);
     }
 }
@@ -95,7 +124,8 @@ static void test_ownership(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/policy", test_policy);
+    g_test_add_func("/policy/power", test_policy);
+    g_test_add_func("/policy/mounts", test_mounts);
     g_test_add_func("/ownership", test_ownership);
     return g_test_run();
 }

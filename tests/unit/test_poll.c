@@ -209,7 +209,7 @@ static void test_doomed(Fake *fake, gconstpointer data)
     fake_cgroup(fake, 1, "usage_usec 1\n");
     fake_cgroup(fake, 2, "usage_usec 1\n");
     g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_RUNNING);
-    g_assert_true(doomed_add(&fake->config, id, &error));
+    g_assert_true(doomed_add(&fake->config, id, "one-1", &error));
     g_assert_no_error(error);
     g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_DEAD);
     g_assert_cmpint(listed_state(fake, 2), ==, ENGINE_RUNNING);
@@ -218,7 +218,7 @@ static void test_doomed(Fake *fake, gconstpointer data)
         g_assert_no_error(error);
     }
     g_assert_cmpint(listed_state(fake, 1), ==, ENGINE_RUNNING);
-    g_assert_false(doomed_add(&fake->config, "../../x", &error));
+    g_assert_false(doomed_add(&fake->config, "../../x", "one-1", &error));
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX);
 }
 

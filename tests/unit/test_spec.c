@@ -386,7 +386,17 @@ static VmSpec *full_spec(void)
     spec->process.init = TRUE;
     spec->process.stop_signal = g_strdup("SIGINT");
     spec->process.stop_timeout = 3;
-    spec->limits = (VmLimits){G_MAXINT64, 2, 3, 4, 5};
+    spec->limits = (VmLimits){G_MAXINT64, 2, 3, 4, 5, 6, 7};
+    spec->title = g_strdup("t");
+    spec->description = g_strdup("d\nd");
+    spec->vcpus = 8;
+    spec->cpus = g_strdup("0-3");
+    spec->cpu_pins = g_strdupv((gchar **)words);
+    spec->capabilities_dropped = g_strdupv((gchar **)words);
+    const VmMount mount = {g_strdup("/m"), g_strdup("/n"), TRUE};
+    g_ptr_array_add(spec->mounts, g_memdup2(&mount, sizeof mount));
+    const VmDeviceLimits own = {g_strdup("/dev/c"), 9, {10, 11, 12, 13}};
+    g_ptr_array_add(spec->device_limits, g_memdup2(&own, sizeof own));
     spec->read_only_root = TRUE;
     spec->tmpfs = g_strdupv((gchar **)words);
     spec->capabilities = g_strdupv((gchar **)words);
@@ -459,7 +469,11 @@ static void test_json_fields(void)
 /* A field that came after the first version: the specs that older ones saved are still read. */
 static gboolean came_later(const char *key)
 {
-    return strcmp(key, "context") == 0 || strcmp(key, "disks") == 0;
+    static const char *const later[] = {
+        "context", "disks",         "title",    "description",
+        "vcpus",   "cpus",          "cpu_pins", "capabilities_dropped",
+        "mounts",  "device_limits", NULL};
+    return g_strv_contains(later, key);
 }
 
 /* Each field taken away, or given another type, is an error that names it. */

@@ -11,15 +11,21 @@
 #define FILE_DISK        "<TARGET>vdb</TARGET><TYPE>FILE</TYPE>"
 #define HISTORY(seq, id) "<HISTORY><SEQ>" seq "</SEQ><DS_ID>" id "</DS_ID></HISTORY>"
 
-static VmSpec *parse_with(const char *template, const char *histories, GError **error)
+static VmSpec *parse_all(const char *root, const char *template, const char *histories,
+                         GError **error)
 {
     static const OpennebulaOptions options = {.max_size = 4194304, .terminal = TRUE};
     g_autofree gchar *xml = g_strdup_printf(
-        "<VM><ID>42</ID><NAME>boat</NAME><TEMPLATE><CPU>1</CPU><MEMORY>64</MEMORY>" ROOT
-        "%s</TEMPLATE><USER_TEMPLATE><ONEDOCK_TMPFS>/tmp/x</ONEDOCK_TMPFS></USER_TEMPLATE>"
+        "<VM><ID>42</ID><NAME>boat</NAME><TEMPLATE><CPU>1</CPU><MEMORY>64</MEMORY>"
+        "%s%s</TEMPLATE><USER_TEMPLATE><ONEDOCK_TMPFS>/tmp/x</ONEDOCK_TMPFS></USER_TEMPLATE>"
         "<HISTORY_RECORDS>%s</HISTORY_RECORDS></VM>",
-        template, histories);
+        root, template, histories);
     return spec_from_opennebula(xml, strlen(xml), &options, error);
+}
+
+static VmSpec *parse_with(const char *template, const char *histories, GError **error)
+{
+    return parse_all(ROOT, template, histories, error);
 }
 
 static VmSpec *parse(const char *template)
@@ -99,6 +105,23 @@ static void test_limits(void)
     g_assert_cmpint(limits->write_ops, ==, 7);
     g_assert_true(told(spec, "TOTAL_BYTES_SEC of disk 1 holds for reading and for writing"));
     g_assert_true(told(spec, "disk 1: SIZE_IOPS_SEC is not honoured"));
+}
+
+static void test_root_limits(void)
+{
+    const char *const root =
+        DISK("0", "<SOURCE>docker://boat</SOURCE><TOTAL_IOPS_SEC>300</TOTAL_IOPS_SEC>"
+                  "<READ_BYTES_SEC>10</READ_BYTES_SEC>"
+                  "<READ_BYTES_SEC_MAX>20</READ_BYTES_SEC_MAX>");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmSpec) spec = parse_all(root, "", HISTORY("0", "102"), &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(spec->root_limits.read_bytes, ==, 10);
+    g_assert_cmpint(spec->root_limits.write_bytes, ==, 0);
+    g_assert_cmpint(spec->root_limits.read_ops, ==, 300);
+    g_assert_cmpint(spec->root_limits.write_ops, ==, 300);
+    g_assert_true(told(spec, "TOTAL_IOPS_SEC of disk 0 holds for reading and for writing"));
+    g_assert_true(told(spec, "disk 0: READ_BYTES_SEC_MAX is not honoured"));
 }
 
 static void test_unfit(void)
@@ -191,6 +214,7 @@ int main(int argc, char **argv)
     g_test_add_func("/disks/plain", test_plain);
     g_test_add_func("/disks/file-systems", test_file_systems);
     g_test_add_func("/disks/limits", test_limits);
+    g_test_add_func("/disks/root-limits", test_root_limits);
     g_test_add_func("/disks/unfit", test_unfit);
     g_test_add_func("/disks/datastore", test_datastore);
     g_test_add_func("/disks/refused", test_refused);

@@ -659,8 +659,13 @@ static void test_rules(void)
         GROUP_NIC RULE("1", IN_TCP "<RANGE>90:100, 80 ,81:89,65535,0</RANGE>")
             RULE("2", IN_TCP "<IP>10.0.0.255</IP><SIZE>2</SIZE><IP6_ULA>fd00::ffff:ffff</IP6_ULA>")
                 RULE("3", IN_TCP),
-        "<ONEDOCK_FILTER>Spoofing</ONEDOCK_FILTER>");
+        "<ONEDOCK_FILTER>Spoofing</ONEDOCK_FILTER>"
+        "<ONEDOCK_ADDRESS_PROBE>no</ONEDOCK_ADDRESS_PROBE>");
     g_assert_cmpint(spec->filter, ==, VM_FILTER_SPOOFING);
+    g_assert_cmpint(spec->probe, ==, VM_PROBE_NO);
+    g_autoptr(json_t) json = vm_spec_to_json(spec);
+    g_autoptr(VmSpec) read = vm_spec_from_json(json, NULL);
+    g_assert_cmpint(read->probe, ==, VM_PROBE_NO);
     const GPtrArray *rules = nic_of(spec, 0)->rules;
     g_assert_cmpuint(rules->len, ==, 3);
     const GArray *ports = ((const VmRule *)rules->pdata[0])->ports;
@@ -676,6 +681,8 @@ static void test_rules(void)
     g_autoptr(VmSpec) empty = parse_template(GROUP_NIC, "");
     g_assert_cmpuint(nic_of(empty, 0)->rules->len, ==, 0);
     refuse_template("", "<ONEDOCK_FILTER>on</ONEDOCK_FILTER>", "ONEDOCK_FILTER");
+    refuse_template("", "<ONEDOCK_ADDRESS_PROBE>300</ONEDOCK_ADDRESS_PROBE>",
+                    "ONEDOCK_ADDRESS_PROBE");
 }
 
 /* The message of update_sg, which says of the VM no more than that. */

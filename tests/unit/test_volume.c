@@ -175,6 +175,9 @@ static void test_ext(void)
     g_assert_true(ext_superblock_parse(bytes, &size, &count));
     g_assert_cmpuint(size, ==, 4096);
     g_assert_cmpuint(count, ==, G_GUINT64_CONSTANT(0x100008000));
+    bytes[339] = 1; /* more bytes than 64 bits can count */
+    g_assert_false(ext_superblock_parse(bytes, &size, &count));
+    bytes[339] = 0;
     bytes[24] = 7;
     g_assert_false(ext_superblock_parse(bytes, &size, &count));
 }
