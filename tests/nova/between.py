@@ -13,8 +13,9 @@ whose first line has PATTERN: the N-th fails. HOW is
   hang      the engine takes the request and says nothing
   run       COMMAND is run first, and all goes on
 
-and {} ends all that. The answer tells whether the last order's time has come:
-{"failed": true}. While it is down the socket is gone.
+and {} ends all that. The answer tells which request's time has come under the
+last order: {"failed": "POST /v1.41/containers/…/start"}, or null. While it is
+down the socket is gone.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Between:
         self.lock = threading.Lock()
         self.order: dict[str, Any] = {}
         self.count = 0
-        self.failed = False
-        self.failing: socket.socket | None = None  # whose request it was
+        self.failed: str | None = None  # the request
+        self.failing: socket.socket | None = None  # whose it was
         self.open: set[socket.socket] = set()
         self.listener: socket.socket | None = None
 
@@ -70,9 +71,9 @@ class Between:
         except OSError:
             pass
 
-    def obey(self, order: dict[str, Any]) -> bool:
+    def obey(self, order: dict[str, Any]) -> str | None:
         with self.lock:
-            failed, self.failed = self.failed, False
+            failed, self.failed = self.failed, None
             self.order, self.count = order, 0
             if not order and failed:
                 self.down()
@@ -131,7 +132,7 @@ class Between:
             if self.count < self.order['at'] or self.failed:
                 # One that hangs does so for all that comes.
                 return 'hang' if self.failed and how == 'hang' else None
-            self.failed, self.failing = True, client
+            self.failed, self.failing = line.rsplit(' ', 1)[0], client
             if how == 'run':
                 subprocess.run(self.order['run'], check=True)
         return how

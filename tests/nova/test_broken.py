@@ -17,8 +17,6 @@ import base
 from base import run, wait
 from failing import CREATE, REMOVE, START, STOP, Failing, nothing
 
-SHELVED = ('ACTIVE', 'SHELVED')
-
 
 class Images(Failing):
 
@@ -92,13 +90,12 @@ class Shelf(Failing):
     def test_shelve_and_unshelve(self) -> None:
         self.flags(shelved_offload_time=0)
         self.begin()
-        # The first container that is removed is one that commit makes.
         for point in self.at(nothing, ('before', STOP),
                              ('after', 'POST .*/commit'),
-                             ('after', REMOVE, 2)):
+                             ('after', REMOVE)):
             self.ask('shelve')()
             self.struck(point)
-            self.assertIn(self.state(), SHELVED, point)
+            self.become('SHELVED' if REMOVE in point else 'ACTIVE', point)
             self.come_back()
         for point in self.at(self.ask('shelve'), ('before', CREATE),
                              ('after', START)):
@@ -128,7 +125,7 @@ class InPlace(Failing):
             self.ask('resize', {'flavorRef': larger if self.wanted() == 64
                                 else self.flavor})()
             self.struck(point)
-            self.assertIn(self.state(), ('ACTIVE', 'ERROR'), point)
+            self.assertEqual('ERROR', self.state(), point)
             self.hard()
             self.whole()
             self.assertEqual(self.wanted(), self.memory())

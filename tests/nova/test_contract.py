@@ -21,6 +21,30 @@ from base import run, wait
 from vmdock_nova.shim import Call
 
 
+CALLED = """
+    __init__ init_host cleanup_host register_event_listener
+    get_available_nodes get_available_resource update_provider_tree get_info
+    list_instance_uuids list_instances get_num_instances instance_exists
+    spawn destroy cleanup power_off power_on reboot pause unpause suspend
+    resume resume_state_on_host_boot rescue unrescue snapshot
+    get_console_output get_vnc_console get_serial_console get_spice_console
+    get_mks_console attach_interface detach_interface plug_vifs unplug_vifs
+    attach_volume detach_volume extend_volume swap_volume
+    get_volume_connector get_host_ip_addr migrate_disk_and_power_off
+    finish_migration confirm_migration finish_revert_migration
+    set_admin_password get_diagnostics get_instance_diagnostics
+    get_host_uptime get_host_cpu_stats delete_instance_files
+    manage_image_cache""".split()
+INHERITED = """
+    rebuild instance_on_disk manages_network_binding_host_id
+    network_binding_host_id prepare_for_spawn
+    prepare_networks_before_block_device_mapping default_root_device_name
+    default_device_names_for_instance get_device_name_for_instance
+    node_is_available capabilities_as_traits trigger_crash_dump
+    check_instance_shared_storage_local check_can_live_migrate_destination
+    live_migration""".split()
+
+
 class Signatures(base.nova.test.NoDBTestCase):
 
     def test_each_method_takes_what_nova_passes(self) -> None:
@@ -66,6 +90,31 @@ class Signatures(base.nova.test.NoDBTestCase):
         known = dir(virt_driver.ComputeDriver)
         for name in DockerDriver.__dict__:
             self.assertTrue(name.startswith('_') or name in known, name)
+
+    def test_contract_as_a_whole(self) -> None:
+        """What Nova calls in an instance's life: it is here, or what the
+        base class does of it is right."""
+        for name in CALLED:
+            self.assertIn(name, DockerDriver.__dict__)
+        for name in INHERITED:
+            self.assertNotIn(name, DockerDriver.__dict__)
+            self.assertTrue(hasattr(virt_driver.ComputeDriver, name), name)
+        driver = DockerDriver(None)
+        # Nova then powers off, destroys and spawns.
+        taken = inspect.signature(driver.rebuild).parameters
+        self.assertRaises(NotImplementedError, driver.rebuild,
+                          *[None] * len(taken))
+        # An evacuated instance begins with its image.
+        self.assertFalse(driver.instance_on_disk(None))
+        # Neutron binds ports to the host of the service.
+        self.assertFalse(driver.manages_network_binding_host_id())
+        for name in ('has_imagecache', 'supports_attach_interface',
+                     'supports_evacuate', 'supports_extend_volume',
+                     'supports_migrate_to_same_host'):
+            self.assertTrue(driver.capabilities[name], name)
+        for name in ('supports_multiattach', 'supports_device_tagging',
+                     'supports_trusted_certs'):
+            self.assertFalse(driver.capabilities[name], name)
 
     def test_no_eventlet(self) -> None:
         folder = os.path.join(base.PACKAGES, 'vmdock_nova')
@@ -213,7 +262,7 @@ class Host(base.NovaTest):
         manager = self.computes['host1'].manager
         admin = base.context.get_admin_context()
         manager._run_image_cache_manager_pass(admin)
-        self.assertIn('vmdock/glance:' + self.image, self.image_names())
+        self.assertIn(self.cached(self.image), self.image_names())
         self.delete(server)
         manager._run_image_cache_manager_pass(admin)
         self.assert_nothing_left()

@@ -118,6 +118,8 @@ class Moves(base.NovaTest):
         self._wait_for_state_change(self.server, 'ACTIVE')
         self.assertEqual('running', self.dest.status)
         self.assertIn('192.168.1.52/24', self.dest.addresses('eth0'))
+        # Its disk was on the host that is lost.
+        self.assertEqual('', self.dest.sh('ls /root'))
         # The host that comes back clears up what it has no more.
         compute.start()
         wait('no container', 10, lambda: not self.source.exists())

@@ -25,6 +25,7 @@ from vmdock_nova import volumes
 os_brick.privileged.default.set_client_mode(False)
 
 MB = 1 << 20
+PORTAL = '127.0.0.1:3260'
 PLACE = os.path.join(base.PREFIX, 'var/run/vmdock')
 # In place of NFS, which not every kernel has: the export is a folder here.
 MOUNT = """#!/bin/sh
@@ -281,7 +282,7 @@ class Attachment(VolumeTest):
         number = ':'.join(str(n) for n in (
             os.major(os.stat(device).st_rdev),
             os.minor(os.stat(device).st_rdev)))
-        limits = limits_of(self.there)
+        limits = base.disk_limits(self.there)
         self.assertEqual('1048576', limits.get((number, 'read_bps')))
         self.assertEqual('50', limits.get((number, 'write_iops')))
         self.assertNotIn((number, 'write_bps'), limits)
@@ -358,33 +359,6 @@ class Attachment(VolumeTest):
         self.refused(other, self.local(path), 'is in use')
 
 
-def limits_of(there: Container) -> dict[tuple[str, str], str]:
-    """Limit by device and kind, of cgroup v1 or v2."""
-    pid = there.inspect()['State']['Pid']
-    with open('/proc/%d/cgroup' % pid, encoding='utf-8') as file:
-        lines = [line.strip().split(':', 2) for line in file]
-    found = {}
-    for _, names, path in lines:
-        if names == 'blkio':
-            for name in ('read_bps', 'write_bps', 'read_iops', 'write_iops'):
-                text = run('cat', '/sys/fs/cgroup/blkio%s/blkio.throttle.'
-                           '%s_device' % (path, name))
-                for line in text.splitlines():
-                    device, value = line.split()
-                    found[(device, name)] = value
-            return found
-    folder = '/sys/fs/cgroup' + lines[-1][2]
-    words = {'rbps': 'read_bps', 'wbps': 'write_bps', 'riops': 'read_iops',
-             'wiops': 'write_iops'}
-    for line in run('cat', folder + '/io.max').splitlines():
-        device, *pairs = line.split()
-        for pair in pairs:
-            key, value = pair.split('=')
-            if value != 'max':
-                found[(device, words[key])] = value
-    return found
-
-
 class Booted(VolumeTest):
 
     def mapping(self, volume_id: str, **more: Any) -> Any:
@@ -441,7 +415,7 @@ class Booted(VolumeTest):
         there = self.container(server)
         for _ in range(2):
             values = {kind: value for (_, kind), value
-                      in limits_of(there).items()}
+                      in base.disk_limits(there).items()}
             self.assertEqual({'read_bps': '5242880', 'write_iops': '200'},
                              values)
             self.act(server, 'reboot', {'type': 'HARD'})
@@ -564,6 +538,43 @@ class Iscsi(VolumeTest):
         self.assertEqual('iqn.x', brick.connect_volume.call_args[0][0][
             'target_iqn'])
         brick.disconnect_volume.assert_called_once()
+
+    def start_target(self) -> str:
+        """A target with a disk, of tgt's, which needs nothing of the kernel;
+        its name."""
+        name = 'iqn.2026-01.lab:' + uuid.uuid4().hex
+        target = subprocess.Popen(
+            ['tgtd', '-f', '-C', '7', '--iscsi', 'portal=' + PORTAL],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(target.wait)
+        self.addCleanup(target.kill)  # while it has a disk it hears no other
+        admin = ('tgtadm', '-C', '7', '--lld', 'iscsi', '--tid', '1')
+        wait('the target', 20, lambda: not subprocess.run(
+            [*admin, '--op', 'new', '--mode', 'target', '-T', name],
+            capture_output=True).returncode)
+        run(*admin, '--op', 'new', '--mode', 'logicalunit', '--lun', '1',
+            '-b', self.make_file())
+        run(*admin, '--op', 'bind', '--mode', 'target', '-I', 'ALL')
+        return name
+
+    def test_kernel_without_sessions(self) -> None:
+        """os-brick itself, and a real target: the kernel has the last word,
+        and what has been begun is taken back."""
+        if os.path.exists('/sys/class/iscsi_transport'):
+            self.skipTest('this kernel has sessions')
+        self.flags(num_volume_scan_tries=1, group='libvirt')
+        server = self.boot([])
+        name = self.start_target()
+        volume_id = self.volume(
+            'iscsi', target_iqn=name, target_portal=PORTAL, target_lun=1,
+            target_discovered=False)
+        self.refused(server, volume_id,
+                     'could not be attached. Reason: os-brick: ')
+        self.assertIn('Failed to login iSCSI target ' + name, self.log())
+        self.assertNotIn(name, run('iscsiadm', '-m', 'node', check=False))
+        self.assertEqual('running', self.container(server).status)
+        self.delete(server)
+        self.assert_nothing_left()
 
     def test_connector(self) -> None:
         found = volumes.properties()

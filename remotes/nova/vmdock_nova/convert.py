@@ -17,7 +17,7 @@ FLAVOR = ('memory_mb', 'vcpus', 'swap', 'root_gb')
 INSTANCE = ('uuid', 'hostname', 'display_name', 'key_data')
 CONNECTION = ('device_path', 'export', 'name', 'format', 'options',
               'access_mode', 'encrypted', 'qos_specs', 'volume_id')
-IMAGE = ('id', 'name', 'container_format', 'checksum', 'size')
+IMAGE = ('id', 'container_format', 'checksum', 'size')
 
 
 def _base64(content: str | bytes) -> str:

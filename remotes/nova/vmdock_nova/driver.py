@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from nova.compute import power_state, task_states, vm_states
 import nova.conf
@@ -23,14 +23,15 @@ from nova.virt import driver, hardware, virtapi, event as virtevent
 from os_vif import exception as os_vif_exception
 import os_resource_classes as orc
 import os_vif
-from oslo_concurrency import processutils
+from oslo_concurrency import lockutils, processutils
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import excutils
 
 from vmdock_nova import conf, convert, volumes
 from vmdock_nova.events import Events
-from vmdock_nova.shim import Answer, Call, Request, Shim, ShimError
+from vmdock_nova.shim import (
+    Answer, Call, Limits, NotRead, Request, Shim, ShimError)
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -43,6 +44,8 @@ STATES = {
     'stopped': power_state.SHUTDOWN,
     'broken': power_state.CRASHED,
 }
+# Not what the start of a host has to mend.
+UP = (power_state.RUNNING, power_state.PAUSED, power_state.SUSPENDED)
 # What another host would refuse as well: the build is not tried again.
 HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED')
 # For how long one listing answers for all instances of a periodic task.
@@ -52,6 +55,10 @@ LATER_S = 1.0
 BOOT_VOLUME = ('a container does not boot from a volume: boot it from an '
                'image and attach the volume')
 ENDED = ('stopped', 'broken')
+PLUGGED = 'network-vif-plugged'
+Event = tuple[str, str]
+NO_CONSOLE = ('vmdock does not support consoles of the type %s yet: what a '
+              'container prints is in its console log')
 IMAGE_FORMAT = {'container_format': 'docker', 'disk_format': 'raw'}
 
 
@@ -75,9 +82,31 @@ def _version(text: str) -> int:
     return numbers[0] * 1000000 + numbers[1] * 1000 + numbers[2]
 
 
+def _unplugged(network_info: Any) -> list[Event]:
+    """What Neutron says of NICs that are not there yet. It says nothing of
+    one that it has not missed."""
+    return [(PLUGGED, vif['id']) for vif in network_info or []
+            if vif.get('active') is False]
+
+
+def _plugged_anew(network_info: Any) -> list[Event]:
+    """Of NICs that have been there before, as the option says: not every
+    network says anything of them."""
+    kinds = CONF.workarounds.wait_for_vif_plugged_event_during_hard_reboot
+    return [(PLUGGED, vif['id']) for vif in network_info or []
+            if vif['vnic_type'] in kinds]
+
+
 def _reason(error: Any) -> Any:
     """os-vif's exceptions leave out of their text what went wrong."""
     return getattr(error, 'kwargs', {}).get('err', error)
+
+
+class Listing(NamedTuple):
+    """The states of all instances, as they were at a time."""
+
+    began: float
+    states: dict[str, str]
 
 
 class DockerDriver(driver.ComputeDriver):
@@ -98,15 +127,25 @@ class DockerDriver(driver.ComputeDriver):
         super().__init__(virtapi)
         self._host: str = CONF.host
         self._events: Events | None = None
+        self._began = False
+        # Held for the four after it, and while nothing is waited for.
+        self._lock = threading.Lock()
         self._busy: collections.Counter[str] = collections.Counter()
-        self._busy_lock = threading.Lock()
-        self._listing: tuple[float, dict[str, str]] | None = None
+        self._idle_since: dict[str, float] = {}
+        self._looked_after: set[str] = set()
+        self._listing: Listing | None = None
+        self._changes = 0
         self._listing_lock = threading.Lock()
         self._make_shim()
 
     def _make_shim(self) -> None:
-        self._shim = Shim(CONF.vmdock.command, host=self._host,
+        self._shim = Shim(CONF.vmdock.command, self._limits(),
+                          host=self._host,
                           shared_engine=CONF.vmdock.shared_engine)
+
+    @staticmethod
+    def _limits() -> Limits:
+        return Limits(CONF.vmdock.call_timeout, CONF.vmdock.transfer_timeout)
 
     # ---- the service ------------------------------------------------------
 
@@ -129,40 +168,68 @@ class DockerDriver(driver.ComputeDriver):
             self._events.stop()
             self._events = None
         if callback:
+            self._began = False
             self._events = Events(self._shim, self._heard)
             self._events.start()
 
     def _heard(self, event: Answer) -> None:
         """Tells Nova of instances that have ended by themselves."""
-        self._listing = None
+        self._changed()
         if event['event'] == 'ready':
-            for uuid, state in self._states().items():
-                if state in ENDED:
-                    self._tell_stopped(uuid)
+            self._tell_ended()
         elif event['event'] == 'stopped':
             self._tell_stopped(event['uuid'])
 
+    def _tell_ended(self) -> None:
+        """Of those that have ended while nobody listened. When Nova itself
+        has only begun, it starts them if it is to."""
+        began, self._began = self._began, True
+        if not began and CONF.resume_guests_state_on_host_boot:
+            return
+        for uuid, state in self._states().items():
+            if state in ENDED:
+                self._tell_stopped(uuid)
+
     def _tell_stopped(self, uuid: str) -> None:
-        if uuid in self._busy:
-            # Nova passes over what it hears of an instance in its hands.
+        """Nova passes over what it hears of an instance in its hands."""
+        with self._lock:
+            acts = uuid in self._busy
+            later = self._is_in_hand(uuid) and uuid not in self._looked_after
+            if later:
+                self._looked_after.add(uuid)
+        if later:
             threading.Thread(target=self._tell_later, args=(uuid,),
                              daemon=True).start()
-        else:
-            self.emit_event(virtevent.LifecycleEvent(
-                uuid, virtevent.EVENT_LIFECYCLE_STOPPED))
+        if not acts:
+            self._emit_stopped(uuid)
+
+    def _emit_stopped(self, uuid: str) -> None:
+        self.emit_event(virtevent.LifecycleEvent(
+            uuid, virtevent.EVENT_LIFECYCLE_STOPPED))
+
+    def _is_in_hand(self, uuid: str) -> bool:
+        """What Nova does to it goes on for a moment after the driver's
+        part."""
+        return uuid in self._busy or \
+            time.monotonic() < self._idle_since.get(uuid, 0) + LATER_S
 
     def _tell_later(self, uuid: str) -> None:
         """An instance may die just when an action on it ends."""
-        while uuid in self._busy:
+        while True:
             time.sleep(LATER_S)
-        time.sleep(LATER_S)
+            with self._lock:
+                if self._is_in_hand(uuid):
+                    continue
+                # From here on it is looked at, and heard of, anew.
+                self._looked_after.discard(uuid)
+            break
         try:
             stopped = self._states().get(uuid) in ENDED
         except ShimError as error:
             LOG.warning('%s', error)
             return
-        if stopped and uuid not in self._busy:
-            self._tell_stopped(uuid)
+        if stopped:
+            self._emit_stopped(uuid)
 
     def get_available_nodes(self, refresh: bool = False) -> list[str]:
         return [self._host]
@@ -173,21 +240,42 @@ class DockerDriver(driver.ComputeDriver):
     # ---- calls ------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _acting(self, instance: Any) -> collections.abc.Iterator[None]:
-        """While the driver itself changes an instance, its container's
-        events are no news."""
-        with self._busy_lock:
-            self._busy[instance.uuid] += 1
+    def _looking(self, instance: Any) -> collections.abc.Iterator[None]:
         try:
             yield
         except ShimError as error:
             raise self._translated(error, instance) from error
+
+    @contextlib.contextmanager
+    def _acting(self, instance: Any) -> collections.abc.Iterator[None]:
+        """While the driver itself changes an instance, its container's
+        events are no news."""
+        with self._lock:
+            self._busy[instance.uuid] += 1
+        try:
+            with self._looking(instance):
+                yield
         finally:
+            self._changed()
+            with self._lock:
+                self._let_go(instance.uuid)
+
+    def _let_go(self, uuid: str) -> None:
+        now = time.monotonic()
+        self._busy[uuid] -= 1
+        if not self._busy[uuid]:
+            del self._busy[uuid]
+            self._idle_since = {
+                uuid: now, **{other: since for other, since
+                              in self._idle_since.items()
+                              if now < since + LATER_S and other != uuid}}
+
+    def _changed(self) -> None:
+        """What is known of the states is old, and so is what somebody is
+        being told at this moment."""
+        with self._lock:
+            self._changes += 1
             self._listing = None
-            with self._busy_lock:
-                self._busy[instance.uuid] -= 1
-                if not self._busy[instance.uuid]:
-                    del self._busy[instance.uuid]
 
     @staticmethod
     def _translated(error: ShimError, instance: Any) -> Exception:
@@ -200,19 +288,29 @@ class DockerDriver(driver.ComputeDriver):
         with self._acting(instance):
             return self._shim.call(method, request)
 
+    def _look(self, method: str, instance: Any) -> Answer:
+        with self._looking(instance):
+            return self._shim.call(
+                method, {'instance': convert.instance(instance)})
+
     # ---- looking ----------------------------------------------------------
 
     def _list(self) -> list[Answer]:
         return self._shim.call('list')['instances']
 
     def _states(self, fresh: bool = True) -> dict[str, str]:
+        """What is told was so after the question, or at most LISTING_S
+        before it, and after every change that had ended then."""
         with self._listing_lock:
-            listing = self._listing
-            if not fresh and listing and \
-                    time.monotonic() - listing[0] < LISTING_S:
-                return listing[1]
+            with self._lock:
+                listing, changes = self._listing, self._changes
+            began = time.monotonic()
+            if not fresh and listing and began - listing.began < LISTING_S:
+                return listing.states
             states = {one['uuid']: one['state'] for one in self._list()}
-            self._listing = (time.monotonic(), states)
+            with self._lock:
+                if changes == self._changes:
+                    self._listing = Listing(began, states)
             return states
 
     def get_info(self, instance: Any,
@@ -223,7 +321,7 @@ class DockerDriver(driver.ComputeDriver):
                 raise exception.InstanceNotFound(instance_id=instance.uuid)
             state = cached
         else:
-            state = self._call('info', instance)['state']
+            state = self._look('info', instance)['state']
         return hardware.InstanceInfo(state=STATES[state])
 
     def list_instances(self) -> list[str]:
@@ -239,21 +337,39 @@ class DockerDriver(driver.ComputeDriver):
         return instance.uuid in self._states()
 
     def get_console_output(self, context: Any, instance: Any) -> bytes:
-        with self._acting(instance):
+        with self._looking(instance):
             text = self._shim.output(
                 'console', {'instance': convert.instance(instance)})
         # A trailing newline would count as a line of its own.
         return text.replace(b'\r\n', b'\n').removesuffix(b'\n')
 
+    def get_vnc_console(self, context: Any, instance: Any) -> Any:
+        raise self._no_console('novnc')
+
+    def get_spice_console(self, context: Any, instance: Any) -> Any:
+        raise self._no_console('spice-html5')
+
+    def get_mks_console(self, context: Any, instance: Any) -> Any:
+        raise self._no_console('webmks')
+
+    def get_serial_console(self, context: Any, instance: Any) -> Any:
+        raise self._no_console('serial')
+
+    @staticmethod
+    def _no_console(kind: str) -> Exception:
+        return exception.ConsoleTypeUnavailable(NO_CONSOLE % kind,
+                                                console_type=kind)
+
     def get_diagnostics(self, instance: Any) -> Answer:
-        return self._call('diagnostics', instance)
+        return self._look('diagnostics', instance)
 
     def get_instance_diagnostics(self,
                                  instance: Any) -> diagnostics.Diagnostics:
-        now = self._call('diagnostics', instance)
+        now = self._look('diagnostics', instance)
         # Of Nova's list of drivers, which has none for containers.
         found = diagnostics.Diagnostics(
-            state='running' if now['pids'] else 'shutdown', driver='libvirt',
+            state=power_state.STATE_MAP[STATES[now['state']]],
+            driver='libvirt',
             config_drive=True, hypervisor='docker', hypervisor_os='linux',
             uptime=max(0, int(time.time()) - now['created']),
             num_cpus=0, num_nics=0, num_disks=0)  # add_…() count
@@ -390,20 +506,33 @@ class DockerDriver(driver.ComputeDriver):
                 not meta.get('size') and 'image_vmdock_image' in \
                 request['instance']['system_metadata']:
             return
-        if self._shim.call('image_held', request)['held']:
-            return
-        try:
-            with self._shim.begin('image_load', request) as call:
-                try:
-                    glance.API().download(
-                        context, meta['id'], data=call.stdin,
-                        trusted_certs=instance.trusted_certs)
-                except BrokenPipeError:
-                    pass
-                call.finish()
-        except Exception:
-            with excutils.save_and_reraise_exception():
-                self._forget_image(request)
+        with lockutils.lock('vmdock-image-' + meta['id']):
+            if self._shim.call('image_held', request)['held']:
+                return
+            try:
+                self._load_image(context, instance, request)
+                self._shim.call('image_keep', request)
+            except Exception:
+                with excutils.save_and_reraise_exception():
+                    self._forget_image(request)
+
+    def _load_image(self, context: Any, instance: Any,
+                    request: Request) -> None:
+        """A signature that is wrong, or a checksum, is told when all of it
+        has come; the latter by an error of a broken pipe's number."""
+        image_id = request['image_meta']['id']
+        with self._shim.begin('image_load', request) as call:
+            try:
+                glance.API().download(
+                    context, image_id, data=call.stdin,
+                    trusted_certs=instance.trusted_certs)
+            except NotRead:
+                pass
+            except OSError as error:
+                raise exception.NovaException(
+                    'the image %s has not come whole: %s' % (
+                        image_id, error)) from error
+            call.finish()
 
     def _forget_image(self, request: Request) -> None:
         """A download that ended badly may have been loaded all the same."""
@@ -458,8 +587,9 @@ class DockerDriver(driver.ComputeDriver):
         try:
             with self._acting(instance):
                 self._fetch_image(context, instance, request)
-                self._spawn_plugged(instance, network_info, request)
-        except exception.NovaException as error:
+                self._start('spawn', instance, network_info, request,
+                            _unplugged(network_info) if power_on else [])
+        except Exception as error:
             volumes.disconnect_all(block_device_info)
             cause = error.__cause__
             if isinstance(cause, ShimError):
@@ -498,34 +628,45 @@ class DockerDriver(driver.ComputeDriver):
             **convert.block_devices(block_device_info),
         }
 
-    def _spawn_plugged(self, instance: Any, network_info: Any,
-                       request: Request) -> None:
-        """Starts the container when Neutron has plugged its NICs."""
-        events = [('network-vif-plugged', vif['id'])
-                  for vif in network_info or []
-                  if vif.get('active') is False]
+    def _start(self, method: str, instance: Any, network_info: Any,
+               request: Request, events: list[Event]) -> None:
+        """Lets a container start when Neutron has plugged its NICs."""
         if not CONF.vif_plugging_timeout:
             events = []
-        with contextlib.ExitStack() as stack:
-            call: Call | None = None
-            try:
-                with self.virtapi.wait_for_instance_event(
-                        instance, events, CONF.vif_plugging_timeout,
-                        self._plugging_failed):
-                    self._plug(instance, network_info)
-                    call = stack.enter_context(self._shim.begin(
-                        'spawn', {**request, 'wait': bool(events)}))
-                    if events and not (call.line() or {}).get('plugged'):
-                        call.finish()
-            except _event_timeouts() as late:
-                if CONF.vif_plugging_is_fatal:
-                    raise exception.VirtualInterfaceCreateException(
-                        ) from late
-                LOG.warning('Neutron has not plugged its NICs in time',
-                            instance=instance)
-            assert call is not None
-            if events:
-                call.go_on()
+        try:
+            with contextlib.ExitStack() as stack:
+                self._start_within(stack, method, instance, network_info,
+                                   request, events)
+        except exception.VirtualInterfaceCreateException:
+            # vmdock-nova has taken its part back.
+            with excutils.save_and_reraise_exception():
+                self._unplug(instance, network_info)
+
+    def _start_within(self, stack: contextlib.ExitStack, method: str,
+                      instance: Any, network_info: Any, request: Request,
+                      events: list[Event]) -> None:
+        call: Call | None = None
+        waits = False
+        try:
+            with self.virtapi.wait_for_instance_event(
+                    instance, events, CONF.vif_plugging_timeout,
+                    self._plugging_failed):
+                self._plug(instance, network_info)
+                call = stack.enter_context(self._shim.begin(
+                    method, {**request, 'wait': bool(events)}))
+                waits = bool(events) and \
+                    bool((call.line() or {}).get('plugged'))
+                if not waits:
+                    call.finish()
+                    if events:  # it had nothing to plug
+                        self.virtapi.exit_wait_early(events)
+        except _event_timeouts() as late:
+            if CONF.vif_plugging_is_fatal:
+                raise exception.VirtualInterfaceCreateException() from late
+            LOG.warning('Neutron has not plugged its NICs in time',
+                        instance=instance)
+        if call and waits:
+            call.go_on()
             call.finish()
 
     @staticmethod
@@ -569,31 +710,36 @@ class DockerDriver(driver.ComputeDriver):
                  block_device_info: Any = None, accel_info: Any = None,
                  *args: Any, **kwargs: Any) -> None:
         volumes.connect_all(block_device_info)
-        self._plug(instance, network_info)
-        self._call('power_on', instance,
-                   network_info=convert.network(network_info),
-                   **convert.block_devices(block_device_info))
+        self._start_again('power_on', instance, network_info,
+                          convert.block_devices(block_device_info))
+
+    def _start_again(self, method: str, instance: Any, network_info: Any,
+                     more: Request) -> None:
+        request: Request = {'instance': convert.instance(instance),
+                            'network_info': convert.network(network_info),
+                            **more}
+        with self._acting(instance):
+            self._start(method, instance, network_info, request,
+                        _plugged_anew(network_info))
 
     def reboot(self, context: Any, instance: Any, network_info: Any,
                reboot_type: str, block_device_info: Any = None,
                bad_volumes_callback: Any = None, accel_info: Any = None,
                *args: Any, **kwargs: Any) -> None:
-        hard = reboot_type == 'HARD'
-        more: Request = {}
-        if hard:
-            volumes.connect_all(block_device_info)
-            more = convert.block_devices(block_device_info)
-            self._unplug(instance, network_info)
-            self._plug(instance, network_info)
+        if reboot_type != 'HARD':
+            self._call('reboot', instance, hard=False,
+                       network_info=convert.network(network_info))
+            return
+        volumes.connect_all(block_device_info)
+        self._unplug(instance, network_info)
         try:
-            self._call('reboot', instance, hard=hard,
-                       network_info=convert.network(network_info), **more)
+            self._start_again(
+                'reboot', instance, network_info,
+                {'hard': True, **convert.block_devices(block_device_info)})
         except exception.InstanceNotFound:
-            if not hard:
-                raise
             # A move may have broken off when its disk had arrived.
             self._settle(instance, instance.image_meta, network_info, True,
-                         block_device_info)
+                         block_device_info, _plugged_anew(network_info))
 
     def pause(self, instance: Any) -> None:
         self._call('pause', instance)
@@ -620,6 +766,8 @@ class DockerDriver(driver.ComputeDriver):
         """Since Nova 31 the shares stand before the block devices."""
         if args and block_device_info is None:
             block_device_info = args[-1]
+        if self.get_info(instance, use_cache=False).state in UP:
+            return
         self.power_on(context, instance, network_info, block_device_info)
 
     def set_admin_password(self, instance: Any, new_pass: str) -> None:
@@ -739,9 +887,10 @@ class DockerDriver(driver.ComputeDriver):
         """vmdock-nova on another host, which answers: as long as it does
         not, the instance need not be stopped."""
         if not dest:
-            return Shim(CONF.vmdock.command, host=self._host)
+            return Shim(CONF.vmdock.command, self._limits(),
+                        host=self._host)
         there = Shim([*CONF.vmdock.ssh, dest, *CONF.vmdock.command],
-                     host=self._host)
+                     self._limits(), host=self._host)
         try:
             there.call('resources')
         except ShimError as error:
@@ -798,26 +947,30 @@ class DockerDriver(driver.ComputeDriver):
             disk_info: str, network_info: Any, image_meta: Any,
             resize_instance: bool, allocations: Any,
             block_device_info: Any = None, power_on: bool = True) -> None:
+        """Without a word of Neutron's: it may not have noticed that the NICs
+        were away."""
         self._settle(instance, image_meta, network_info, power_on,
-                     block_device_info)
+                     block_device_info, [])
 
     def finish_revert_migration(
             self, context: Any, instance: Any, network_info: Any,
             migration: Any, block_device_info: Any = None,
             power_on: bool = True) -> None:
         self._settle(instance, instance.image_meta, network_info, power_on,
-                     block_device_info)
+                     block_device_info,
+                     _unplugged(network_info) if power_on else [])
 
     def _settle(self, instance: Any, image_meta: Any, network_info: Any,
-                power_on: bool, block_device_info: Any) -> None:
+                power_on: bool, block_device_info: Any,
+                events: list[Event]) -> None:
         volumes.connect_all(block_device_info)
-        self._plug(instance, network_info)
         request = self._whole(instance, image_meta, network_info, power_on,
                               block_device_info=block_device_info)
         # These it has got when it was made.
         request['instance']['key_data'] = None
         with self._acting(instance):
-            self._shim.call('finish_migration', request)
+            self._start('finish_migration', instance, network_info, request,
+                        events)
 
     def confirm_migration(self, context: Any, migration: Any, instance: Any,
                           network_info: Any) -> None:

@@ -11,11 +11,13 @@ import collections.abc
 from typing import Any
 
 import nova.conf
+from nova import exception
 from nova import utils
 from nova.virt import driver
 from os_brick import exception as brick_exception
 from os_brick import initiator
 from os_brick.initiator import connector
+from oslo_concurrency import processutils
 from oslo_log import log as logging
 
 LOG = logging.getLogger(__name__)
@@ -58,9 +60,16 @@ def infos(block_device_info: Any) -> collections.abc.Iterator[Any]:
 def connect(info: Any) -> None:
     """Leaves the device's path in INFO, which Nova keeps."""
     found = _connector(info)
-    if found:
+    if not found:
+        return
+    try:
         device = found.connect_volume(info['data'])
-        info['data']['device_path'] = device['path']
+    except (brick_exception.BrickException,
+            processutils.ProcessExecutionError) as error:
+        raise exception.VolumeAttachFailed(
+            volume_id=info.get('serial'),
+            reason='os-brick: %s' % error) from error
+    info['data']['device_path'] = device['path']
 
 
 def disconnect(info: Any) -> None:
