@@ -5,16 +5,11 @@
 # other, by strace's fault injection. After each kill the same action, given again, does what it is to do,
 # and cancel and purge leave nothing of the VM on the host.
 #
-# TORTURE_EVERY=N takes each Nth of these points only. Of each action the points tried are counted.
+# Of each action the points tried are counted.
 
 load ../integration/helpers
 load ../integration/front_end
-
-EVERY=${TORTURE_EVERY:-1}
-NIC=nic=lab0,10.9.0.80
-MORE=nic=lab0,10.9.0.81
-VM=80
-readonly EVERY NIC MORE VM
+load actions
 
 # What changes nothing by itself is left out: openat counts where it makes a file.
 CHANGING=write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,symlink
@@ -25,10 +20,7 @@ readonly CHANGING
 setup_file() {
     lab_ready
     front_end_ready
-    vm_xml "$VM" "$NIC" >"$BATS_FILE_TMPDIR/one.xml"
-    vm_xml "$VM" "$NIC" "$MORE" >"$BATS_FILE_TMPDIR/two.xml"
-    action_data "$VM" "$NIC" "$MORE" >"$BATS_FILE_TMPDIR/attach.xml"
-    action_data "$VM" "$NIC" >"$BATS_FILE_TMPDIR/detach.xml"
+    action_files
 }
 
 setup() {
@@ -39,51 +31,6 @@ setup() {
 teardown() {
     untrace_runtime
     sweep
-}
-
-# ---- the actions ----------------------------------------------------------------------------------
-
-one() {
-    "$LAB_PREFIX/libexec/vmdock/vmdock-one" "$@"
-}
-
-# The command line of the action, for exec: COMMAND and what it reads.
-describe() {
-    INPUT=/dev/null
-    case $1 in
-        deploy) COMMAND=(vmdock deploy "$BATS_FILE_TMPDIR/one.xml") ;;
-        attach_nic)
-            COMMAND=("$LAB_PREFIX/libexec/vmdock/vmdock-one" attach_nic "one-$VM" "$(mac_of 10.9.0.81)" lab0 - bridge x "$VM" node1)
-            INPUT=$BATS_FILE_TMPDIR/attach.xml ;;
-        detach_nic)
-            COMMAND=("$LAB_PREFIX/libexec/vmdock/vmdock-one" detach_nic "one-$VM" "$(mac_of 10.9.0.81)" "$VM" node1)
-            INPUT=$BATS_FILE_TMPDIR/detach.xml ;;
-        *) COMMAND=(vmdock "$1" "one-$VM") ;;
-    esac
-}
-
-# The host as the action finds it.
-prepare() {
-    case $1 in
-        deploy) ;;
-        detach_nic) vmdock deploy "$BATS_FILE_TMPDIR/two.xml" >/dev/null ;;
-        *) vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null ;;
-    esac
-}
-
-runs_with() {
-    same "$(container_state "$VM")" running
-    same "$(ip -j -n "one-$VM" addr | jq -r '[.[].addr_info[]? | select(.family == "inet" and .scope == "global").local] | join(" ")')" "$1"
-}
-
-# The host as the action leaves it.
-expected() {
-    case $1 in
-        deploy | reboot | reset | detach_nic) runs_with 10.9.0.80 ;;
-        attach_nic) runs_with "10.9.0.80 10.9.0.81" ;;
-        shutdown | cancel) same "$(container_state "$VM")" exited ;;
-        purge) nothing_left ;;
-    esac
 }
 
 # ---- the runtime ----------------------------------------------------------------------------------
