@@ -97,7 +97,7 @@ static void limit_disks(Host *host, const VmSpec *spec, const Volumes *volumes,
 
 /*
  * A program that is registered under the runtime's name and is another one starts containers as
- * well, in a network of their own.
+ * well, in a network of their own: they do not stay.
  */
 static gboolean check_joined(Host *host, const char *container_id, const Sandbox *sandbox,
                              GError **error)
@@ -112,6 +112,9 @@ static gboolean check_joined(Host *host, const char *container_id, const Sandbox
     }
     if (!container || container->pid <= 0 || sandbox_holds(sandbox, container->pid))
         return TRUE; /* it has ended by now, and its record with it */
+    engine_kill(host->engine, container_id, &failure);
+    if (failure)
+        log_warn("a container that is not in its VM's network goes on: %s", failure->message);
     g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_SANDBOX,
                 "the container is not in the VM's network: what the engine runs as \"%s\" is not "
                 "vmdock-runtime; see vmdock doctor",

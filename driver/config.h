@@ -23,6 +23,7 @@
     NUM(engine_connect_ms, "engine", "connect_timeout_ms", 2000, 10, 600000)                       \
     NUM(engine_request_ms, "engine", "request_timeout_ms", 30000, 100, 3600000)                    \
     NUM(engine_create_ms, "engine", "create_timeout_ms", 120000, 100, 3600000)                     \
+    NUM(engine_late_ms, "engine", "late_create_ms", 10000, 0, 600000)                              \
     NUM(engine_pull_ms, "engine", "pull_timeout_ms", 1800000, 1000, 86400000)                      \
     NUM(engine_pull_stall_ms, "engine", "pull_stall_timeout_ms", 120000, 100, 3600000)             \
     NUM(engine_commit_ms, "engine", "commit_timeout_ms", 1800000, 1000, 86400000)                  \

@@ -9,6 +9,7 @@
 #include "engine_body.h"
 #include "error.h"
 #include "interrupt.h"
+#include "late.h"
 #include "log.h"
 #include "network.h"
 #include "policy.h"
@@ -209,6 +210,8 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
                          .image = image,
                          .size = size,
                          .body = body};
+    if (!late_begins(host->config, deploy->spec->deploy_id, error))
+        return NULL;
     GThread *thread = g_thread_new("create", create_thread, &creation);
 
     g_autoptr(GError) failure = NULL;
@@ -220,6 +223,8 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
     deploy->id = creation.id;
     if (deploy->id)
         undo_push(undo, "the container", undo_create, deploy, NULL);
+    if (deploy->id || !late_is_possible(creation.error))
+        late_ended(host->config, deploy->spec->deploy_id, failure ? NULL : &failure);
     if (failure) {
         g_clear_error(&creation.error);
         g_propagate_error(error, g_steal_pointer(&failure));

@@ -34,7 +34,8 @@ typedef struct {
 static void session_clear(Session *session)
 {
     docker_hijack_clear(&session->link);
-    g_string_free(session->pending, TRUE);
+    if (session->pending)
+        g_string_free(session->pending, TRUE);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Session, session_clear)
 

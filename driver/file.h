@@ -20,6 +20,9 @@ gboolean file_replace(const char *path, const char *text, gssize length, int mod
 /* The same for a file that is UID's and GID's; -1 leaves one as it comes. */
 gboolean file_replace_as(const char *path, const char *text, gssize length, int mode, uid_t uid,
                          gid_t gid, GError **error);
+/* An empty file whose being there, or time, says something: made when missing, and its time is now.
+ */
+gboolean file_mark(const char *path, GError **error);
 /* Removes what a file_replace() of PATH that was killed has left beside it. The caller sees to it
  * that none is under way. */
 gboolean file_remove_drafts(const char *path, GError **error);

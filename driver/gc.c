@@ -289,7 +289,7 @@ static gboolean sweep_files(Sweep *sweep, const char *root, const char *kind, GE
 /* What was being written when its writer was killed. */
 static gboolean sweep_drafts(const Sweep *sweep, GError **error)
 {
-    static const char *const in_run[] = {"", "sandbox", "runtime", STRAY_FOLDER, "exec", "monitor"};
+    static const char *const in_run[] = {"", "sandbox", "runtime", "exec", "monitor"};
     static const char *const in_state[] = {"", "container", DOOMED_FOLDER};
     const Config *config = sweep->host->config;
     gboolean done = TRUE;

@@ -115,6 +115,8 @@ libvmdock_la_SOURCES = \
 	driver/iso.h \
 	driver/layer_size.c \
 	driver/layer_size.h \
+	driver/late.c \
+	driver/late.h \
 	driver/leftover.c \
 	driver/leftover.h \
 	driver/log.c \

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "exec.h"
 #include "filter.h"
+#include "late.h"
 #include "network.h"
 #include "root_size.h"
 #include "state.h"
@@ -17,7 +18,7 @@
 static gboolean remove_container(Host *host, const char *deploy_id, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    g_autoptr(EngineContainer) container = host_container(host, deploy_id, &failure);
+    g_autoptr(EngineContainer) container = late_container(host, deploy_id, &failure);
     if (failure) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
@@ -37,6 +38,7 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
     return sandbox_map_forget(host->config, deploy_id, error) &&
            disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&
+           late_ended(host->config, deploy_id, error) &&
            doomed_forget(host->config, host->engine, deploy_id, error) &&
            state_remove(host->config, deploy_id, error);
 }

@@ -133,7 +133,7 @@ gboolean state_mark(const Config *config, const char *deploy_id, const char *mar
                     GError **error)
 {
     g_autofree gchar *path = mark_path(config, deploy_id, mark);
-    return on ? file_replace(path, "", 0, 0600, error) : file_remove(path, error);
+    return on ? file_mark(path, error) : file_remove(path, error);
 }
 
 gboolean state_marked(const Config *config, const char *deploy_id, const char *mark)

@@ -37,7 +37,7 @@ gboolean stray_start_begins(const Config *config, const char *container_id, GErr
 {
     g_autofree gchar *path = mark_path(config, container_id, error);
     g_autofree gchar *folder = g_build_filename(config->run_dir, STRAY_FOLDER, NULL);
-    return path && file_make_folder(folder, 0700, error) && file_replace(path, "", 0, 0600, error);
+    return path && file_make_folder(folder, 0700, error) && file_mark(path, error);
 }
 
 gboolean stray_start_ended(const Config *config, const char *container_id, GError **error)

@@ -16,9 +16,10 @@ typedef struct {
     const Config *config;
 } Front;
 
-/* The one table of actions: family, name of the action, function. argv[0] is the action's name. */
+/* The one table of actions: family, name of the action, function (one may serve several). argv[0]
+ * is the action's name. */
 #define FRONT_ACTIONS(X)                                                                           \
-    X("ds", "backup", front_ds_backup)                                                             \
+    X("ds", "backup", front_refuse_backup)                                                         \
     X("ds", "clone", front_ds_clone)                                                               \
     X("ds", "cp", front_ds_cp)                                                                     \
     X("ds", "export", front_ds_export)                                                             \
@@ -41,10 +42,10 @@ typedef struct {
     X("tm", "mv", front_tm_mv)                                                                     \
     X("tm", "mvds", front_tm_mvds)                                                                 \
     X("tm", "postmigrate", front_tm_postmigrate)                                                   \
-    X("tm", "postbackup", front_tm_postbackup)                                                     \
-    X("tm", "postbackup_live", front_tm_postbackup_live)                                           \
-    X("tm", "prebackup", front_tm_prebackup)                                                       \
-    X("tm", "prebackup_live", front_tm_prebackup_live)                                             \
+    X("tm", "postbackup", front_after_backup)                                                      \
+    X("tm", "postbackup_live", front_after_backup)                                                 \
+    X("tm", "prebackup", front_refuse_backup)                                                      \
+    X("tm", "prebackup_live", front_refuse_backup)                                                 \
     X("tm", "premigrate", front_tm_premigrate)                                                     \
     X("tm", "resize", front_tm_resize)                                                             \
     X("tm", "snap_create", front_tm_snap_create)                                                   \

@@ -2,7 +2,6 @@
 #include "terminal.h"
 
 #include "driver/error.h"
-#include "driver/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -130,26 +129,5 @@ gboolean terminal_resized(guint *rows, guint *columns, gpointer data)
         return FALSE;
     *rows = terminal->rows = size.ws_row;
     *columns = terminal->columns = size.ws_col;
-    return TRUE;
-}
-
-gboolean terminal_output(int stream, const char *bytes, gsize length, gpointer data G_GNUC_UNUSED,
-                         GError **error)
-{
-    int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
-    while (length > 0) {
-        ssize_t n = write(fd, bytes, length);
-        if (n < 0 && errno == EINTR) {
-            if (!interrupt_check(error))
-                return FALSE;
-            continue;
-        }
-        if (n < 0) {
-            vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot pass on the output");
-            return FALSE;
-        }
-        bytes += n;
-        length -= (gsize)n;
-    }
     return TRUE;
 }

@@ -25,6 +25,3 @@ void terminal_return(void);
 /* For an EngineSession, whose data begins with a Terminal. */
 gboolean terminal_typed(GString *bytes, gpointer data);
 gboolean terminal_resized(guint *rows, guint *columns, gpointer data);
-/* Output as it comes; a signal ends the wait for a terminal that takes nothing. */
-gboolean terminal_output(int stream, const char *bytes, gsize length, gpointer data,
-                         GError **error);

@@ -54,7 +54,7 @@ static void attach(Host *host, const EngineContainer *container, const char *id,
                              .typed = terminal_typed,
                              .resized = terminal_resized,
                              .detach_keys = detach->text,
-                             .output = terminal_output,
+                             .output = verb_copy_output,
                              .data = &terminal};
     gboolean left = FALSE;
     tell("console of %s; %s leaves it", id, detach->text);

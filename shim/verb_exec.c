@@ -19,7 +19,7 @@ static int talk(Host *host, const EngineContainer *container, const Talk *how,
     g_autoptr(Detach) detach = detach_new(how->keys ? how->keys : DETACH_DEFAULT, error);
     Terminal terminal = {0};
     EngineSession session = {
-        .input = how->input ? STDIN_FILENO : -1, .output = terminal_output, .data = &terminal};
+        .input = how->input ? STDIN_FILENO : -1, .output = verb_copy_output, .data = &terminal};
     if (!detach)
         return 0;
     if (how->terminal) {

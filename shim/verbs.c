@@ -2,6 +2,7 @@
 #include "verbs.h"
 
 #include "driver/error.h"
+#include "driver/interrupt.h"
 #include "driver/spec_domain.h"
 #include "driver/spec_opennebula.h"
 
@@ -101,8 +102,11 @@ gboolean verb_copy_output(int stream, const char *bytes, gsize length, gpointer 
     int fd = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
     while (length > 0) {
         ssize_t n = write(fd, bytes, length);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
+            if (!interrupt_check(error))
+                return FALSE;
             continue;
+        }
         if (n < 0) {
             vmdock_error_errno(error, VMDOCK_ERROR_IO, errno, "cannot pass on the output");
             return FALSE;

@@ -45,6 +45,7 @@ VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error);
 TableColour verb_state_colour(EngineState state);
 /* The width of the terminal on stdout, 0 when it is none. */
 guint verb_width(void);
-/* An output function for engine_logs() and engine_exec(): to stdout and stderr as they come. */
+/* An output function for the engine's streams: to stdout and stderr as they come. A signal ends the
+ * wait for a terminal that takes nothing. */
 gboolean verb_copy_output(int stream, const char *bytes, gsize length, gpointer data,
                           GError **error);

@@ -111,26 +111,68 @@ deploy_untold() {
     [ "$cleared" -ge 1 ]
 }
 
-@test "a container that a killed deploy's request makes late, between another's look and its own request, is cleared" {
+# A container like the VM's, under another name: prints that.
+late_container() {
     local -a alike
-    local pid
-    vmdock deploy "$XML"
+    vmdock deploy "$XML" >/dev/null
     mapfile -t alike < <(docker inspect one-75 | jq -r '.[0] | "--runtime=\(.HostConfig.Runtime)",
         "--cgroup-parent=\(.HostConfig.CgroupParent)", (.Config.Labels | to_entries[] | "--label=\(.key)=\(.value)")')
     vmdock purge one-75
     docker create --name late-75 "${alike[@]}" lab/vm:1 >/dev/null
+    echo late-75
+}
 
+@test "a container that a killed deploy's request makes late, between another's look and its own request, is cleared" {
+    local late pid
+    late=$(late_container)
     # its first file is written after the look; the other one waits there
     strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 \
         -e inject=rename,renameat,renameat2:delay_enter=1500000:when=1 \
         env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" vmdock deploy "$XML" 3>&- &
     pid=$!
     until [ -e "$STATE/one-75" ]; do kill -s 0 "$pid"; done
-    docker rename late-75 one-75
+    docker rename "$late" one-75
     wait "$pid"
     same "$(container_state 75)" running
     reaches
     vmdock purge one-75
+    nothing_left
+}
+
+# A deploy that was killed while the engine is asked for the container, which is not there yet; LATE is what
+# the engine will make.
+kill_asking() {
+    local pid
+    LATE=$(late_container)
+    strace -f -qq -o /dev/null -e trace=connect -e inject=connect:delay_enter=1500000 \
+        env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" vmdock deploy "$XML" 3>&- &
+    pid=$!
+    until [ -e "$RUN/creating/one-75" ]; do kill -s 0 "$pid"; done
+    pkill -KILL -P "$pid"
+    wait "$pid" || true
+    fails_with NO_VM "there is no VM one-75" vmdock show one-75
+}
+
+@test "cancel and purge wait for the container that a killed deploy had asked for" {
+    local action waiting
+    for action in cancel purge; do
+        kill_asking
+        vmdock "$action" one-75 3>&- &
+        waiting=$!
+        sleep 0.5
+        kill -s 0 "$waiting"
+        docker rename "$LATE" one-75
+        wait "$waiting"
+        nothing_left || fail "$action" || return 1
+    done
+}
+
+@test "a container that a killed deploy had asked for, and that does not come, is not waited for longer than configured" {
+    kill_asking
+    printf '[engine]\nlate_create_ms = 1000\n' >"$BATS_TEST_TMPDIR/conf"
+    sleep 1
+    timeout 5 vmdock --config="$BATS_TEST_TMPDIR/conf" purge one-75
+    docker rm "$LATE" >/dev/null
     nothing_left
 }
 

@@ -51,7 +51,9 @@ class Limit(base.nova.test.NoDBTestCase):
         with open(self.pid, encoding='ascii') as file:
             pid = int(file.read())
         self.assertFalse(os.path.exists('/proc/%d' % pid))
-        self.assertEqual('', base.run('pgrep', '-g', str(pid), check=False))
+        # Those that were killed beside it may need a moment.
+        wait('the end of its group', 10, lambda: not base.run(
+            'pgrep', '-g', str(pid), check=False))
 
     def instance(self) -> Any:
         return mock.MagicMock(uuid=UUID, trusted_certs=None)

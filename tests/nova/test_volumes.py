@@ -121,7 +121,9 @@ class VolumeTest(base.NovaTest):
         """Nova takes an attachment that failed away again."""
         self.api.post_server_volume(server['id'], {
             'volumeAttachment': {'volumeId': volume_id}})
-        self._wait_for_volume_detach(server['id'], volume_id)
+        wait('the end of it', 60, lambda: volume_id not in [
+            one['volumeId']
+            for one in self.api.get_server_volumes(server['id'])])
         self.assertEqual({}, self.mounts(self.container(server)))
         self.assertEqual({}, self.cinder.volume_to_attachment[volume_id])
         wait(words, 10, lambda: words in self.log())

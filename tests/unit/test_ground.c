@@ -112,6 +112,26 @@ static void test_replace_cannot(Scratch *scratch, gconstpointer data G_GNUC_UNUS
     g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
 }
 
+static void test_mark(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree gchar *path = g_build_filename(scratch->folder, "mark", NULL);
+    g_autofree gchar *link = g_build_filename(scratch->folder, "link", NULL);
+    g_autoptr(GError) error = NULL;
+    struct stat st;
+    const struct utimbuf long_ago = {1000, 1000};
+    g_assert_true(file_mark(path, &error));
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 0777, ==, 0600);
+    g_assert_cmpint(st.st_size, ==, 0);
+    g_assert_cmpint(utime(path, &long_ago), ==, 0);
+    g_assert_true(file_mark(path, &error));
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_mtim.tv_sec, >, 1000);
+    g_assert_cmpint(symlink("elsewhere", link), ==, 0);
+    g_assert_false(file_mark(link, &error));
+    g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_IO);
+}
+
 /* What a writer that was killed has left beside its file; tests/torture kills one for real. */
 static void test_drafts(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
 {
@@ -314,6 +334,7 @@ int main(int argc, char **argv)
     g_test_add_func("/error/one-line", test_one_line);
     g_test_add("/file/replace", Scratch, NULL, set_up, test_replace, tear_down);
     g_test_add("/file/replace-cannot", Scratch, NULL, set_up, test_replace_cannot, tear_down);
+    g_test_add("/file/mark", Scratch, NULL, set_up, test_mark, tear_down);
     g_test_add("/file/drafts", Scratch, NULL, set_up, test_drafts, tear_down);
     g_test_add("/file/remove-tree", Scratch, NULL, set_up, test_remove_tree_keeps_link_targets,
                tear_down);
