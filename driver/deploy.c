@@ -158,11 +158,17 @@ static gboolean clear_late(const Creation *creation, Engine *engine)
     return !trouble;
 }
 
+/* From the mark on a signal waits for the answer: no mark stands for what was not asked for. */
 static void create(Creation *creation, Engine *engine)
 {
     g_clear_error(&creation->error);
-    creation->id = root_size_create(creation->size, engine, creation->name, creation->image,
-                                    creation->body, &creation->error);
+    if (!interrupt_check(&creation->error))
+        return;
+    interrupt_patience_begin((guint)creation->config->engine_request_ms);
+    if (late_begins(creation->config, creation->name, &creation->error))
+        creation->id = root_size_create(creation->size, engine, creation->name, creation->image,
+                                        creation->body, &creation->error);
+    interrupt_patience_end();
 }
 
 static gpointer create_thread(gpointer data)
@@ -210,8 +216,6 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
                          .image = image,
                          .size = size,
                          .body = body};
-    if (!late_begins(host->config, deploy->spec->deploy_id, error))
-        return NULL;
     GThread *thread = g_thread_new("create", create_thread, &creation);
 
     g_autoptr(GError) failure = NULL;

@@ -232,10 +232,7 @@ patient() {
 }
 
 @test "a command that is not in the image" {
-    run --separate-stderr deploy 50 "$NIC" command=/no/such/program
-    [ "$status" -ne 0 ]
-    has "$stderr" /no/such/program
-    same "$(grep -c '^vmdock: ' <<<"$stderr")" 1
+    fails_with ENGINE_REFUSED /no/such/program deploy 50 "$NIC" command=/no/such/program
     nothing_left
 }
 
@@ -487,7 +484,7 @@ tiny_state() {
 @test "a full disk when a VM that runs is deployed again keeps the VM as it was" {
     deploy 50 "$NIC"
     tiny_state
-    run vmdock --config "$TINY_CONF" deploy "$XML"
+    fails_with NO_SPACE "No space left on device" vmdock --config "$TINY_CONF" deploy "$XML"
     same "$(container_state 50)" running
     same "$(addresses 50)" 10.9.0.50/24
     umount "$STATE/tiny"
@@ -499,7 +496,7 @@ tiny_state() {
 # Runs a deploy and sends it SIGNAL after each of some delays; each time either the VM runs as it
 # should or nothing of it is left.
 deploy_and_signal() {
-    local signal=$1 delay status pid ended=0
+    local signal=$1 delay status pid began ended=0
     vm_xml 50 "$NIC" | xml_file
     for delay in 0.005 0.02 0.05 0.1 0.15 0.2; do
         env --default-signal=INT,TERM,HUP vmdock deploy "$XML" \
@@ -507,13 +504,18 @@ deploy_and_signal() {
         pid=$!
         sleep "$delay"
         kill -s "$signal" "$pid" 2>/dev/null || true
-        status=0
+        status=0 began=$EPOCHSECONDS
         wait "$pid" || status=$?
+        [ $((EPOCHSECONDS - began)) -le 15 ] || fail "it went on for $((EPOCHSECONDS - began)) s" || return 1
         if [ "$status" -eq 0 ]; then
             same "$(container_state 50)" running || return 1
         else
             ended=$((ended + 1))
             same "$status" $((128 + $(kill -l "$signal"))) || fail "$(cat "$BATS_TEST_TMPDIR/err")" || return 1
+            # one that came before the first word of the program has none
+            [ ! -s "$BATS_TEST_TMPDIR/err" ] ||
+                same "$(grep -c "^vmdock: .*interrupted by signal $(kill -l "$signal") " "$BATS_TEST_TMPDIR/err")" 1 ||
+                fail "$(cat "$BATS_TEST_TMPDIR/err")" || return 1
         fi
         [ "$status" -ne 0 ] || vmdock purge one-50
         nothing_left || fail "after $delay s: $(cat "$BATS_TEST_TMPDIR/err")" || return 1

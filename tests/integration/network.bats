@@ -227,8 +227,7 @@ ping_each_other() {
 
 @test "a foreign link of the NIC's name is not taken away" {
     ip link add one-40-0 type veth peer name foreign
-    run --separate-stderr deploy 40 nic=lab0,10.9.0.40
-    [ "$status" -ne 0 ]
+    fails_with NETWORK "one-40-0" deploy 40 nic=lab0,10.9.0.40
     ip link show foreign
     ip link del one-40-0
     nothing_left

@@ -157,7 +157,35 @@ poll_is() {
     [ -n "$(message)" ]
     refused remote deploy /d host 60 host </dev/null
     [ -n "$(message)" ]
+    { printf '<VM><ID>60</ID><X>'; head -c 20000000 /dev/zero | tr '\0' x; printf '</X></VM>'; } >"$BATS_TEST_TMPDIR/huge"
+    denied SPEC "stdin is larger than" remote deploy /d node1 60 node1 <"$BATS_TEST_TMPDIR/huge"
     nothing_left
+}
+
+# Later front ends hand everything but deploy's description over so.
+@test "a stdin in base64 is the same" {
+    one_deploy 60 "$NIC"
+    remote reboot one-60 node1 60 node1 < <(action_data 60 "$NIC" | base64 -w 0)
+    same "$(container_state 60)" running
+    remote shutdown one-60 node1 60 node1 < <(action_data 60 "$NIC" | base64)
+    same "$(container_state 60)" exited
+    remote deploy /d node1 60 node1 < <(vm_xml 60 "$NIC" | base64 -w 0)
+    same "$(cat "$OUT")" one-60
+    same "$(addresses 60)" 10.9.0.60/24
+}
+
+@test "the stdin of the records: reboot, reset, shutdown, cancel" {
+    local action
+    one_deploy 1 "$NIC"
+    for action in reboot reset shutdown; do
+        remote "$action" one-1 onenode1 1 onenode1 < <(recorded "$action")
+        same "$(cat "$OUT")" "" || return 1
+    done
+    same "$(container_state 1)" exited
+    one_deploy 1 "$NIC"
+    remote cancel one-1 onenode1 1 onenode1 < <(recorded cancel)
+    same "$(cat "$OUT")" ""
+    same "$(container_state 1)" exited
 }
 
 @test "a VM whose XML has another id than argv says" {
