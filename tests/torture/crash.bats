@@ -39,12 +39,17 @@ RUNTIME=$LAB_PREFIX/libexec/vmdock/vmdock-runtime
 readonly RUNTIME
 
 # The engine runs the runtime under strace from now on, with the options that stand in a file; without
-# one it runs as it is.
+# one it runs as it is. What it finds is kept, for who runs it again.
 trace_runtime() {
     cp "$RUNTIME" "$BATS_TEST_TMPDIR/vmdock-runtime"
     cat >"$BATS_TEST_TMPDIR/traced" <<SH
 #!/bin/sh
-case " \$* " in *" create "*) options=\$(cat "$BATS_TEST_TMPDIR/options" 2>/dev/null) ;; esac
+case " \$* " in
+    *" create "*)
+        options=\$(cat "$BATS_TEST_TMPDIR/options" 2>/dev/null)
+        rest=\${*#*--bundle }
+        cp "\${rest%% *}/config.json" "$BATS_TEST_TMPDIR/config.json" ;;
+esac
 exec \${options:+strace -qq \$options} "$BATS_TEST_TMPDIR/vmdock-runtime" "\$@"
 SH
     chmod 755 "$BATS_TEST_TMPDIR/traced"
@@ -186,19 +191,44 @@ matrix() {
     matrix purge
 }
 
+# Its points are few: all are tried, whatever TORTURE_EVERY says.
 @test "vmdock-runtime killed at each change" {
-    local point tried=0 bad=0 i=0
+    local point tried=0 bad=0
     local -a list
     trace_runtime
     mapfile -t list < <(runtime_points)
     [ ${#list[@]} -gt 3 ] || fail "only ${#list[@]} points: is strace at work?"
     for point in "${list[@]}"; do
-        i=$((i + 1))
-        [ $((i % EVERY)) -eq 0 ] || continue
         tried=$((tried + 1))
         # shellcheck disable=SC2086 # two words
         try_runtime $point 2>&1 || { bad=$((bad + 1)) && { sweep || true; }; }
     done
     printf '# vmdock-runtime: %d points of %d, %d leaks or faults\n' "$tried" "${#list[@]}" "$bad" >&3
     [ "$bad" -eq 0 ]
+}
+
+@test "wherever vmdock-runtime is killed, config.json is what it was or what it is to be, whole" {
+    local point call n id bundle=$BATS_TEST_TMPDIR/bundle old=0 new=0
+    local -a list
+    trace_runtime
+    mapfile -t list < <(runtime_points)
+    vmdock deploy "$BATS_FILE_TMPDIR/one.xml" >/dev/null
+    untrace_runtime
+    id=$(docker inspect --format '{{.Id}}' "one-$VM")
+    mkdir "$bundle"
+    for point in "${list[@]}"; do
+        read -r call n <<<"$point"
+        cp "$BATS_TEST_TMPDIR/config.json" "$bundle/config.json"
+        strace -qq -o /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$n" \
+            "$RUNTIME" create --bundle "$bundle" "$id" &>/dev/null && fail "not killed at $point" && return 1
+        if cmp -s "$BATS_TEST_TMPDIR/config.json" "$bundle/config.json"; then
+            old=$((old + 1))
+        else
+            same "$(jq -r '.linux.namespaces[] | select(.type == "network").path' "$bundle/config.json")" \
+                "/run/netns/one-$VM" || fail "killed at $point" || return 1
+            new=$((new + 1))
+        fi
+    done
+    printf '# %d of %d points leave the old one, %d the new one\n' "$old" "${#list[@]}" "$new" >&3
+    [ "$old" -ge 1 ] && [ "$new" -ge 1 ]
 }
