@@ -367,6 +367,22 @@ deploy_json() {
     done
 }
 
+@test "a terminal's tables are as wide as it is at the most, and lose no VM's name" {
+    local columns verb line
+    deploy 20 "$NIC" name="a name that is as long as a name of a VM may well be in a cloud with many departments"
+    for columns in 60 80 200; do
+        for verb in list poll; do
+            run script -qec "stty cols $columns; vmdock $verb" /dev/null
+            has "$output" one-20
+            output=$(sed -e $'s/\e\\[[0-9;]*[mK]//g' -e 's/\r$//' <<<"$output")
+            while read -r line; do
+                [ ${#line} -le "$columns" ] || fail "$verb in $columns columns: $line" || return 1
+            done <<<"$output"
+        done
+    done
+    has "$output" "in a cloud with many departments"
+}
+
 @test "list --all marks the containers that are no VMs, whatever they call themselves; list leaves them out" {
     deploy 20 "$NIC"
     docker run --detach --name plain "$IMAGE" >/dev/null

@@ -174,6 +174,24 @@ poll_is() {
     same "$(addresses 60)" 10.9.0.60/24
 }
 
+# The pipes of its output break while it works; what it has to say is a screen that no VM here has.
+@test "a front end that goes away in the middle of a deploy: all of the VM or nothing" {
+    local delay xml=$BATS_TEST_TMPDIR/vm.xml gone=0
+    vm_xml 60 "$NIC" 'template=<GRAPHICS><TYPE>VNC</TYPE></GRAPHICS>' >"$xml"
+    chmod a+r "$xml"
+    set -o pipefail
+    for delay in 0 0.05 0.1 0.2; do
+        runuser -u oneadmin -- env -i PATH=/usr/bin:/bin HOME=/run/oneadmin USER=oneadmin \
+            sh -c "cd; exec $SCRIPTS/deploy /d node1 60 node1 <'$xml'" 2>&1 3>&- | sleep "$delay" || gone=$((gone + 1))
+        if [ -e "$STATE/one-60" ]; then
+            same "$(container_state 60) $(addresses 60)" "running 10.9.0.60/24" || return 1
+            vmdock purge one-60
+        fi
+        nothing_left || fail "after $delay s" || return 1
+    done
+    [ "$gone" -ge 1 ]
+}
+
 @test "the stdin of the records: reboot, reset, shutdown, cancel" {
     local action
     one_deploy 1 "$NIC"
