@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_FILE = 1024 * 1024, MAX_SHOWN = 200 };
+enum { MAX_FILE = 1024 * 1024, MAX_SHOWN = 200, MAX_SENTENCE = 500 };
 
 typedef enum { SETTING_STR, SETTING_NUM, SETTING_BOOL, SETTING_LIST } SettingType;
 
@@ -111,6 +111,18 @@ void config_free(Config *config)
     }
     g_free(config->path);
     g_free(config);
+}
+
+/* A sentence of the file's own words, or of GLib's, who puts those in as they are. */
+static gboolean G_GNUC_PRINTF(2, 3) refuse_text(GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree gchar *sentence = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autofree gchar *shown = vmdock_one_line(sentence, MAX_SENTENCE);
+    g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG, shown);
+    return FALSE;
 }
 
 /* What is wrong with VALUE of SETTING, as the end of "must …". */
@@ -288,30 +300,22 @@ static gboolean take_key(Config *config, GKeyFile *file, const char *group, cons
 {
     gboolean group_known;
     const Setting *setting = setting_of(group, key, &group_known);
-    if (!setting) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG, "[%s] %s: there is no such key",
-                    group, key);
-        return FALSE;
-    }
+    if (!setting)
+        return refuse_text(error, "[%s] %s: there is no such key", group, key);
     g_autoptr(GError) failure = NULL;
     g_autofree gchar *value = g_key_file_get_string(file, group, key, &failure);
     /* An unknown escape is an error beside a value that is there all the same. */
     if (!failure)
         return set(config, setting, g_strstrip(value), error);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG, "[%s] %s: %s", group, key,
-                failure->message);
-    return FALSE;
+    return refuse_text(error, "[%s] %s: %s", group, key, failure->message);
 }
 
 static gboolean take_group(Config *config, GKeyFile *file, const char *group, GError **error)
 {
     gboolean known;
     setting_of(group, NULL, &known);
-    if (!known) {
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG, "[%s]: there is no such group",
-                    group);
-        return FALSE;
-    }
+    if (!known)
+        return refuse_text(error, "[%s]: there is no such group", group);
     g_auto(GStrv) keys = g_key_file_get_keys(file, group, NULL, NULL);
     for (gsize i = 0; keys && keys[i]; i++)
         if (!take_key(config, file, group, keys[i], error))
@@ -324,10 +328,8 @@ static gboolean take_text(Config *config, const char *text, gsize length, GError
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) failure = NULL;
     /* Translations are kept, so that "key[de]" is refused as unknown and not dropped unseen. */
-    if (!g_key_file_load_from_data(file, text, length, G_KEY_FILE_KEEP_TRANSLATIONS, &failure)) {
-        g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_CONFIG, failure->message);
-        return FALSE;
-    }
+    if (!g_key_file_load_from_data(file, text, length, G_KEY_FILE_KEEP_TRANSLATIONS, &failure))
+        return refuse_text(error, "%s", failure->message);
     g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
     for (gsize i = 0; groups[i]; i++)
         if (!take_group(config, file, groups[i], error))
@@ -396,6 +398,16 @@ static gboolean read_into(Config *config, gboolean named, GError **error)
 static void read_first_number(void)
 {
     g_ascii_strtoull("0", NULL, 10);
+}
+
+Config *config_parse(const char *text, gsize length, GError **error)
+{
+    read_first_number();
+    g_autoptr(Config) config = plain_defaults();
+    if (!take_text(config, text, length, error))
+        return NULL;
+    find_parent(config);
+    return g_steal_pointer(&config);
 }
 
 Config *config_load(const char *path, GError **error)

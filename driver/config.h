@@ -125,6 +125,8 @@ typedef struct {
  * file that somebody else may write. Every STR is set and not empty.
  */
 Config *config_load(const char *path, GError **error);
+/* The same of a text, which stands for the built-in place's file. */
+Config *config_parse(const char *text, gsize length, GError **error);
 /* The built-in defaults alone, whatever stands in the file. */
 Config *config_defaults(void);
 void config_free(Config *config);

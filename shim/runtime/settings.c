@@ -61,6 +61,16 @@ static void trim_end(char *text)
         text[--length] = '\0';
 }
 
+/* Blanks at either end are no part of a value, escaped or not: so the rest of vmdock reads it. */
+static void trim(char *text)
+{
+    size_t front = 0;
+    trim_end(text);
+    while (blank(text[front]))
+        front++;
+    memmove(text, text + front, strlen(text + front) + 1);
+}
+
 /* A cgroup parent is a path or the name of a slice; everything else is an absolute path. */
 static bool fit(size_t row, const char *value)
 {
@@ -76,6 +86,7 @@ static bool assign(Settings *settings, size_t row, const char *value, const char
     if (!unescape(own))
         return plain_fail(error, "%s: [%s] %s: an unknown escape", name, rows[row].group,
                           rows[row].key);
+    trim(own);
     size_t length = strlen(own);
     while (length > 1 && own[length - 1] == '/')
         own[--length] = '\0';

@@ -157,6 +157,8 @@ static void test_refused(Place *place, gconstpointer data)
         {"[policy]\nmounts=/srv/../etc\n", "[policy] mounts = /srv/../etc"},
         {"[engine]\nsocket=/a\\q\n", "[engine] socket"},
         {"[engine]\nsocket=/\xff\xfe\n", "[engine] socket"},
+        {"[engine]\na\x1b[2Jb=/a\n", "a [2Jb"},
+        {"[engine\xff]\n", "?"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
@@ -167,7 +169,9 @@ static void test_refused(Place *place, gconstpointer data)
         g_assert_nonnull(strstr(error->message, place->path));
         if (!strstr(error->message, rows[i].words))
             g_error("\"%s\" does not say \"%s\"", error->message, rows[i].words);
-        g_assert_null(strchr(error->message, '\n'));
+        g_assert_true(g_utf8_validate(error->message, -1, NULL));
+        for (const char *p = error->message; *p; p++)
+            g_assert_false(g_ascii_iscntrl(*p));
     }
 }
 
