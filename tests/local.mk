@@ -86,7 +86,7 @@ EXTRA_DIST += tests/data tests/fuzz tests/integration tests/nova tests/openstack
 EXTRA_DIST += tests/lib/bad_engine tests/lib/frames tests/lib/lab tests/lib/vnmmad.rb tests/lib/common.bash tests/lib/packages tests/lib/sunstone.js tests/lib/terminal.exp tests/lib/cppcheck.cfg
 
 # The compute driver in the whole of OpenStack: some minutes, as root. tests/openstack/run says what it does.
-.PHONY: check-openstack torture
+.PHONY: check-openstack torture soak fuzz bench analyze
 if NOVA
 check-openstack: all
 	$(srcdir)/tests/openstack/run --build '$(abs_builddir)'
@@ -95,6 +95,16 @@ check-openstack:
 	@echo 'check-openstack: this build is without Nova; configure it with --enable-nova' >&2; exit 1
 endif
 
-# The whole crash matrix, some ten minutes; a source tree from a release archive has no check.
+# The long versions of what check does, as root; each stage's short one is in ./check. Variables of the environment
+# (check says which) go before those here.
 torture:
-	TORTURE_EVERY=1 $(srcdir)/check torture
+	TORTURE_EVERY=$${TORTURE_EVERY:-1} TORTURE_SECONDS=$${TORTURE_SECONDS:-43200} $(srcdir)/check torture
+soak:
+	$(srcdir)/check soak
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(srcdir)/check fuzz
+analyze:
+	$(srcdir)/check format tidy cppcheck analyzer
+# All rows, also when the targets of the first are missed.
+bench:
+	status=0; $(srcdir)/bench/bench || status=$$?; $(srcdir)/bench/bench --density $${DENSITY:-400} || status=$$?; exit $$status
