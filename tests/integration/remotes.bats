@@ -181,6 +181,7 @@ poll_is() {
     chmod a+r "$xml"
     set -o pipefail
     for delay in 0 0.05 0.1 0.2; do
+        # shellcheck disable=SC2216 # it reads nothing: that is the point
         runuser -u oneadmin -- env -i PATH=/usr/bin:/bin HOME=/run/oneadmin USER=oneadmin \
             sh -c "cd; exec $SCRIPTS/deploy /d node1 60 node1 <'$xml'" 2>&1 3>&- | sleep "$delay" || gone=$((gone + 1))
         if [ -e "$STATE/one-60" ]; then
