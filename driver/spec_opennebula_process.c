@@ -340,6 +340,11 @@ gboolean spec_attribute_set(VmSpec *spec, const char *name, const char *label, c
     return TRUE;
 }
 
+const char *spec_attribute_name(gsize row)
+{
+    return row < G_N_ELEMENTS(attributes) ? attributes[row].name : NULL;
+}
+
 static gboolean attribute_known(const char *name)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++)

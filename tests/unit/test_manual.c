@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The manual pages name every exit status, setting and action, each as the code has it. */
+/* The manual pages name every exit status, setting, action and attribute, each as the code has it. */
 #include "driver/config.h"
 #include "driver/error.h"
+#include "driver/spec_attribute.h"
 #include "shim/one.h"
 
 #include <string.h>
@@ -123,11 +124,41 @@ static void test_actions(void)
     g_assert_cmpuint(count(page, "\n.It Cm "), ==, G_N_ELEMENTS(names));
 }
 
+static gboolean is_attribute(const char *name)
+{
+    const char *known;
+    for (gsize row = 0; (known = spec_attribute_name(row)); row++)
+        if (g_str_equal(known, name))
+            return TRUE;
+    return FALSE;
+}
+
+/* Attributes of a disk, which vmdock-template(5) writes with DISK/ before them, and variables of the context
+ * are no attributes of the VM. */
+static void test_attributes(void)
+{
+    static const char begin[] = "\n.It Li ONEDOCK_";
+    g_autofree gchar *page = page_text("vmdock-template.5");
+    const char *name;
+    for (gsize row = 0; (name = spec_attribute_name(row)); row++) {
+        g_autofree gchar *item = g_strconcat(begin, name, "\n", NULL);
+        if (!strstr(page, item))
+            g_error("vmdock-template(5) does not say what ONEDOCK_%s does", name);
+    }
+    for (const char *at = page; (at = strstr(at, begin));) {
+        at += strlen(begin);
+        g_autofree gchar *word = g_strndup(at, strcspn(at, " \n"));
+        if (!is_attribute(word) && !g_str_has_prefix(at, "ENV_ Ns Ar NAME\n"))
+            g_error("vmdock-template(5) tells of ONEDOCK_%s, which is none", word);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/manual/statuses", test_statuses);
     g_test_add_func("/manual/settings", test_settings);
     g_test_add_func("/manual/actions", test_actions);
+    g_test_add_func("/manual/attributes", test_attributes);
     return g_test_run();
 }
