@@ -555,6 +555,10 @@ credentials() {
     same "$(digest "$OPEN" "$(repository_of "$second")" latest)" "${second#*@}"
     # again: it is gone already
     made rm
+    DS[REGISTRY]=127.0.0.1:1 IMG=([id]=8 [path]=$second)
+    refuses clone REGISTRY "connection refused"
+    IMG[path]=${second/$OPEN/127.0.0.1:1}
+    refuses clone REGISTRY "connection refused"
 }
 
 # docker://host/repository@digest -> repository
@@ -610,6 +614,14 @@ repository_of() {
     made cp
     IMG=([id]=5 [source]=$SOURCE)
     refuses rm REGISTRY "the registry does not allow deletion"
+    # an image that nobody is told of, and that cannot be taken back either
+    local status=0
+    IMG=([id]=6 [path]=$SAFE/app.tar) OUT=/dev/full
+    ds cp || status=$?
+    same "$status" "$(status_of NO_SPACE)"
+    has "$(grep '^WARN: ' "$ERR")" "cannot take back the image in the registry: image $KEEPER/vmdock/6-"
+    same "$(grep -cv '^WARN: ' "$ERR")" 1
+    has "$(grep -v '^WARN: ' "$ERR")" "No space left on device"
 }
 
 # ---- mkfs ---------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ not_in_vm() {
     ! in_vm "$1"
 }
 
+# The monitoring client's probe.
+probe_execution() {
+    remote_direct im/onedock-probes.d/vm/execution/onedock.sh onedock 1 node1 </dev/null
+}
+
 vmdock_one() {
     find "$LAB_PREFIX" -name vmdock-one -type f -executable
 }
@@ -68,6 +73,12 @@ vmdock_one() {
     same "$(kept stderr)" wrong
     [ "$(jq .pid "$RECORD")" -gt 0 ]
     same "$(stat -c '%a %U' "$RECORD")" "600 root"
+    local pid
+    pid=$(jq .pid "$RECORD")
+    probe_execution
+    same "$(cat "$OUT")" "VM=[ID=\"100\",PID=\"$pid\",STATUS=\"DONE\",RETURN_CODE=\"3\",STDOUT=\"$(base64 <<<"TO /BIN/SH | OUT")\",STDERR=\"$(base64 <<<wrong)\"]"
+    probe_execution
+    same "$(cat "$OUT")" ""
     vmdock purge one-100
     nothing_left
 }

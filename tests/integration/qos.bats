@@ -96,6 +96,9 @@ unlimited() {
     between 1200000 2600000 "$(moved in 2)"
     between 2400000 5200000 "$(moved out 2)"
     same "$(ip -j link show qone-81-0 | jq -r '.[].ifalias')" vmdock:one-81
+    # what comes too fast waits in a queue: not every kernel has police
+    has "$(tc filter show dev one-81-0 ingress)" "Redirect to device qone-81-0"
+    has_not "$(tc filter show dev one-81-0 ingress)" police
     vmdock purge one-81
     nothing_left
 }

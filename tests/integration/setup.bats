@@ -106,6 +106,9 @@ refuses() {
     [ -s "$remotes/vmm/onedock/deploy" ]
     [ ! -x "$remotes/im/onedock.d/monitord-client.rb" ]
     [ -x "$remotes/im/onedock.d/monitord-client_control.sh" ]
+    # the host's datastores: OpenNebula's own probe
+    [ "$remotes/im/onedock-probes.d/host/system/monitor_ds.rb" -ef "$remotes/im/kvm-probes.d/host/system/monitor_ds.rb" ]
+    [ -L "$remotes/im/onedock-probes.d/host/system/monitor_ds.rb" ]
     same "$(find -L "$remotes" -type l)" ""
     same "$(find "$remotes" ! -user oneadmin -o ! -group oneadmin)" ""
     # numa_host.rb is not in this OpenNebula
