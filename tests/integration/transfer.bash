@@ -185,6 +185,27 @@ tm_fails() {
     has "$(grep -vE '^(INFO|WARN): ' "$ERR")" "$text"
 }
 
+# without_registry COMMAND…: the command, while whoever asks the registry finds nobody there.
+without_registry() {
+    local status=0 rule=(OUTPUT -o lo -p tcp --dport "${REGISTRY#*:}" -j REJECT --reject-with tcp-reset)
+    iptables -w 5 -I "${rule[@]}"
+    "$@" || status=$?
+    iptables -w 5 -D "${rule[@]}"
+    return "$status"
+}
+
+# counting COMMAND…: the command; how many bytes went to the registry and came from it is in $PASSED then.
+counting() {
+    local status=0 way ways=("--dport ${REGISTRY#*:}" "--sport ${REGISTRY#*:}")
+    # shellcheck disable=SC2086 # words
+    for way in "${ways[@]}"; do iptables -w 5 -I OUTPUT -o lo -p tcp $way; done
+    "$@" || status=$?
+    PASSED=$(iptables -w 5 -nvxL OUTPUT | awk -v port=":${REGISTRY#*:}" '$0 ~ "[ds]pt" port { sum += $2 } END { print sum }')
+    # shellcheck disable=SC2086 # words
+    for way in "${ways[@]}"; do iptables -w 5 -D OUTPUT -o lo -p tcp $way; done
+    return "$status"
+}
+
 # An image of the engine's, in the registry.
 ship() {
     docker tag "$1" "$2"

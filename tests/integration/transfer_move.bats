@@ -112,6 +112,29 @@ revisions_of() {
     [ -z "$(find "$WORK/front/one/datastores/104" -name 'other*')" ]
 }
 
+@test "save as, into a registry: of a VM that runs, and of a snapshot of it" {
+    local saved=docker://$REGISTRY/vmdock/18-0123456789ab:latest old=docker://$REGISTRY/vmdock/19-0123456789ab:latest
+    echo "$REGISTRY" >"$WORK/bin/registry"
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE"
+    docker exec one-80 sh -c 'echo snapped >/root/note'
+    tm snap_create_live "node1:$SYS/80/disk.0" 3 80 104
+    docker exec one-80 sh -c 'echo saved >/root/note'
+    tm cpds "node1:$SYS/80/disk.0" "$saved" -1 80 104
+    tm cpds "node1:$SYS/80/disk.0" "$old" 3 80 104
+    tm_fails "no such snapshot" cpds "node1:$SYS/80/disk.0" "docker://$REGISTRY/vmdock/20-0123456789ab:latest" 5 80 104
+    same "$(digest_of vmdock/20-0123456789ab:latest)" ""
+    # it goes on, and the engine has no names but the VM's own
+    same "$(container_state 80) $(docker exec one-80 cat /root/note)" "running saved"
+    same "$(docker images -q "$REGISTRY/vmdock/*")" ""
+    tm clone "$saved" "node2:$SYS/81/disk.0" 81 104
+    start_on node2 81 "image=$saved"
+    same "$(on node2 docker exec one-81 cat /root/note)" saved
+    tm clone "$old" "node2:$SYS/82/disk.0" 82 104
+    start_on node2 82 "image=$old"
+    same "$(on node2 docker exec one-82 cat /root/note)" snapped
+}
+
 # ---- snapshots of persistent images -------------------------------------------------------------
 
 # persistent_vm SOURCE: VM 80 of it has written "kept", and "snapped" before its snapshot 3.
@@ -242,6 +265,41 @@ is_moved() {
     is_moved
 }
 
+@test "cold migration through the registry, to a node that has the image: what the VM wrote travels, no more" {
+    local source=docker://$REGISTRY/lab/large:1
+    image lab/large:1 'RUN dd if=/dev/urandom of=/large bs=1M count=16'
+    ship lab/large:1 "${source#docker://}"
+    docker rmi lab/large:1 >/dev/null
+    echo "$REGISTRY" >"$WORK/bin/registry"
+    counting tm clone "$source" "node1:$SYS/80/disk.0" 80 104
+    [ "$PASSED" -gt $((16 << 20)) ]
+    tm clone "$source" "node2:$SYS/81/disk.0" 81 104
+    start_on node1 80 "image=$source"
+    docker exec one-80 sh -c 'echo moved >/root/note'
+    vmdock shutdown one-80
+    counting tm mv "node1:$SYS/80/disk.0" "node2:$SYS/80/disk.0" 80 104
+    { [ "$PASSED" -gt 1000 ] && [ "$PASSED" -lt $((4 << 20)) ]; } || fail "$PASSED bytes"
+    start_on node2 80 "image=$source"
+    same "$(on node2 docker exec one-80 cat /root/note)" moved
+}
+
+@test "cold migration with a further disk: its file system is there, mounted in the VM on the other node" {
+    local node conf xml=$BATS_TEST_TMPDIR/vm.xml
+    conf=$(config_with '[opennebula]' 'datastores = /run/one/datastores')
+    vm_xml 80 "image=$REFERENCE" template="<DISK>$(element DISK_ID 1)$(element TARGET vdb)$(element TYPE fs)</DISK>" |
+        sed 's|</VM>|<HISTORY_RECORDS><HISTORY><DS_ID>102</DS_ID></HISTORY></HISTORY_RECORDS></VM>|' >"$xml"
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    tm mkimage 8 raw "node1:$SYS/80/disk.1" 80 102
+    vmdock --config "$conf" deploy "$xml"
+    docker exec one-80 sh -c 'echo kept >/mnt/vdb/note'
+    vmdock shutdown one-80
+    move node1 node2
+    nothing_on node1 80
+    on node2 vmdock --config "$conf" deploy "$xml"
+    same "$(on node2 docker exec one-80 cat /mnt/vdb/note)" kept
+    on node2 vmdock purge one-80
+}
+
 @test "cold migration through a registry that wants a path, and credentials on both sides" {
     guarded_registry
     echo "$GUARDED/team" >"$WORK/bin/registry"
@@ -351,10 +409,12 @@ guarded_registry() {
     done
 }
 
-@test "live migration's steps do nothing, and say so by succeeding" {
+@test "live migration's steps do nothing, and say so by succeeding, with the VM on stdin and without" {
     local action
     for action in premigrate postmigrate failmigrate; do
-        tm "$action" node1 node2 "$SYS/80" 80 102
+        tm "$action" node1 node2 "$SYS/80" 80 102 < <(vm_xml 80 | base64 -w 0)
+        same "$(cat "$OUT")$(cat "$ERR")" ""
+        tm "$action" node1 node2 "$SYS/80" 80 102 </dev/null
         same "$(cat "$OUT")$(cat "$ERR")" ""
     done
 }
