@@ -99,6 +99,31 @@ teardown() {
     same "$(addresses 60)" 10.9.0.60/24
 }
 
+@test "resize and exec while the engine is down: one sentence, and the VM's description stays" {
+    local before
+    one_deploy 60 "$NIC" memory=64
+    before=$(cat "$STATE/one-60/spec.json")
+    engine stop
+    denied ENGINE_DOWN "container engine" remote_direct resize one-60 60 node1 < <(action_data 60 "$NIC" memory=128)
+    denied ENGINE_DOWN "container engine" remote_direct exec 60 node1 'echo never' < <(action_data 60 "$NIC")
+    same "$(cat "$STATE/one-60/spec.json")" "$before"
+    [ ! -e "$RUN/exec/one-60.json" ]
+}
+
+@test "several deploys at once, each by its own script" {
+    local n pids=()
+    for n in 60 61 62 63; do
+        mkdir -m 755 "$BATS_TEST_TMPDIR/$n"
+        BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR/$n one_deploy "$n" "nic=lab0,10.9.0.$n" 3>&- &
+        pids+=($!)
+    done
+    for n in "${pids[@]}"; do wait "$n"; done
+    for n in 60 61 62 63; do
+        same "$(cat "$BATS_TEST_TMPDIR/$n/out")" "one-$n"
+        same "$(container_state "$n") $(addresses "$n")" "running 10.9.0.$n/24"
+    done
+}
+
 @test "cancel is idempotent, also for a VM that was never deployed" {
     one cancel 61
     one cancel 61
