@@ -46,6 +46,7 @@ setup() {
 }
 
 teardown() {
+    engine start
     sweep
 }
 
@@ -99,10 +100,10 @@ one_deploy() {
     xml "$@" | remote deploy "$DATASTORES//102/80/deployment.0" node1 80 node1
 }
 
-# reconfigure CONTEXT: both actions, as after onevm updateconf.
+# reconfigure CONTEXT [as vm_xml]: both actions, as after onevm updateconf.
 reconfigure() {
-    xml "$1" | action_data | remote prereconfigure one-80 sdb 80 node1 &&
-        xml "$1" | action_data | remote reconfigure one-80 sdb "$DATASTORES//102/80/disk.1" 80 node1
+    xml "$@" | action_data | remote prereconfigure one-80 sdb 80 node1 &&
+        xml "$@" | action_data | remote reconfigure one-80 sdb "$DATASTORES//102/80/disk.1" 80 node1
 }
 
 in_vm() {
@@ -344,6 +345,71 @@ in_vm() {
     same "$(addresses 80)" 10.9.0.81/24
     vmdock purge one-80
     nothing_left
+}
+
+# context.sh and the guest's links say the same of their addresses and MACs; prints what context.sh says.
+told_of_nics() {
+    local number mac ip told
+    # the links, without the loopback
+    told=$(in_vm sh -c '. /mnt/context/context.sh; set' | sed -n "s/^ETH\([0-9]\)_MAC='\?\([^']*\).*/\1 \2/p" | sort)
+    same "$told" "$(ip -j -n one-80 link show | jq -r '.[] | select(.ifname != "lo") | "\(.ifname[3:]) \(.address)"' | sort)" || return 1
+    while read -r number mac; do
+        ip=$(in_vm sh -c ". /mnt/context/context.sh; echo \$ETH${number}_IP")
+        same "$(addresses 80 "eth$number" | sed 's|/.*||; /:/d')" "$ip" || return 1
+        echo "eth$number $mac $ip"
+    done <<<"$told"
+}
+
+@test "what context.sh says of the NICs is what is plugged: after deploy, attach, detach and reconfigure" {
+    local second=nic=lab0,10.9.0.82 first_told
+    one_deploy "$(context A=1)"
+    first_told="eth0 $(mac_of 10.9.0.80) 10.9.0.80"
+    same "$(told_of_nics)" "$first_told"
+    # what the front end calls for an attach, and for a detach
+    xml "$(context A=1)" "$second" | action_data |
+        remote attach_nic one-80 "$(mac_of 10.9.0.82)" lab0 - bridge one-80-1 80 node1
+    reconfigure "$(context A=1)" "$second"
+    same "$(told_of_nics)" "$first_told
+eth1 $(mac_of 10.9.0.82) 10.9.0.82"
+    xml "$(context A=1)" "$second" | action_data | remote detach_nic one-80 "$(mac_of 10.9.0.82)" 80 node1
+    reconfigure "$(context A=1)"
+    same "$(told_of_nics)" "$first_told"
+    NIC=nic=lab0,10.9.0.81 reconfigure "$(context A=2)"
+    same "$(told_of_nics)" "eth0 $(mac_of 10.9.0.81) 10.9.0.81"
+}
+
+# An alias of NIC 0, as the cloud adds it to the VM and its context.
+with_alias() {
+    printf '<NIC_ALIAS>'
+    context NIC_ID=1 PARENT_ID=0 PARENT=NIC0 ALIAS_ID=0 NAME=NIC0_ALIAS1 IP=10.9.0.83 IP6=fd09::83 "MAC=$(mac_of 10.9.0.83)" "$@"
+    printf '</NIC_ALIAS><CONTEXT>%s</CONTEXT>' "$(context ETH0_ALIAS0_IP=10.9.0.83 ETH0_ALIAS0_MASK=255.255.255.0)"
+}
+
+@test "an alias that is attached to a VM that runs, and detached: its addresses come and go with reconfigure" {
+    one_deploy "$(context A=1)"
+    local index
+    index=$(cat /sys/class/net/one-80-0/ifindex)
+    reconfigure "$(context A=1)" "template=$(with_alias ATTACH=YES)" || fail "$(cat "$ERR")"
+    has "$(addresses 80)" 10.9.0.80/24
+    has "$(addresses 80)" 10.9.0.83/24
+    has "$(addresses 80)" fd09::83/64
+    ping -c 1 -W 5 -q 10.9.0.83
+    xml "" | action_data | remote reboot one-80 node1 80 node1
+    has "$(addresses 80)" 10.9.0.83/24
+    reconfigure "$(context A=1)"
+    same "$(addresses 80)" 10.9.0.80/24
+    refused ping -c 1 -W 1 -q 10.9.0.83
+    same "$(cat /sys/class/net/one-80-0/ifindex)" "$index"
+}
+
+@test "reconfigure while the engine is down: one sentence, and what was told before stays" {
+    one_deploy "$(context A=1)"
+    engine stop
+    refused reconfigure "$(context A=2)"
+    same "$(grep -cvE '^(INFO|WARN): ' "$ERR")" 1
+    has "$(cat "$ERR")" "container engine"
+    engine start
+    has "$(cat "$STATE/one-80/context/context.sh")" "A='1'"
 }
 
 @test "reconfigure plugs no NIC and takes none out: that is for attach and detach" {
