@@ -63,6 +63,14 @@ pids_limit() {
     same "$(swap_limit 30)" $((96 * 1024 * 1024))
 }
 
+@test "swap is counted beside the memory, where the template asks for some" {
+    deploy 30 memory=64 user="$(element ONEDOCK_SWAP 32)"
+    same "$(docker inspect --format '{{.HostConfig.MemorySwap}}' one-30)" $((96 * 1024 * 1024))
+    same "$(memory_limit 30)" $((64 * 1024 * 1024))
+    swap_is_counted || skip "kernel lacks swap accounting"
+    same "$(swap_limit 30)" $((96 * 1024 * 1024))
+}
+
 @test "a VM that wants more memory than it has is stopped by the kernel" {
     image lab/greedy:1 'CMD ["sh", "-c", "sleep 0.5; x=$(head -c 100000000 /dev/zero | tr \"\\\\0\" a); echo survived; sleep 100"]'
     deploy 30 memory=16 image=docker://lab/greedy:1

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# What a template asks for with ONEDOCK_USER, _WORKDIR, _TMPFS, _INIT and _TERMINAL is seen in the VM itself.
+# shellcheck disable=SC2016 # commands for the VM's shell
+# What a template asks for with ONEDOCK_USER, _WORKDIR, _TMPFS, _INIT, _TERMINAL, _ENTRYPOINT, _PIDS_LIMIT,
+# _STOP_SIGNAL, _READONLY_ROOT, _CAP_ADD and _DEVICES is seen in the VM itself.
 
 load helpers
 
@@ -12,14 +14,26 @@ teardown() {
     sweep
 }
 
-# with NAME VALUE…: VM 64, whose template has these attributes.
-with() {
-    local user=''
+# attributes NAME VALUE…: of a template.
+attributes() {
     while [ $# -gt 0 ]; do
-        user+=$(element "ONEDOCK_$1" "$2")
+        element "ONEDOCK_$1" "$2"
         shift 2
     done
-    deploy 64 user="$user" >/dev/null
+}
+
+# with NAME VALUE…: VM 64, whose template has these attributes.
+with() {
+    deploy 64 user="$(attributes "$@")" >/dev/null
+}
+
+# allowing LINE NAME VALUE…: the same, where the host's policy has the line.
+allowing() {
+    local conf
+    conf=$(config_with '[policy]' "$1")
+    shift
+    vm_xml 64 user="$(attributes "$@")" >"$BATS_TEST_TMPDIR/vm.xml"
+    vmdock --config "$conf" deploy "$BATS_TEST_TMPDIR/vm.xml" >/dev/null
 }
 
 # first_process FILE: of /proc, of the VM's first process as the host sees it.
@@ -115,4 +129,78 @@ has_no_zombie() {
     has_not "$(docker exec one-64 readlink /proc/1/fd/1)" /dev/pts/
     has "$(docker logs one-64)" "first instruction"
     has_not "$(docker logs one-64)" $'\r'
+}
+
+@test "ENTRYPOINT: in place of the image's, with the command behind it; [] takes it away" {
+    image lab/entry:1 'ENTRYPOINT ["sleep"]' 'CMD ["1001"]'
+    local user
+    for user in "" "$(attributes COMMAND 1002)" "$(attributes ENTRYPOINT 'sh -c' COMMAND '["exec sleep 1003"]')" \
+        "$(attributes ENTRYPOINT '[]' COMMAND 'tail -f /etc/issue')"; do
+        deploy 64 image=docker://lab/entry:1 user="$user" >/dev/null
+        within 5 refused grep -q '^sh' "$(first_process cmdline)"
+        tr '\0' ' ' <"$(first_process cmdline)"
+        echo
+        vmdock purge one-64
+    done >"$BATS_TEST_TMPDIR/ran"
+    same "$(cat "$BATS_TEST_TMPDIR/ran")" "sleep 1001 
+sleep 1002 
+sleep 1003 
+tail -f /etc/issue "
+}
+
+@test "PIDS_LIMIT: the kernel's limit, and no process more" {
+    with PIDS_LIMIT 12
+    same "$(cgroup_value 64 "$(cgroup_v2 || echo pids)" pids.max)" 12
+    run docker exec one-64 sh -c 'for i in $(seq 30); do sleep 1000 & done'
+    has "$output" "can't fork"
+    same "$(container_state 64)" running
+}
+
+@test "STOP_SIGNAL: the signal that the first process gets at a shutdown, by name and by number" {
+    local signal
+    for signal in SIGUSR1 10; do
+        with STOP_SIGNAL "$signal" COMMAND '["sh", "-c", "trap \"echo told by USR1; exit 5\" USR1; echo ready; while :; do sleep 0.1; done"]'
+        within 5 grep -q ready <(docker logs one-64)
+        vmdock shutdown one-64
+        has "$(docker logs one-64)" "told by USR1"
+        same "$(docker inspect --format '{{.State.ExitCode}}' one-64)" 5
+        vmdock purge one-64
+    done
+}
+
+@test "READONLY_ROOT: a write is refused, but for the places that are memory" {
+    with READONLY_ROOT yes TMPFS /scratch
+    run -1 docker exec one-64 touch /root/file
+    has "$output" "Read-only file system"
+    docker exec one-64 touch /scratch/file
+}
+
+@test "CAP_ADD: what the host's policy allows is there, with or without CAP_; else one sentence" {
+    local name bounding
+    for name in NET_ADMIN CAP_NET_ADMIN; do
+        fails_with POLICY "[policy] capabilities" with CAP_ADD "$name"
+        allowing 'capabilities = NET_ADMIN' CAP_ADD "$name"
+        bounding=$(sed -n 's/^CapBnd:\t/0x/p' "$(first_process status)")
+        # the engine's own, and that one
+        same "$((bounding))" "$((0xa80425fb | 1 << 12))"
+        docker exec one-64 ip link set lo mtu 1400
+        vmdock purge one-64
+    done
+}
+
+@test "DEVICES: what the host's policy allows can be opened, under its name in the guest; else one sentence" {
+    [ -c /dev/fuse ] || skip "kernel lacks fuse"
+    fails_with POLICY "[policy] devices" with DEVICES /dev/fuse
+    deploy 64
+    refused docker exec one-64 test -e /dev/fuse
+    vmdock purge one-64
+    allowing 'devices = /dev/fuse' DEVICES /dev/fuse
+    docker exec one-64 sh -c 'exec 3<>/dev/fuse'
+    vmdock purge one-64
+    allowing 'devices = /dev/fuse' DEVICES /dev/fuse:/dev/other:r
+    docker exec one-64 sh -c 'exec 3</dev/other'
+    run docker exec one-64 sh -c 'exec 3<>/dev/other'
+    has "$output" "not permitted"
+    vmdock purge one-64
+    fails_with POLICY "[policy] devices" allowing 'devices = /dev/fuse:r' DEVICES /dev/fuse:/dev/other:rw
 }
