@@ -38,9 +38,12 @@ setup_file() {
 
 @test "a second clone of an image that is there already asks no registry" {
     tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
-    tm clone "docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)" "node1:$SYS/81/disk.0" 81 104
+    local by_digest
+    by_digest=docker://$REGISTRY/lab/vm@$(digest_of lab/vm:1)
+    without_registry tm clone "$by_digest" "node1:$SYS/81/disk.0" 81 104
     has_not "$(cat "$ERR")" fetch
     same "$(held_on node1 81)" "$(held_on node1 80)"
+    without_registry tm_fails "connection refused" clone "docker://$REGISTRY/lab/vm:2" "node1:$SYS/82/disk.0" 82 104
 }
 
 @test "several at once: two VMs get the same image, a third goes, each by its own call" {
@@ -355,6 +358,12 @@ rules() {
     same "$(stat -c '%U %a' "$iso")" "oneadmin 600"
     tm context /run/one/vms/context.sh "node1:$SYS/80/disk.2" 80 102
     tm_fails "No such file" context /run/one/vms/none "node1:$SYS/80/disk.3" 80 102
+    tm_fails "down: it cannot be reached" context /run/one/vms/context.sh "down:$SYS/80/disk.3" 80 102
+    mount -t tmpfs -o "size=64k,uid=$(id -u oneadmin)" tmpfs "$SYS/80"
+    run tm_fails "No space left on device" context /run/one/vms/context.sh "node1:$SYS/80/disk.3" 80 102
+    find "$SYS/80" -mindepth 1 >"$BATS_TEST_TMPDIR/left"
+    umount "$SYS/80"
+    same "$status $output$(cat "$BATS_TEST_TMPDIR/left")" "0 "
     [ ! -e "${iso%2}3" ] && [ ! -e "${iso%2}3.part" ]
     [ -z "$(find /tmp -maxdepth 1 -type f -name 'vmdock-context-*')" ]
 }
@@ -379,6 +388,8 @@ file_of() {
     same "$(qemu-img info --output=json "${disk%4}6" | jq -r '.format, ."virtual-size"' | xargs)" "qcow2 134217728"
     tm_fails "swap space" mkswap 32 "node1:$SYS/80/disk.5" 80 102
     tm_fails "raw or qcow2" mkimage 64 vmdk "node1:$SYS/80/disk.5" 80 102
+    tm_fails "down: it cannot be reached" mkimage 64 raw "down:$SYS/80/disk.5" 80 102
+    tm_fails "down: it cannot be reached" resize "down:$SYS/80/disk.4" 256 80 102
     echo 62 >"$WORK/bin/lcm_state"
     tm resize "node1:$SYS/80/disk.4" 256 80 102
     same "$(stat -c %s "$disk")" $((128 * 1024 * 1024))
