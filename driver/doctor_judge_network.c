@@ -2,11 +2,12 @@
 /* Bridges, and what the packet filter does to traffic between VMs on one of them. */
 #include "doctor_facts.h"
 #include "doctor_forward.h"
+#include "monitor_host.h"
 #include "nic_filter_rules.h"
 
 #include <string.h>
 
-enum { BRIDGE_PORTS = 1024, NEARLY_FULL = BRIDGE_PORTS * 9 / 10 };
+enum { NEARLY_FULL = BRIDGE_PORTS_MAX * 9 / 10 };
 
 /*
  * OpenNebula's network driver makes this very chain when the first security group is used, and puts
@@ -30,12 +31,13 @@ static void judge_ports(const DoctorBridge *bridge, GPtrArray *findings)
 {
     const char *const id = "network.bridge-ports", *const title = "bridge ports";
     const char *const mend = "use a second bridge (a network of its own) for further VMs";
-    if (bridge->ports >= BRIDGE_PORTS)
+    if (bridge->ports >= BRIDGE_PORTS_MAX)
         doctor_say(findings, DOCTOR_WARN, id, title, mend,
-                   "%s is full: the kernel gives a bridge %d ports", bridge->name, BRIDGE_PORTS);
+                   "%s is full: the kernel gives a bridge %d ports", bridge->name,
+                   BRIDGE_PORTS_MAX);
     else if (bridge->ports > NEARLY_FULL)
         doctor_say(findings, DOCTOR_NOTE, id, title, mend, "%s has %u of %d ports in use",
-                   bridge->name, bridge->ports, BRIDGE_PORTS);
+                   bridge->name, bridge->ports, BRIDGE_PORTS_MAX);
 }
 
 static void judge_stp(const DoctorBridge *bridge, GPtrArray *findings)
@@ -79,7 +81,7 @@ static void judge_bridges(const DoctorFacts *facts, GPtrArray *findings)
     else if (findings->len == before)
         doctor_say(findings, DOCTOR_OK, "network.bridges", "bridges", NULL,
                    "%u beside the engine's own, the fullest with %u of %d ports in use", own,
-                   fullest, BRIDGE_PORTS);
+                   fullest, BRIDGE_PORTS_MAX);
 }
 
 /* The names of bridges that get VERDICT; of one that is still to be made when there is none. */

@@ -17,8 +17,8 @@ typedef struct {
     guint ports;
 } BridgeUse;
 
-/* A Linux bridge has no more ports (the kernel's BR_MAX_PORTS). */
-enum { BRIDGE_PORTS_MAX = 1024 };
+/* A Linux bridge has no more ports: of the kernel's BR_MAX_PORTS numbers, 0 is none. */
+enum { BRIDGE_PORTS_MAX = 1023 };
 
 typedef struct {
     guint cpus;
@@ -58,7 +58,7 @@ gchar *monitor_host_usage(Host *host, GError **error);
  *   ENGINE ENGINE_VERSION ENGINE_API ENGINE_STORAGE
  *   DISK0_SIZE                    "HELD", or "NOT HELD: " and why: what SIZE of disk 0 is worth
  * here CONTAINERS CONTAINERS_RUNNING VMs of whatever cloud BRIDGE_PORTS_FREE             of the
- * fullest bridge, and by bridge: BRIDGES                       "br0 1020, br1 1024"
+ * fullest bridge, and by bridge: BRIDGES                       "br0 1019, br1 1023"
  */
 gchar *monitor_host_format_system(const HostSystem *system);
 /* HYPERVISOR USEDCPU FREECPU USEDMEMORY FREEMEMORY NETRX NETTX */

@@ -17,5 +17,6 @@
 gboolean spec_attribute_set(VmSpec *spec, const char *name, const char *label, const char *value,
                             gboolean *known, GError **error);
 
-/* The name of attribute ROW of all that there are, for the table of the manual; NULL after the last. */
+/* The name of attribute ROW of all that there are, for the table of the manual; NULL after the
+ * last. */
 const char *spec_attribute_name(gsize row);

@@ -132,7 +132,7 @@ release() {
         grep -qxF -- "$line" "$OUT" || fail "no $line in $(cat "$OUT")"
     done
     grep -q '^DISK0_SIZE="' "$OUT"
-    grep -qE "^BRIDGES=\".*lab0 $((1024 - $(ip -o link show master lab0 | wc -l)))" "$OUT"
+    grep -qE "^BRIDGES=\".*lab0 $((1023 - $(ip -o link show master lab0 | wc -l)))" "$OUT"
     grep -qE '^BRIDGE_PORTS_FREE=[0-9]+$' "$OUT"
     # every line is an attribute
     refused grep -vE '^[A-Z0-9_]+=([0-9]+|onedock|"[^"]*")$' "$OUT"

@@ -388,7 +388,7 @@ CHANGE(bridge_nearly_full)
 }
 CHANGE(bridge_full)
 {
-    ((DoctorBridge *)facts->bridges->pdata[1])->ports = 1024;
+    ((DoctorBridge *)facts->bridges->pdata[1])->ports = 1023;
 }
 CHANGE(bridge_stp)
 {
@@ -652,7 +652,7 @@ static const struct {
     CASE(mounts_unknown, "engine.netns-mount", NOTE, "process cannot be told"),
     CASE(bridges_unknown, "network.bridges", NOTE, "not permitted"),
     CASE(bridges_none, "network.bridges", NOTE, "none yet"),
-    CASE(bridge_nearly_full, "network.bridge-ports", NOTE, "922 of 1024"),
+    CASE(bridge_nearly_full, "network.bridge-ports", NOTE, "922 of 1023"),
     CASE(bridge_full, "network.bridge-ports", WARN, "onebr0 is full"),
     CASE(bridge_stp, "network.stp", WARN, "for 30 s"),
     CASE(bridge_stp_unknown, "network.stp", NOTE, "cannot be looked at"),

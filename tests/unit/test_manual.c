@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The manual pages name every exit status, setting, action and attribute, each as the code has it. */
+/* The manual pages name every exit status, setting, action and attribute, each as the code has it.
+ */
 #include "driver/config.h"
 #include "driver/error.h"
 #include "driver/spec_attribute.h"
@@ -133,8 +134,8 @@ static gboolean is_attribute(const char *name)
     return FALSE;
 }
 
-/* Attributes of a disk, which vmdock-template(5) writes with DISK/ before them, and variables of the context
- * are no attributes of the VM. */
+/* Attributes of a disk, which vmdock-template(5) writes with DISK/ before them, and variables of
+ * the context are no attributes of the VM. */
 static void test_attributes(void)
 {
     static const char begin[] = "\n.It Li ONEDOCK_";

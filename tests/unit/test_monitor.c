@@ -556,13 +556,13 @@ static void test_host_system(void)
         "\"\nENGINE=\"docker\"\nENGINE_VERSION=\"20.10.24\"\nENGINE_API=\"1.41\"\n"
         "ENGINE_STORAGE=\"overlay2\"\n"
         "DISK0_SIZE=\"NOT HELD: overlay2 on extfs keeps no VM to a size\"\n"
-        "CONTAINERS=3\nCONTAINERS_RUNNING=2\nBRIDGE_PORTS_FREE=1023\nBRIDGES=\"docker 1023\"\n");
+        "CONTAINERS=3\nCONTAINERS_RUNNING=2\nBRIDGE_PORTS_FREE=1022\nBRIDGES=\"docker 1022\"\n");
     g_ptr_array_add(bridges, &full);
     system.holds_size = TRUE;
     system.model = system.version = NULL;
     g_autofree gchar *other = monitor_host_format_system(&system);
     g_assert_nonnull(strstr(other, "DISK0_SIZE=\"HELD\"\n"));
-    g_assert_nonnull(strstr(other, "BRIDGE_PORTS_FREE=0\nBRIDGES=\"docker 1023, overlay2 0\"\n"));
+    g_assert_nonnull(strstr(other, "BRIDGE_PORTS_FREE=0\nBRIDGES=\"docker 1022, overlay2 0\"\n"));
     g_assert_null(strstr(other, "MODELNAME"));
     g_assert_null(strstr(other, "\nVERSION"));
 }
