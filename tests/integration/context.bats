@@ -378,6 +378,14 @@ eth1 $(mac_of 10.9.0.82) 10.9.0.82"
     same "$(told_of_nics)" "eth0 $(mac_of 10.9.0.81) 10.9.0.81"
 }
 
+@test "other name servers by reconfigure: the container keeps those it was made with, which is told" {
+    one_deploy "$(context A=1 DNS=10.9.0.53)"
+    reconfigure "$(context A=2 DNS=10.9.0.54)"
+    same "$(grep -c 'goes on with its old DNS; only a new one can take the change' "$ERR")" 1
+    same "$(in_vm cat /etc/resolv.conf)" "nameserver 10.9.0.53"
+    same "$(in_vm sh -c '. /mnt/context/context.sh; echo $DNS')" 10.9.0.54
+}
+
 # An alias of NIC 0, as the cloud adds it to the VM and its context.
 with_alias() {
     printf '<NIC_ALIAS>'
