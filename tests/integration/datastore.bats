@@ -447,16 +447,8 @@ credentials() {
     refuses cp NO_SPACE "no space left on device"
 }
 
-@test "cp: a signal takes back what was pushed, and what a killed one left is cleared by the next" {
-    DS[REGISTRY]=$OPEN IMG[path]=docker://$OPEN/team/app:1
-    mkdir -p "$BASE/.vmdock-dead00"
-    : >"$BASE/.vmdock-dead00/image"
-    chown -R oneadmin "$BASE"
-    made cp
-    same "$(find "$BASE" -mindepth 1)" ""
-    local before pid status=0
-    before=$(everything)
-    # a copy that is done, and has not said so yet
+# begin_copying: a cp that has pushed its image, and has not said so yet; its number is in $CP then.
+begin_copying() {
     printf '%s\n' '#!/bin/sh' 'skopeo "$@" || exit' "case \" \$* \" in *' copy '*) : >/run/ds/copied; sleep 20 >/dev/null 2>&1 ;; esac" \
         >/run/ds/skopeo
     chmod 755 /run/ds/skopeo
@@ -466,14 +458,48 @@ credentials() {
     setpriv --reuid oneadmin --regid oneadmin --clear-groups \
         "$(find "$LAB_PREFIX" -name vmdock-front -type f | head -n 1)" ds cp 5 \
         <"$BATS_TEST_TMPDIR/message" >"$OUT" 2>"$ERR" 3>&- &
-    pid=$!
+    CP=$!
     within 10 test -e /run/ds/copied
+}
+
+@test "cp: a signal takes back what was pushed, and what a killed one left is cleared by the next" {
+    DS[REGISTRY]=$OPEN IMG[path]=docker://$OPEN/team/app:1
+    mkdir -p "$BASE/.vmdock-dead00"
+    : >"$BASE/.vmdock-dead00/image"
+    chown -R oneadmin "$BASE"
+    made cp
+    same "$(find "$BASE" -mindepth 1)" ""
+    local before status=0
+    before=$(everything)
+    begin_copying
     [ "$(everything)" != "$before" ]
-    kill -TERM "$pid"
-    wait "$pid" || status=$?
+    kill -TERM "$CP"
+    wait "$CP" || status=$?
     same "$status" 143
     has "$(cat "$ERR")" "interrupted by signal 15"
     same "$(everything)" "$before"
+}
+
+@test "cp: one that is killed outright leaves a tag that nobody was told of, as documented, and no more" {
+    DS[REGISTRY]=$OPEN IMG[path]=docker://$OPEN/team/app:1
+    local before status=0
+    before=$(everything)
+    begin_copying
+    [ -n "$(find "$BASE" -mindepth 1)" ]
+    kill -KILL "$CP"
+    wait "$CP" || status=$?
+    same "$status $(cat "$OUT")" "137 "
+    cp "$BATS_FILE_TMPDIR/conf.here" "$CONF"
+    made stat
+    IMG=([id]=5 [source]='')
+    made rm
+    IMG=([id]=6 [path]=docker://$OPEN/team/app:1)
+    made cp
+    IMG=([id]=6 [source]=$SOURCE)
+    made rm
+    same "$(find "$BASE" -mindepth 1)" ""
+    same "$(everything | grep -vxF "$before" | grep -c '/vmdock/5-[0-9a-f]*/_manifests/tags/latest/')" 1
+    same "$(everything | wc -l)" "$(($(wc -l <<<"$before") + 1))"
 }
 
 @test "several at once: each image has its own file, or its own repository" {

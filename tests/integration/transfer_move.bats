@@ -112,6 +112,18 @@ revisions_of() {
     [ -z "$(find "$WORK/front/one/datastores/104" -name 'other*')" ]
 }
 
+@test "save as into a datastore that is full: one sentence, nothing stays there, and the VM goes on" {
+    tm clone "$REFERENCE" "node1:$SYS/80/disk.0" 80 104
+    start_on node1 80 "image=$REFERENCE"
+    mount -t tmpfs -o size=100k tmpfs "$WORK/front/one"
+    install -d -o oneadmin "$WORK/front/one/datastores" "$WORK/front/one/datastores/104"
+    run tm_fails "No space left on device" cpds "node1:$SYS/80/disk.0" docker-archive:/run/one/datastores/104/full.tar -1 80 104
+    find "$WORK/front/one" -type f >"$BATS_TEST_TMPDIR/left"
+    umount "$WORK/front/one"
+    same "$status $output$(cat "$BATS_TEST_TMPDIR/left")" "0 "
+    same "$(container_state 80)" running
+}
+
 @test "save as, into a registry: of a VM that runs, and of a snapshot of it" {
     local saved=docker://$REGISTRY/vmdock/18-0123456789ab:latest old=docker://$REGISTRY/vmdock/19-0123456789ab:latest
     echo "$REGISTRY" >"$WORK/bin/registry"
@@ -284,7 +296,7 @@ is_moved() {
 }
 
 @test "cold migration with a further disk: its file system is there, mounted in the VM on the other node" {
-    local node conf xml=$BATS_TEST_TMPDIR/vm.xml
+    local conf xml=$BATS_TEST_TMPDIR/vm.xml
     conf=$(config_with '[opennebula]' 'datastores = /run/one/datastores')
     vm_xml 80 "image=$REFERENCE" template="<DISK>$(element DISK_ID 1)$(element TARGET vdb)$(element TYPE fs)</DISK>" |
         sed 's|</VM>|<HISTORY_RECORDS><HISTORY><DS_ID>102</DS_ID></HISTORY></HISTORY_RECORDS></VM>|' >"$xml"
