@@ -18,7 +18,7 @@ from nova.virt.vmdock import DockerDriver
 
 import base
 from base import run, wait
-from vmdock_nova.shim import Call
+from vmdock_nova.shim import Call, ShimError
 
 
 CALLED = """
@@ -35,6 +35,10 @@ CALLED = """
     set_admin_password get_diagnostics get_instance_diagnostics
     get_host_uptime get_host_cpu_stats delete_instance_files
     manage_image_cache""".split()
+KINDS = """
+    SPEC POLICY NO_VM STATE BUSY NO_IMAGE REGISTRY ENGINE_DOWN ENGINE_TIMEOUT
+    ENGINE_GARBLED ENGINE_REFUSED NO_BRIDGE NETWORK SANDBOX DEAD NO_SPACE IO
+    UNSUPPORTED INTERRUPTED CONFIG USAGE INTERNAL""".split()
 INHERITED = """
     rebuild instance_on_disk manages_network_binding_host_id
     network_binding_host_id prepare_for_spawn
@@ -115,6 +119,22 @@ class Signatures(base.nova.test.NoDBTestCase):
         for name in ('supports_multiattach', 'supports_device_tagging',
                      'supports_trusted_certs'):
             self.assertFalse(driver.capabilities[name], name)
+
+    def test_what_a_failed_build_is_to_nova(self) -> None:
+        """Of these Nova tries the next host after a plain NovaException and
+        a NIC that cannot be plugged, and not after the others."""
+        told = {'NO_IMAGE': exception.ImageUnacceptable,
+                'NO_BRIDGE': exception.VirtualInterfacePlugException,
+                **dict.fromkeys(('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED'),
+                                exception.BuildAbortException)}
+        uuid = '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99'
+        for kind in KINDS:
+            found = DockerDriver._spawn_error(
+                ShimError(kind, 'VM nova-%s: it is so' % uuid),
+                mock.Mock(uuid=uuid), mock.Mock(id=uuid))
+            self.assertIs(told.get(kind, exception.NovaException),
+                          type(found), kind)
+            self.assertRegex(str(found), '^(|.*: )it is so')
 
     def test_no_eventlet(self) -> None:
         folder = os.path.join(base.PACKAGES, 'vmdock_nova')

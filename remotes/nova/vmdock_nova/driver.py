@@ -97,6 +97,11 @@ def _plugged_anew(network_info: Any) -> list[Event]:
             if vif['vnic_type'] in kinds]
 
 
+def _sentence(error: Exception) -> str:
+    """Nova keeps 255 characters, and knows which instance it is."""
+    return re.sub(r'\AVM nova-\S+: ', '', str(error))
+
+
 def _reason(error: Any) -> Any:
     """os-vif's exceptions leave out of their text what went wrong."""
     return getattr(error, 'kwargs', {}).get('err', error)
@@ -600,15 +605,16 @@ class DockerDriver(driver.ComputeDriver):
     @staticmethod
     def _spawn_error(error: ShimError, instance: Any,
                      image_meta: Any) -> Exception:
+        reason = _sentence(error)
         if error.kind == 'NO_IMAGE':
             return exception.ImageUnacceptable(
-                image_id=getattr(image_meta, 'id', None), reason=str(error))
+                image_id=getattr(image_meta, 'id', None), reason=reason)
         if error.kind == 'NO_BRIDGE':
-            return exception.VirtualInterfacePlugException(str(error))
+            return exception.VirtualInterfacePlugException(reason)
         if error.kind in HOPELESS:
             return exception.BuildAbortException(
-                instance_uuid=instance.uuid, reason=str(error))
-        return exception.NovaException(str(error))
+                instance_uuid=instance.uuid, reason=reason)
+        return exception.NovaException(reason)
 
     @staticmethod
     def _whole(instance: Any, image_meta: Any, network_info: Any,
@@ -878,10 +884,8 @@ class DockerDriver(driver.ComputeDriver):
 
     @staticmethod
     def _not_moved(dest: str, error: Exception) -> exception.NovaException:
-        """Nova keeps 255 characters, and knows which instance it is."""
-        why = re.sub(r'\AVM nova-\S+: ', '', str(error))
         return exception.NovaException(
-            'the disk cannot go to %s: %s' % (dest, why))
+            'the disk cannot go to %s: %s' % (dest, _sentence(error)))
 
     def _reach(self, dest: str | None) -> Shim:
         """vmdock-nova on another host, which answers: as long as it does
