@@ -4,6 +4,7 @@
 #include "driver/config.h"
 #include "driver/error.h"
 #include "driver/spec_attribute.h"
+#include "shim/nova.h"
 #include "shim/one.h"
 
 #include <string.h>
@@ -154,6 +155,60 @@ static void test_attributes(void)
     }
 }
 
+/* How many words like `this` the first column of TABLE has; with a WORD, how often that one. */
+static guint count_in_rows(const char *table, const char *word)
+{
+    g_autofree gchar *quoted = g_strdup_printf("`%s`", word ? word : "[a-z_]+");
+    g_autoptr(GRegex) regex = g_regex_new(quoted, 0, 0, NULL);
+    g_auto(GStrv) lines = g_strsplit(table, "\n", -1);
+    guint n = 0;
+    for (gchar **line = lines; *line; line++) {
+        g_auto(GStrv) cells = g_strsplit(*line, "|", 3);
+        g_autoptr(GMatchInfo) match = NULL;
+        if (g_strv_length(cells) < 3)
+            continue;
+        for (g_regex_match(regex, cells[1], 0, &match); g_match_info_matches(match);
+             g_match_info_next(match, NULL))
+            n++;
+    }
+    return n;
+}
+
+static void test_nova_methods(void)
+{
+    static const char *const names[] = {
+#define X(name, function, archive) name,
+        NOVA_METHODS(X)
+#undef X
+    };
+    g_autofree gchar *page = page_text("nova-protocol.md");
+    g_autofree gchar *section = part(page, "## Methods", "## ");
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        if (count_in_rows(section, names[i]) != 1)
+            g_error("nova-protocol.md does not say what %s does", names[i]);
+    g_assert_cmpuint(count_in_rows(section, NULL), ==, G_N_ELEMENTS(names));
+}
+
+static void test_nova_kinds(void)
+{
+    g_autofree gchar *page = page_text("nova-protocol.md");
+    g_autofree gchar *section = part(page, "## Form", "## ");
+    const char *kinds = strstr(section, "\nKIND is one of ");
+    g_assert_nonnull(kinds);
+    g_autofree gchar *list = g_strndup(kinds, strcspn(kinds, "."));
+    const char *name, *text;
+    int status;
+    guint rows = 0, doctors = 0;
+    for (; vmdock_error_row(rows, &name, &status, &text); rows++) {
+        g_autofree gchar *quoted = g_strdup_printf("`%s`", name);
+        if (g_str_has_prefix(text, "vmdock doctor"))
+            doctors++;
+        else if (!strstr(list, quoted))
+            g_error("nova-protocol.md does not name %s", name);
+    }
+    g_assert_cmpuint(count(list, "`"), ==, 2 * (rows - doctors));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -161,5 +216,7 @@ int main(int argc, char **argv)
     g_test_add_func("/manual/settings", test_settings);
     g_test_add_func("/manual/actions", test_actions);
     g_test_add_func("/manual/attributes", test_attributes);
+    g_test_add_func("/manual/nova-methods", test_nova_methods);
+    g_test_add_func("/manual/nova-kinds", test_nova_kinds);
     return g_test_run();
 }
