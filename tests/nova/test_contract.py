@@ -38,7 +38,7 @@ CALLED = """
 KINDS = """
     SPEC POLICY NO_VM STATE BUSY NO_IMAGE REGISTRY ENGINE_DOWN ENGINE_TIMEOUT
     ENGINE_GARBLED ENGINE_REFUSED NO_BRIDGE NETWORK SANDBOX DEAD NO_SPACE IO
-    UNSUPPORTED INTERRUPTED CONFIG USAGE INTERNAL""".split()
+    UNSUPPORTED DUPLICATE INTERRUPTED CONFIG USAGE INTERNAL""".split()
 INHERITED = """
     rebuild instance_on_disk manages_network_binding_host_id
     network_binding_host_id prepare_for_spawn
@@ -239,6 +239,55 @@ class Host(base.NovaTest):
         self.assertGreater(node['hypervisor_version'], 20000000)
         self.assertIn('up', self.admin_api.api_get(
             '/os-hypervisors/%s' % node['id']).body['hypervisor']['uptime'])
+
+    def test_inventory_follows_the_options(self) -> None:
+        told = {'VCPU': (4.0, 1), 'MEMORY_MB': (1.2, 256), 'DISK_GB': (1.1, 2)}
+        self.flags(cpu_allocation_ratio=4.0, reserved_host_cpus=1,
+                   ram_allocation_ratio=1.2, reserved_host_memory_mb=256,
+                   disk_allocation_ratio=1.1, reserved_host_disk_mb=2048)
+        self._run_periodics()
+        found = self._get_provider_inventory(
+            self._get_provider_uuid_by_host('host1'))
+        self.assertEqual(told, {name: (one['allocation_ratio'],
+                                       one['reserved'])
+                                for name, one in found.items()})
+
+    def test_what_is_used(self) -> None:
+        """Of the engine's folder, and of the memory."""
+        disk = os.statvfs(run('docker', 'info', '--format',
+                              '{{.DockerRootDir}}'))
+        found = self.computes['host1'].manager.driver.get_available_resource(
+            'host1')
+        self.assertEqual(disk.f_blocks * disk.f_frsize >> 30,
+                         found['local_gb'])
+        free = disk.f_bavail * disk.f_frsize >> 30
+        self.assertAlmostEqual(free, found['disk_available_least'], delta=2)
+        self.assertAlmostEqual(found['local_gb'] - free,
+                               found['local_gb_used'], delta=3)
+        self.assertEqual(0, found['vcpus_used'])
+        with open('/proc/meminfo', encoding='ascii') as file:
+            available = re.findall(r'MemAvailable:\s+(\d+)', file.read())[0]
+        self.assertAlmostEqual(found['memory_mb'] - int(available) // 1024,
+                               found['memory_mb_used'],
+                               delta=found['memory_mb'] // 4)
+
+    def test_cpu_time_of_the_host(self) -> None:
+        def times() -> dict[str, int]:
+            with open('/proc/stat', encoding='ascii') as file:
+                user, nice, kernel, idle, waits = (
+                    int(word) * 1000000000 // os.sysconf('SC_CLK_TCK')
+                    for word in file.readline().split()[1:6])
+            return {'user': user + nice, 'kernel': kernel, 'idle': idle,
+                    'iowait': waits}
+        before = times()
+        found = self.computes['host1'].manager.driver.get_host_cpu_stats()
+        after = times()
+        self.assertGreaterEqual(found.pop('frequency'), 0)
+        self.assertEqual(sorted(before), sorted(found))
+        for kind, time_ns in found.items():
+            # The kernel may take back some waiting.
+            self.assertGreaterEqual(time_ns, before[kind] - 10**9, kind)
+            self.assertLessEqual(time_ns, after[kind] + 10**9, kind)
 
     def test_engine_that_is_down_is_told_at_the_start(self) -> None:
         run('sh', '-c', 'exec "$LAB" engine "$LAB_DIR" stop')
