@@ -7,14 +7,17 @@ import base64
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
+import threading
 import time
 from typing import Any
 from unittest import mock
 
 import fixtures
 from nova import exception
+from nova.network import neutron
 from nova.tests.functional.api import client
 from nova.virt.vmdock import DockerDriver
 
@@ -22,7 +25,20 @@ import base
 from base import Container, run, wait
 
 
-class Lifecycle(base.NovaTest):
+class Marking(base.NovaTest):
+
+    def marked_image(self, name: str) -> str:
+        """Makes NAME an image with a file of its own; its id."""
+        made = run('docker', 'create', '--network', 'none', base.IMAGE)
+        self.addCleanup(run, 'docker', 'rm', made)
+        mark = os.path.join(self.useFixture(fixtures.TempDir()).path, 'mark')
+        with open(mark, 'w', encoding='ascii') as file:
+            file.write('other')
+        run('docker', 'cp', mark, made + ':/mark')
+        return run('docker', 'commit', made, name)
+
+
+class Lifecycle(Marking):
 
     def test_boot_of_reference_and_delete(self) -> None:
         port = self.make_port(11)
@@ -37,6 +53,37 @@ class Lifecycle(base.NovaTest):
             'tap' + port['id'])[:14]))
         self.delete(server)
         self.assert_nothing_left()
+
+    def test_network_that_comes_late(self) -> None:
+        """Nova asks Neutron while the driver has begun."""
+        allocate = neutron.API.allocate_for_instance
+        done = threading.Event()
+
+        def late(*args: Any, **names: Any) -> Any:
+            time.sleep(2)
+            done.set()
+            return allocate(*args, **names)
+
+        with mock.patch.object(neutron.API, 'allocate_for_instance', late):
+            server = self.boot([self.make_port(35)])
+        self.assertTrue(done.is_set())
+        self.assertIn('192.168.1.35/24',
+                      self.container(server).addresses('eth0'))
+        self.delete(server)
+        self.assert_nothing_left()
+
+    def test_network_that_does_not_come(self) -> None:
+        def fail(*args: Any, **names: Any) -> None:
+            time.sleep(2)
+            raise exception.PortInUse(port_id='of another one')
+
+        with mock.patch.object(neutron.API, 'allocate_for_instance', fail), \
+                mock.patch.object(DockerDriver, '_start') as start:
+            server = self.boot([self.make_port(36)], 'ERROR')
+        start.assert_not_called()
+        self.assertIn('of another one', self.stdlog.logger.output)
+        self.assert_nothing_left()
+        self.delete(server)
 
     def test_boot_of_archive_is_cached(self) -> None:
         """What the archive calls its image means nothing."""
@@ -55,15 +102,9 @@ class Lifecycle(base.NovaTest):
 
     def other_archive(self) -> bytes:
         """By the same name, and with a file of its own."""
-        made = run('docker', 'create', '--network', 'none', base.IMAGE)
-        self.addCleanup(run, 'docker', 'rm', made)
-        mark = os.path.join(self.useFixture(fixtures.TempDir()).path, 'mark')
-        with open(mark, 'w', encoding='ascii') as file:
-            file.write('other')
-        run('docker', 'cp', mark, made + ':/mark')
         own = run('docker', 'image', 'inspect', '--format', '{{.Id}}',
                   base.IMAGE)
-        run('docker', 'commit', made, base.IMAGE)
+        self.marked_image(base.IMAGE)
         try:
             return subprocess.run(['docker', 'save', base.IMAGE], check=True,
                                   capture_output=True).stdout
@@ -276,9 +317,15 @@ class Lifecycle(base.NovaTest):
         self.act(server, 'reboot', {'type': 'HARD'}, state='ACTIVE')
         self.assertEqual('running', container.status)
 
+    def check_kept(self, container: Container, address: str) -> None:
+        self.assertEqual('kept', container.sh('cat /root/file'))
+        self.assertIn(address, container.addresses('eth0'))
+
     def test_pause_and_suspend(self) -> None:
-        server = self.boot([])
+        server = self.boot([self.make_port(34)])
         container = self.container(server)
+        container.sh('echo kept > /root/file')
+        began = container.inspect()['State']['StartedAt']
         self.act(server, 'pause', state='PAUSED')
         self.assertEqual('paused', container.status)
         self.assertEqual(3, self.power_state(server))
@@ -290,6 +337,8 @@ class Lifecycle(base.NovaTest):
         self.act(server, 'resume', state='ACTIVE')
         self.assertEqual('running', container.status)
         self.assertEqual(1, self.power_state(server))
+        self.check_kept(container, '192.168.1.34/24')
+        self.assertEqual(began, container.inspect()['State']['StartedAt'])
 
     def power_state(self, server: object) -> int:
         return self.idle(server)['OS-EXT-STS:power_state']
@@ -299,11 +348,15 @@ class Lifecycle(base.NovaTest):
         server = self.boot([port])
         container = self.container(server)
         container.sh('echo old > /root/file')
-        image = self.reference_image(vmdock_env='NEW=yes')
+        before = container.inspect()['Image']
+        image = self.archive_image(self.other_archive(), vmdock_env='NEW=yes')
         self.act(server, 'rebuild', {'imageRef': image})
         self.idle(server)
         self._wait_for_state_change(server, 'ACTIVE')
-        self.assertIn('NEW=yes', container.inspect()['Config']['Env'])
+        found = container.inspect()
+        self.assertNotEqual(before, found['Image'])
+        self.assertEqual('other', self.mark_of(server))
+        self.assertIn('NEW=yes', found['Config']['Env'])
         self.assertEqual('', container.sh('cat /root/file 2>/dev/null; :'))
         self.assertIn('192.168.1.17/24', container.addresses('eth0'))
         self.assertEqual(port['mac_address'],
@@ -313,11 +366,13 @@ class Lifecycle(base.NovaTest):
         self.flags(reclaim_instance_interval=3600)
         server = self.boot([self.make_port(18)])
         container = self.container(server)
+        container.sh('echo kept > /root/file')
         self.api.delete_server(server['id'])
         self._wait_for_state_change(server, 'SOFT_DELETED')
         self.assertEqual('exited', container.status)
         self.act(server, 'restore', state='ACTIVE')
         self.assertEqual('running', container.status)
+        self.check_kept(container, '192.168.1.18/24')
         self.act(server, 'forceDelete')
         self._wait_until_deleted(server)
         self.assert_nothing_left()
@@ -367,14 +422,33 @@ class Lifecycle(base.NovaTest):
         self.assert_nothing_left()
 
     def test_console(self) -> None:
-        self.image = self.reference_image(
-            vmdock_command='sh -c "seq 1 30; sleep 1000"')
+        """As many lines as are asked for. The engine tells an unfinished one
+        when nothing can come behind it any more."""
+        for end, last in (('', '30'), ('; printf more', 'more')):
+            self.image = self.reference_image(
+                vmdock_command='sh -c "seq 1 30%s; sleep 1000"' % end)
+            server = self.boot([])
+            if end:
+                run('docker', 'kill', self.container(server).name)
+            wait('the output', 30, lambda: last in run(
+                'docker', 'logs', self.container(server).name))
+            lines = [str(n) for n in range(1, 31)] + ([last] if end else [])
+            for asked, there in (
+                    ({'length': 3}, lines[-3:]), ({'length': 0}, []),
+                    ({'length': 1000}, lines), ({'length': '1'}, [last]),
+                    ({}, lines)):
+                answer = self.api.post_server_action(server['id'], {
+                    'os-getConsoleOutput': asked})
+                self.assertEqual('\n'.join(there), answer['output'], asked)
+            self.delete(server)
+
+    def test_console_of_what_says_nothing(self) -> None:
+        self.image = self.reference_image(vmdock_command='sleep 1000')
         server = self.boot([])
-        wait('the output', 5, lambda: '30' in run(
-            'docker', 'logs', self.container(server).name))
-        answer = self.api.post_server_action(server['id'], {
-            'os-getConsoleOutput': {'length': 3}})
-        self.assertEqual('28\n29\n30', answer['output'])
+        for asked in ({}, {'length': 3}):
+            answer = self.api.post_server_action(server['id'], {
+                'os-getConsoleOutput': asked})
+            self.assertEqual('', answer['output'])
 
     def test_consoles_that_are_not_there(self) -> None:
         server = self.boot([])
@@ -397,6 +471,13 @@ class Lifecycle(base.NovaTest):
         found = self.api.get_server_diagnostics(server['id'])
         self.assertEqual('running', found['state'])
         self.assertEqual(64, found['memory_details']['maximum'])
+        self.assertEqual([1, 1, 1], [found['num_' + name] for name in (
+            'cpus', 'nics', 'disks')])
+        self.assertGreater(found['cpu_details'][0]['time'], 0)
+        self.assertEqual({'read_bytes', 'read_requests', 'write_bytes',
+                          'write_requests', 'errors_count'},
+                         set(found['disk_details'][0]))
+        self.check_traffic(server)
         # Nova's API asks for those of an active instance alone.
         driver = self.computes['host1'].manager.driver
         instance = base.nova.objects.Instance.get_by_uuid(
@@ -408,6 +489,23 @@ class Lifecycle(base.NovaTest):
             self.idle(server)
             self.assertEqual(
                 state, driver.get_instance_diagnostics(instance).state)
+
+    def check_traffic(self, server: Any) -> None:
+        """What its one NIC has seen, in the guest's directions."""
+        def octets() -> list[int]:
+            found = json.loads(run('ip', '-n', container.name, '-s', '-json',
+                                   'link', 'show', 'eth0'))[0]['stats64']
+            return [found[way]['bytes'] for way in ('rx', 'tx')]
+
+        container = self.container(server)
+        container.sh('ping -c 2 -s 9000 -W 1 192.168.1.1; :')
+        before = octets()
+        [nic] = self.api.get_server_diagnostics(server['id'])['nic_details']
+        for least, told, most in zip(
+                before, (nic['rx_octets'], nic['tx_octets']), octets()):
+            self.assertGreaterEqual(told, least)
+            self.assertLessEqual(told, most)
+        self.assertGreater(nic['tx_octets'], 0)
 
     def image_with_passwords(self) -> str:
         run('docker', 'run', '--name', 'shadow', '--network', 'none',
@@ -554,3 +652,85 @@ class Lifecycle(base.NovaTest):
         self.assertEqual(before, self.containers())
         self.assertNotIn('5f4dcc3b', run('ip', 'netns'))
         self.assertNotIn('5f4dcc3b', ' '.join(self.image_names()))
+
+
+class Refused(Marking):
+    """The registry's images, and those that it does not give: what makes
+    Nova try the next host, and what does not."""
+
+    hosts = ('host1', 'host2')
+    shared_engine = True
+
+    @staticmethod
+    def registry(port: str, *more: str) -> str:
+        return run(os.environ['LAB'], 'registry', os.environ['LAB_DIR'],
+                   '--port', port, *more) + '/lab/marked'
+
+    def push(self, name: str) -> tuple[str, str]:
+        """An image that the registry has alone: its digest and its id."""
+        image_id = self.marked_image(name)
+        self.addCleanup(run, 'docker', 'rmi', '-f', image_id, check=False)
+        said = run('docker', 'push', name)
+        run('docker', 'rmi', name)
+        found = re.search(r'digest: (sha256:[0-9a-f]{64})', said)
+        assert found, said
+        return found[1], image_id
+
+    def test_image_is_pulled(self) -> None:
+        name = self.registry('5061')
+        digest, image_id = self.push(name + ':1')
+        for reference in (name + '@' + digest, name + ':1'):
+            self.assertNotIn(image_id, run(
+                'docker', 'images', '-aq', '--no-trunc'))
+            self.image = self.reference_image(vmdock_image=reference)
+            server = self.boot([self.make_port(47)], host='host1')
+            there = self.container_on(server, 'host1')
+            self.assertEqual(image_id, there.inspect()['Image'])
+            self.assertEqual('other', there.sh('cat /mark'))
+            self.assertIn('192.168.1.47/24', there.addresses('eth0'))
+            self.delete(server)
+            self.assert_nothing_left()
+            run('docker', 'rmi', '-f', image_id, check=False)
+
+    def refused(self, reference: str, why: str, tries: int,
+                **properties: str) -> str:
+        """On as many hosts as may do better; what Nova says of it."""
+        self.image = self.reference_image(vmdock_image=reference,
+                                          **properties)
+        server = self.boot([self.make_port(46)], 'ERROR')
+        self.assert_nothing_left()
+        sentence = 'ShimError: VM nova-%s-.*%s' % (server['id'], why)
+        self.assertRegex(self.stdlog.logger.output, sentence)
+        self.assertEqual(tries, len(self.tried(server)))
+        message: str = self.api.get_server(server['id'])['fault']['message']
+        self.delete(server)
+        return message
+
+    def tried(self, server: Any) -> set[str]:
+        path = '/servers/%s/os-instance-actions' % server['id']
+        [done] = self.admin_api.api_get(path).body['instanceActions']
+        events = self.admin_api.api_get(
+            '%s/%s' % (path, done['request_id'])).body['instanceAction']
+        return {event['host'] for event in events['events'] if event[
+            'event'] == 'compute__do_build_and_run_instance'}
+
+    def test_image_that_no_host_can_have(self) -> None:
+        name = self.registry('5061') + ':none'
+        self.assertIn(
+            'is unacceptable: image %s: manifest for %s not found: manifest '
+            'unknown' % (name, name),
+            self.refused(name, 'manifest unknown', 1))
+        self.assertNotIn('Reschedul', self.stdlog.logger.output)
+
+    def test_registry_that_does_not_answer(self) -> None:
+        for name, why in (
+                ('127.0.0.1:5063/lab/marked:1', 'connection refused'),
+                (self.registry('5062', '--password') + ':1',
+                 'no basic auth credentials')):
+            self.assertIn('Exhausted all hosts', self.refused(name, why, 2))
+
+    def test_image_that_dies_on_each_host(self) -> None:
+        self.configure('vm', 'boot_watch_ms = 2000')
+        self.assertIn('aborted: ', self.refused(
+            base.IMAGE, 'it is broken', 1,
+            vmdock_command='sh -c "echo it is broken; exit 3"'))
