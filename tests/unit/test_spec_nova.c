@@ -13,7 +13,8 @@ enum { MAX = 4194304 };
 
 static const NovaOptions options = {
     .terminal = TRUE, .mount_point = "/mnt/config", .volume_point = "/mnt", .volume_fs = "ext4"};
-static const char *const own[] = {"bare", "everything", "ovs", "two-nics", "volumes", NULL};
+static const char *const own[] = {"bare",    "everything",       "ovs",    "two-nics",
+                                  "volumes", "finish-migration", "rescue", NULL};
 static const char *const recorded[] = {"spawn__create_non1",     "spawn__create_ovs1",
                                        "spawn__create_rec1",     "spawn__evacuate",
                                        "spawn__rebuild_with_pw", NULL};
@@ -145,6 +146,31 @@ static void test_one_more_nic(void)
     g_assert_no_error(error);
     g_assert_cmpuint(nic->id, ==, 1);
     g_assert_cmpuint(spec->nics->len, ==, 2);
+}
+
+static json_t *sample(const char *name)
+{
+    g_autofree gchar *file = g_strdup_printf("nova/%s.json", name);
+    g_autofree gchar *path = golden_data(file);
+    return load(path);
+}
+
+/* As Nova 26 has passed them. */
+static void test_attachments(void)
+{
+    g_autoptr(VmSpec) spec = spec_of("bare");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) interface = sample("attach-interface");
+    const VmNic *nic = nova_take_vif(interface, spec, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(nic->host_name, ==, "tap49026780-59");
+    g_assert_cmpstr(nic->guest_name, ==, "eth0");
+    g_assert_cmpuint(nic->addresses->len, ==, 1);
+    g_autoptr(json_t) volume = sample("attach-volume");
+    g_autoptr(VmDisk) disk = nova_volume(volume, &options, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(disk->mount_point, ==, "/mnt/sdb");
+    g_assert_cmpstr(nova_volume_id(volume, &error), ==, "11111111-2222-3333-4444-555555555555");
 }
 
 /* ---- names ---- */
@@ -375,6 +401,7 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-nova/negative-numbers", test_negative_numbers);
     g_test_add_func("/spec-nova/secrets", test_secrets);
     g_test_add_func("/spec-nova/volume", test_volume);
+    g_test_add_func("/spec-nova/attachments", test_attachments);
     g_test_add_func("/spec-nova/bad-volumes", test_bad_volumes);
     g_test_add_func("/spec-nova/numbers-of-volumes", test_numbers);
     return g_test_run();
