@@ -209,10 +209,10 @@ class DoesNotWait(PluggingTest):
 class HostBoot(PluggingTest):
     """nova-compute starts, and sees what has become of its instances."""
 
-    def begin_again(self, *command: str) -> None:
+    def begin_again(self, *command: str, resume: bool = True) -> None:
         self.computes['host1'].stop()
         run('docker', *command, self.there.name)
-        self.flags(resume_guests_state_on_host_boot=True)
+        self.flags(resume_guests_state_on_host_boot=resume)
         self.computes['host1'].start()
 
     def test_stopped(self) -> None:
@@ -229,6 +229,39 @@ class HostBoot(PluggingTest):
         run('docker', 'unpause', self.there.name)
         self.assertEqual(began, self.there.inspect()['State']['StartedAt'])
         self.check()
+
+    def assert_plugged_in_peace(self) -> None:
+        self.assertEqual('up', self.admin_api.get_services(
+            binary='nova-compute', host='host1')[0]['state'])
+        self.assertNotRegex(self.stdlog.logger.output,
+                            '(?i)plug.* failed|failed to plug')
+
+    def test_off(self) -> None:
+        """By its owner's will: its NICs are plugged when it starts."""
+        self.act(self.server, 'os-stop', state='SHUTOFF')
+        self.begin_again('inspect')
+        self.assert_plugged_in_peace()
+        self.assertEqual('exited', self.there.status)
+        self.assertEqual('SHUTOFF', self.idle(self.server)['status'])
+        self.act(self.server, 'os-start', state='ACTIVE')
+        self.check()
+
+    def test_missing(self) -> None:
+        """It has no files any more; a rebuild makes it anew."""
+        self.begin_again('rm', '-f', resume=False)
+        self.assert_plugged_in_peace()
+        self.assertIn('it has no container to plug',
+                      self.stdlog.logger.output)
+        self.act(self.server, 'reboot', {'type': 'HARD'}, 'ERROR')
+        self.idle(self.server)
+        self.act(self.server, 'rebuild', {'imageRef': self.image})
+        self._wait_for_state_change(self.server, 'ACTIVE')
+        self.check(content='')
+        self.finish()
+
+    def test_missing_is_deleted(self) -> None:
+        self.begin_again('rm', '-f', resume=False)
+        self.finish()
 
 
 class Moves(PluggingTest):
