@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from typing import Any
 
 import base
 from base import run, wait
@@ -30,8 +31,13 @@ class Network(base.NovaTest):
             host_routes=[{'destination': '10.77.0.0/16',
                           'nexthop': '192.168.1.254'}],
             dns_nameservers=['192.0.2.53'])
-        self.addCleanup(self.neutron.subnet_1.update, host_routes=[],
-                        dns_nameservers=[])
+        self.neutron.subnet_ipv6_1.update(
+            host_routes=[{'destination': 'fd77::/48',
+                          'nexthop': 'fd37:44e8:ad06::fe'}],
+            dns_nameservers=['2001:db8::53'])
+        for subnet in (self.neutron.subnet_1, self.neutron.subnet_ipv6_1):
+            self.addCleanup(subnet.update, host_routes=[],
+                            dns_nameservers=[])
         first, second = self.make_port(31), self.make_port(32, dual=False)
         server = self.boot([first, second])
         container = self.container(server)
@@ -48,10 +54,12 @@ class Network(base.NovaTest):
         routes = run('ip', '-n', container.name, 'route')
         self.assertIn('default via 192.168.1.1 dev eth0', routes)
         self.assertIn('10.77.0.0/16 via 192.168.1.254 dev eth0', routes)
-        self.assertIn('default via fd37:44e8:ad06::1 dev eth0',
-                      run('ip', '-n', container.name, '-6', 'route'))
-        self.assertIn('nameserver 192.0.2.53',
-                      container.sh('cat /etc/resolv.conf'))
+        routes = run('ip', '-n', container.name, '-6', 'route')
+        self.assertIn('default via fd37:44e8:ad06::1 dev eth0', routes)
+        self.assertIn('fd77::/48 via fd37:44e8:ad06::fe dev eth0', routes)
+        servers = container.sh('cat /etc/resolv.conf')
+        self.assertIn('nameserver 192.0.2.53', servers)
+        self.assertIn('nameserver 2001:db8::53', servers)
         self.delete(server)
         self.assert_nothing_left()
 
@@ -118,6 +126,39 @@ class Network(base.NovaTest):
         self.act(server, 'os-stop', state='SHUTOFF')
         self.act(server, 'os-start', state='ACTIVE')
         self.assertEqual(['eth1', 'lo'], sorted(container.links()))
+
+    def tell_deleted(self, server: Any, port: Any) -> None:
+        """As Neutron does of a port that goes, whoever has taken it out."""
+        self.admin_api.api_post('/os-server-external-events', {'events': [{
+            'name': 'network-vif-deleted', 'server_uuid': server['id'],
+            'tag': port['id']}]}, check_response_status=[200, 404])
+
+    def test_port_that_neutron_deletes(self) -> None:
+        """Of which Nova hears more than once."""
+        first, second = self.make_port(45), self.make_port(46)
+        server = self.boot([first, second])
+        container = self.container(server)
+        driver = self.computes['host1'].manager.driver
+        admin = base.context.get_admin_context()
+        instance = base.nova.objects.Instance.get_by_uuid(
+            admin, server['id'])
+        vif = instance.get_network_info()[1]
+        self.tell_deleted(server, second)
+        wait('no eth1', 30, lambda: 'eth1' not in container.links())
+        wait('no host end', 30, lambda: not os.path.exists(
+            '/sys/class/net/' + host_end(second)))
+        self.tell_deleted(server, second)
+        driver.detach_interface(admin, instance, vif)
+        self.assertIn('192.168.1.45/24', container.addresses('eth0'))
+        self.api.detach_interface(server['id'], first['id'])
+        wait('no eth0', 30, lambda: 'eth0' not in container.links())
+        self.tell_deleted(server, first)
+        self.assertEqual('ACTIVE', self.idle(server)['status'])
+        self.assertEqual(['lo'], sorted(container.links()))
+        self.delete(server)
+        self.tell_deleted(server, first)
+        self.assert_nothing_left()
+        self.assertNotIn('InterfaceDetachFailed', self.stdlog.logger.output)
 
     def test_attach_to_a_stopped_instance(self) -> None:
         server = self.boot([self.make_port(37)])
