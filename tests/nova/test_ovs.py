@@ -74,6 +74,8 @@ class OpenVSwitch(base.NovaTest):
         found = run('ovs-vsctl', 'get', 'interface', name, 'external_ids')
         self.assertIn('iface-id="%s"' % first['id'], found)
         self.assertIn('attached-mac="%s"' % first['mac_address'], found)
+        self.assertIn('vm-uuid="%s"' % one['id'], found)
+        self.assertIn('iface-status=active', found)
         self.assertIn('192.168.1.61/24', there.addresses('eth0'))
         self.reach(there)
         self.container(other).sh(
