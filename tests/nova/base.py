@@ -431,6 +431,15 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
         made = self.api.post_server({'server': server})
         return self._wait_for_state_change(made, state) if state else made
 
+    def tried(self, server: Any) -> set[str]:
+        """The hosts on which Nova has begun to build it."""
+        path = '/servers/%s/os-instance-actions' % server['id']
+        [done] = self.admin_api.api_get(path).body['instanceActions']
+        events = self.admin_api.api_get(
+            '%s/%s' % (path, done['request_id'])).body['instanceAction']
+        return {event['host'] for event in events['events'] if event[
+            'event'] == 'compute__do_build_and_run_instance'}
+
     def act(self, server: Any, action: str, argument: Any = None,
             state: str | None = None) -> Any:
         self.api.post_server_action(server['id'], {action: argument})

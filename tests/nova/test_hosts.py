@@ -117,6 +117,23 @@ class OverSsh(Moving):
         self.assertEqual('exited', self.one.status)
         self.finish()
 
+    def test_build_where_the_engine_is_down(self) -> None:
+        """Which is on the host that has more room: the other one has it."""
+        self.begin()
+        at = self.at('host2')
+        run(*at, 'mount', '--bind', '/dev/null', base.ENGINE)
+        try:
+            server = self.boot([self.make_port(83)])
+        finally:
+            run(*at, 'umount', base.ENGINE)
+        self.assertEqual(set(self.hosts), self.tried(server))
+        there = self.container_at(server, 'host1')
+        self.assertEqual('running', there.status)
+        self.assertIn('192.168.1.83/24', there.addresses('eth0'))
+        self.assertFalse(self.container_at(server, 'host2').exists())
+        self.delete(server)
+        self.finish()
+
 
 class ThroughRegistry(Moving):
     number = 82

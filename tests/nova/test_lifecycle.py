@@ -706,14 +706,6 @@ class Refused(Marking):
         self.delete(server)
         return message
 
-    def tried(self, server: Any) -> set[str]:
-        path = '/servers/%s/os-instance-actions' % server['id']
-        [done] = self.admin_api.api_get(path).body['instanceActions']
-        events = self.admin_api.api_get(
-            '%s/%s' % (path, done['request_id'])).body['instanceAction']
-        return {event['host'] for event in events['events'] if event[
-            'event'] == 'compute__do_build_and_run_instance'}
-
     def test_image_that_no_host_can_have(self) -> None:
         name = self.registry('5061') + ':none'
         self.assertIn(
