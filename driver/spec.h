@@ -329,6 +329,8 @@ gboolean spec_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
  * folder of the host. Errors: SPEC.
  */
 gboolean vm_spec_check(const VmSpec *spec, GError **error);
+/* The kernel's own rule (dev_valid_name), and no control characters. */
+gboolean vm_ifname_valid(const char *name);
 
 /* True for what may be a deploy id: "one-", "nova-", "run-" or "dom-" and 1..50 of [0-9a-zA-Z-],
  * nothing else. */

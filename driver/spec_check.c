@@ -22,8 +22,7 @@ gboolean spec_fail(GError **error, const char *format, ...)
     return FALSE;
 }
 
-/* The kernel's own rule (dev_valid_name), and no control characters. */
-static gboolean ifname_valid(const char *name)
+gboolean vm_ifname_valid(const char *name)
 {
     gsize length = name ? strlen(name) : 0;
     if (length == 0 || length > VM_IFNAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -36,7 +35,7 @@ static gboolean ifname_valid(const char *name)
 
 static gboolean check_ifname(const VmNic *nic, const char *what, const char *name, GError **error)
 {
-    if (ifname_valid(name))
+    if (vm_ifname_valid(name))
         return TRUE;
     g_autofree gchar *shown = vmdock_one_line(name, MAX_SHOWN);
     if (name && strlen(name) > VM_IFNAME_MAX)

@@ -3,6 +3,7 @@
 #include "autoptr.h"
 #include "spec_attribute.h"
 #include "spec_nova_private.h"
+#include "spec_value.h"
 
 #include <string.h>
 
@@ -177,6 +178,11 @@ static VmNic *parse_vif(const json_t *request, const json_t *vif, GPtrArray *ser
     gint64 mtu = 0;
     if (!name || !mac || !vm_mac_parse(mac, nic->mac)) {
         spec_fail(error, "a VIF has no devname or no MAC address");
+        return NULL;
+    }
+    if (!vm_ifname_valid(name)) {
+        g_autofree gchar *shown = spec_shown(name);
+        spec_fail(error, "the devname \"%s\" is no interface name", shown);
         return NULL;
     }
     nic->host_name = g_strdup(name);
