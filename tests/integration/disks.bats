@@ -476,7 +476,7 @@ may_grow_ext() {
         rm "$DS/102/80/disk.1"
     done
     nothing_left
-    may_grow_ext || skip "kernel lets this root grow no mounted ext file system: only the refusal is tested"
+    may_grow_ext || skip "kernel lacks a way for this root to grow a mounted ext file system: only the refusal is tested"
 }
 
 @test "resize_disk of what the VM does not have, or cannot have" {
