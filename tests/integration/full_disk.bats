@@ -81,8 +81,10 @@ make_room() {
 @test "the engine's disk is full when it is to make the container" {
     fill
     fails_with NO_SPACE "no space left on device" deploy 66 "$NIC"
-    nothing_left
     make_room
+    # an engine that can write nothing may not even give up the image's name: whoever clears away has it do so
+    vmdock purge one-66
+    nothing_left
     deploy 66 "$NIC"
     same "$(addresses 66)" 10.9.0.66/24
 }
