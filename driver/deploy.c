@@ -261,10 +261,10 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     gboolean gave_name = FALSE;
     g_autofree gchar *image =
         disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
-    if (!image)
-        return FALSE;
     if (gave_name)
         undo_push(undo, "the image's name", undo_hold, deploy, NULL);
+    if (!image)
+        return FALSE;
     tell_not_honoured(deploy);
     if (!refresh_context(deploy, undo, error))
         return FALSE;

@@ -164,11 +164,12 @@ gchar *disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, g
     g_autofree gchar *id = fetch(host, spec, progress, data, error);
     if (!id)
         return NULL;
+    /* An engine whose disk is full says no, and has the name all the same. */
+    *gave_name = TRUE;
     if (!disk_root_set(host, spec->deploy_id, id, error)) {
         g_prefix_error(error, "cannot hold the image %s: ", spec->image);
         return NULL;
     }
-    *gave_name = TRUE;
     return g_steal_pointer(&id);
 }
 

@@ -19,8 +19,8 @@ gchar *disk_root_name(const char *deploy_id);
 /*
  * The id of disk 0's image, which is made sure to be held: under its name already, else the spec's
  * reference, fetched when the engine does not have it. *gave_name tells whether this call gave the
- * name. Errors: NO_IMAGE when the spec names no reference and nothing is held, those of
- * engine_pull().
+ * name, or tried to: also beside an error. Errors: NO_IMAGE when the spec names no reference and
+ * nothing is held, those of engine_pull().
  */
 gchar *disk_root_hold(Host *host, const VmSpec *spec, EnginePullFunc progress, gpointer data,
                       gboolean *gave_name, GError **error);

@@ -759,18 +759,22 @@ repository_of() {
     same "$(curl -s "http://$OPEN/v2/$repository/tags/list" | jq -r '.tags // [] | length')" 0
 }
 
-@test "snapshots that cannot be deleted or made the image: one sentence, and all stays" {
-    local repository
-    DS[REGISTRY]=$OPEN
+# A persistent image with snapshot 0 in REGISTRY; $REPOSITORY is where.
+image_with_snapshot() {
+    DS[REGISTRY]=$1
     IMG+=([path]=$SAFE/app.tar [persistent]=1)
     made cp
-    repository=$(repository_of "$SOURCE")
-    docker tag lab/two "$OPEN/$repository:snap-0"
-    docker push --quiet "$OPEN/$repository:snap-0" >/dev/null
+    REPOSITORY=$(repository_of "$SOURCE")
+    docker tag lab/two "$1/$REPOSITORY:snap-0"
+    docker push --quiet "$1/$REPOSITORY:snap-0" >/dev/null
+}
+
+@test "snapshots that cannot be deleted or made the image: one sentence, and all stays" {
+    image_with_snapshot "$OPEN"
     # one that is not there is none to delete, and none to go back to
     IMG=([id]=5 [source]=$SOURCE [snapshots]="0 1" [target]=1)
     refuses snap_flatten NO_IMAGE "snap-1"
-    [ -n "$(digest "$OPEN" "$repository" snap-0)" ]
+    [ -n "$(digest "$OPEN" "$REPOSITORY" snap-0)" ]
     IMG[target]=-1
     refuses snap_delete SPEC "no IMAGE/TARGET_SNAPSHOT"
     refuses snap_flatten SPEC "no IMAGE/TARGET_SNAPSHOT"
@@ -778,22 +782,16 @@ repository_of() {
     IMG[target]=0
     DS[REGISTRY]=$GUARDED
     refuses snap_delete STATE "lies outside the datastore"
-    DS[REGISTRY]=127.0.0.1:1 IMG[source]=docker://127.0.0.1:1/$repository:latest
+    DS[REGISTRY]=127.0.0.1:1 IMG[source]=docker://127.0.0.1:1/$REPOSITORY:latest
     refuses snap_delete REGISTRY "connection refused"
     refuses snap_flatten REGISTRY "connection refused"
 }
 
 @test "a snapshot in a registry that deletes nothing stays, and snap_delete and snap_flatten say so" {
-    local repository
-    DS[REGISTRY]=$KEEPER
-    IMG+=([path]=$SAFE/app.tar [persistent]=1)
-    made cp
-    repository=$(repository_of "$SOURCE")
-    docker tag lab/two "$KEEPER/$repository:snap-0"
-    docker push --quiet "$KEEPER/$repository:snap-0" >/dev/null
+    image_with_snapshot "$KEEPER"
     IMG=([id]=5 [source]=$SOURCE [snapshots]="0" [target]=0)
     refuses snap_delete REGISTRY "the registry does not allow deletion"
-    [ -n "$(digest "$KEEPER" "$repository" snap-0)" ]
+    [ -n "$(digest "$KEEPER" "$REPOSITORY" snap-0)" ]
 }
 
 @test "snapshots of a file: revert, delete, flatten; an image outside has none" {

@@ -154,7 +154,7 @@ moved() {
     deploy_switched 41 "$FIRST"
     same "$(port one-41-0 _uuid) $(port one-41-0 tag)" "$uuid 7"
     ovs-vsctl remove Port one-41-0 tag 7
-    ping -c 1 -W 2 10.9.5.41
+    within 5 ping -c 1 -W 1 10.9.5.41
     purged 41
 }
 
