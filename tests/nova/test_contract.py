@@ -125,7 +125,8 @@ class Signatures(base.nova.test.NoDBTestCase):
         a NIC that cannot be plugged, and not after the others."""
         told = {'NO_IMAGE': exception.ImageUnacceptable,
                 'NO_BRIDGE': exception.VirtualInterfacePlugException,
-                **dict.fromkeys(('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED'),
+                **dict.fromkeys(('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED',
+                                 'DUPLICATE'),
                                 exception.BuildAbortException)}
         uuid = '5f4dcc3b-5aa7-65d6-1d83-27deb882cf99'
         for kind in KINDS:

@@ -117,6 +117,30 @@ class OverSsh(Moving):
         self.assertEqual('exited', self.one.status)
         self.finish()
 
+    def test_evacuate(self) -> None:
+        """Off a host whose service alone is dead: its container goes when
+        the service is back, and nothing else does."""
+        self.begin()
+        other = 'docker --host unix://' + twohosts.SOCKET
+        run('sh', '-c', 'docker save %s | %s load' % (base.IMAGE, other))
+        self.addCleanup(run, *other.split(), 'rmi', base.IMAGE)
+        compute = self.computes['host1']
+        compute.stop()
+        service = self.admin_api.get_services(binary='nova-compute',
+                                              host='host1')[0]
+        self.admin_api.put_service(service['id'], {'forced_down': True})
+        self.act(self.server, 'evacuate', {'host': 'host2'})
+        self.idle(self.server)
+        self._wait_for_state_change(self.server, 'ACTIVE')
+        self.assertEqual('', self.two.sh('ls /root'))
+        self.two.sh('echo kept > /root/file')
+        self.assertEqual('running', self.one.status)
+        compute.start()
+        wait('no container', 10, lambda: not self.one.exists())
+        self.admin_api.put_service(service['id'], {'forced_down': False})
+        self.check(self.two, self.one)
+        self.finish()
+
     def test_build_where_the_engine_is_down(self) -> None:
         """Which is on the host that has more room: the other one has it."""
         self.begin()

@@ -209,8 +209,10 @@ class Allowed(PropertyTest):
              base.IMAGE, 'true'], capture_output=True, text=True)
         if plain.returncode:
             # A machine that has not everything itself: the engine has asked
-            # for it, and says so in the same words.
-            self.refused(plain.stderr.split('runc create failed: ')[-1])
+            # for it, and says so in the same words. What docker says after
+            # that, of what it waits for, comes or does not.
+            self.refused(re.findall('runc create failed: (.*)$', plain.stderr,
+                                    re.M)[0])
             return
         there = self.start({}, {}, vmdock__privileged='yes')
         with open('/proc/self/status', encoding='utf-8') as file:

@@ -3,7 +3,7 @@
 # What is plugged where: a "wire" that leads out of the host to a gateway in a namespace of its own, the
 # agent of the part, and the compute service.
 
-readonly GATEWAY=192.0.2.1 GATEWAY6=2001:db8::1 ROUTER=203.0.113.1
+readonly GATEWAY=192.0.2.1 GATEWAY6=2001:db8::1 ROUTER=203.0.113.1 GUARDED_ROUTER=198.18.0.1
 readonly TUNNEL_ADDRESS=172.30.0.1/24
 
 # phys0 is the host's card; at its other end a router answers.
@@ -113,4 +113,19 @@ router set router --external-gateway wire
 router add subnet router private4
 LIST
     expect 'the subnets' "$(ask "$NETWORK_API/subnets" '.subnets[].name' | sort | xargs)" 'inner4 private4 wire4 wire6'
+}
+
+# With Neutron's own filter: a group of its own lets nobody in, yet everything out.
+make_guarded_network() {
+    openstack <<LIST
+network create guarded
+subnet create guarded4 --network guarded --subnet-range 198.18.0.0/24 --gateway $GUARDED_ROUTER --no-dhcp
+router add subnet router guarded4
+security group create closed
+LIST
+    expect 'what guards' "$(ask "$NETWORK_API/networks?name=guarded" '.networks[].port_security_enabled')" true
+}
+
+end_guarded_network() {
+    printf '%s\n' 'router remove subnet router guarded4' 'security group delete closed' 'network delete guarded' | openstack
 }

@@ -91,9 +91,10 @@ make_image_and_flavor() {
     rm "$RUN/image.tar"
 }
 
+# boot NAME IMAGE [NETWORK [OPTION…]]
 boot() {
     local name=$1 image=$2 network=${3:-wire}
-    openstack server create "$name" --image "$image" --flavor small --network "$network" --wait -f value -c id \
+    openstack server create "$name" --image "$image" --flavor small --network "$network" "${@:4}" --wait -f value -c id \
         >"$RUN/server-$name"
     # The client ends its lines of waiting with empty ones.
     sed -i '/^[0-9a-f-]\{36\}$/!d' "$RUN/server-$name"
@@ -190,6 +191,33 @@ goes_through_the_router() {
     pings four "$GATEWAY"
 }
 
+# Neutron's security groups hold for the instance, in and out, and what changes of them at once.
+security_group() {
+    local address
+    make_guarded_network
+    boot five small-system guarded --security-group closed
+    nic_is_seen five guarded eth0
+    pings five "$GUARDED_ROUTER"
+    openstack server add network "$(id_of two)" guarded
+    wait_for 30 'the NIC of two' nic_is_seen two guarded eth2
+    pings two "$GUARDED_ROUTER"
+    address=$(address five guarded)
+    is_kept_out two "$address"
+    openstack security group rule create --protocol icmp --ingress closed
+    pings two "$address"
+    openstack security group rule delete \
+        "$(ask "$NETWORK_API/security-group-rules?protocol=icmp" '.security_group_rules[].id')"
+    wait_for 20 'the end of the answers' is_kept_out two "$address"
+    openstack server delete --wait "$(id_of five)"
+    openstack server remove network "$(id_of two)" guarded
+    wait_for 30 'the end of eth2' nic_is_gone two eth2
+    end_guarded_network
+}
+
+is_kept_out() {
+    ! within "$1" ping -c 2 -W 1 "$2"
+}
+
 # The service comes anew to instances that run; theirs must not be disturbed.
 restart_compute() {
     local before
@@ -266,6 +294,8 @@ scenario() {
     step 'snapshot' snapshot
     step 'boot from the snapshot' boot_from_snapshot
     step 'behind a router of Neutron: ping out' goes_through_the_router
+    # The agent of Linux bridges needs the kernel's ebtables for it.
+    [ "$PART" != openvswitch ] || step 'security group of Neutron: denied, allowed, denied' security_group
     step 'nova-compute started anew' restart_compute
     step 'delete' delete_all
     step 'nothing left' nothing_is_left

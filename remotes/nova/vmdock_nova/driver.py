@@ -47,7 +47,7 @@ STATES = {
 # Not what the start of a host has to mend.
 UP = (power_state.RUNNING, power_state.PAUSED, power_state.SUSPENDED)
 # What another host would refuse as well: the build is not tried again.
-HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED')
+HOPELESS = ('SPEC', 'POLICY', 'DEAD', 'UNSUPPORTED', 'DUPLICATE')
 # For how long one listing answers for all instances of a periodic task.
 LISTING_S = 2.0
 # Between the end of an action and a look at what it left.
