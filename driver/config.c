@@ -169,6 +169,9 @@ static gboolean check_string(const Setting *setting, const char *value, GError *
         VmFilter filter;
         if (!vm_filter_parse(value, &filter))
             return refuse(error, setting, value, "be off, spoofing or full");
+    } else if (g_str_equal(setting->key, "uri")) {
+        if (!strstr(value, "://") || strpbrk(value, " \t\"'"))
+            return refuse(error, setting, value, "be a URI of libvirt's, such as qemu:///system");
     } else if (setting->text[0] == '/') {
         if (value[0] != '/')
             return refuse(error, setting, value, "be an absolute path");

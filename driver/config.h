@@ -13,8 +13,8 @@
 /*
  * The one table of settings: type, field, group, key, default, smallest, largest.
  * config.c reads it; the tests of the manual page and of the example file walk it.
- * A STR whose default is a path takes absolute paths only; vm.cgroup_parent and network.filter have
- * rules of their own.
+ * A STR whose default is a path takes absolute paths only; vm.cgroup_parent, network.filter and
+ * libvirt.uri have rules of their own.
  */
 #define CONFIG_TABLE(STR, NUM, BOOL, LIST)                                                         \
     STR(engine_socket, "engine", "socket", "/run/docker.sock")                                     \
@@ -65,6 +65,7 @@
     LIST(allow_devices, "policy", "devices")                                                       \
     LIST(allow_mounts, "policy", "mounts")                                                         \
     BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
+    LIST(allow_libvirt_networks, "policy", "libvirt_networks")                                     \
     STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
     STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
     STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \
@@ -98,6 +99,8 @@
     STR(ovs_vsctl, "openvswitch", "vsctl", "/usr/bin/ovs-vsctl")                                   \
     STR(ovs_socket, "openvswitch", "socket", "/run/openvswitch/db.sock")                           \
     NUM(ovs_timeout_ms, "openvswitch", "timeout_ms", 5000, 100, 600000)                            \
+    STR(libvirt_uri, "libvirt", "uri", "network:///system")                                        \
+    NUM(libvirt_timeout_ms, "libvirt", "timeout_ms", 10000, 100, 600000)                           \
     STR(network_filter, "network", "filter", "off")                                                \
     STR(network_nft, "network", "nft", "/usr/sbin/nft")                                            \
     NUM(network_nft_ms, "network", "nft_timeout_ms", 10000, 100, 600000)                           \

@@ -12,6 +12,7 @@
 #include "late.h"
 #include "log.h"
 #include "network.h"
+#include "nic_libvirt.h"
 #include "policy.h"
 #include "root_size.h"
 #include "state.h"
@@ -247,6 +248,13 @@ static gboolean boot(Deploy *deploy, const DeployHooks *hooks, Sandbox *sandbox,
            boot_container(deploy->host, deploy->spec, deploy->id, sandbox, error);
 }
 
+/* What its networks have said is saved with it. */
+static gboolean finish_join(const Deploy *deploy, LibvirtJoin *join, GError **error)
+{
+    return nic_libvirt_finish(join, error) &&
+           (!join || state_save(deploy->host->config, deploy->spec, error));
+}
+
 static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo, GError **error)
 {
     Host *host = deploy->host;
@@ -254,7 +262,9 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
     /* Saved before anything else is made: gc finds by it what a killed deploy leaves. */
     if (!state_change(host->config, deploy->spec, undo, error))
         return FALSE;
-    if (!volumes_check(host->config, deploy->spec, error))
+    LibvirtJoin *join = NULL;
+    if (!nic_libvirt_begin(host->config, deploy->spec, NULL, deploy->last, undo, &join, error) ||
+        !volumes_check(host->config, deploy->spec, error))
         return FALSE;
     undo_push(undo, "the disks", undo_disks, deploy, NULL);
     g_autoptr(RootSize) size = root_size_ask(host->config, deploy->spec);
@@ -263,7 +273,7 @@ static gboolean deploy_new(Deploy *deploy, const DeployHooks *hooks, Undo *undo,
         disk_root_hold(host, deploy->spec, hooks->pull, hooks->data, &gave_name, error);
     if (gave_name)
         undo_push(undo, "the image's name", undo_hold, deploy, NULL);
-    if (!image)
+    if (!image || !finish_join(deploy, join, error))
         return FALSE;
     tell_not_honoured(deploy);
     if (!refresh_context(deploy, undo, error))
@@ -311,6 +321,8 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container,
     Host *host = deploy->host;
     deploy->id = g_strdup(container->id);
     host_tell_end(host, container, deploy->spec->deploy_id);
+    if (!nic_libvirt_join(host->config, deploy->spec, NULL, deploy->last, undo, error))
+        return FALSE;
     tell_not_honoured(deploy);
     /* The guest has them under these names, and the cloud numbers anew those it tells nothing of.
      */
@@ -385,6 +397,7 @@ static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks
         (hooks->report && !hooks->report(spec->deploy_id, hooks->data, error)))
         return FALSE;
     undo_commit(undo);
+    nic_libvirt_settle(host->config, spec);
     return TRUE;
 }
 

@@ -72,6 +72,8 @@ typedef struct {
     gboolean ovs_serves;       /* somebody seems to listen */
     guint ovs_vms;             /* that have a NIC on a bridge of Open vSwitch */
     DoctorText ovs;            /* its version, "" when it does not tell */
+    guint libvirt_vms;         /* that have a NIC on a network of libvirt */
+    DoctorText libvirt;        /* its version; neither where nothing here needs it */
 
     gchar *netns_path; /* the netns directory with links resolved */
     gboolean same_mounts;

@@ -242,6 +242,21 @@ static void judge_ovs(const DoctorFacts *facts, GPtrArray *findings)
                    facts->ovs.unknown);
 }
 
+static void judge_libvirt(const DoctorFacts *facts, GPtrArray *findings)
+{
+    const char *const id = "network.libvirt", *const title = "libvirt";
+    if (facts->libvirt.text)
+        doctor_say(findings, DOCTOR_OK, id, title, NULL,
+                   "libvirt %s answers; VMs with NICs on its networks: %u", facts->libvirt.text,
+                   facts->libvirt_vms);
+    else if (facts->libvirt.unknown)
+        doctor_say(findings, facts->libvirt_vms > 0 ? DOCTOR_FAIL : DOCTOR_WARN, id, title,
+                   "install libvirt's daemon and vmdock-libvirt, start it, and look at [libvirt] "
+                   "in vmdock.conf",
+                   "VMs with NICs on its networks: %u; it cannot be asked: %s", facts->libvirt_vms,
+                   facts->libvirt.unknown);
+}
+
 void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
 {
     judge_bridges(facts, findings);
@@ -250,4 +265,5 @@ void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
     judge_nft(facts, findings);
     judge_filter(facts, findings);
     judge_ovs(facts, findings);
+    judge_libvirt(facts, findings);
 }

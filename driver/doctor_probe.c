@@ -185,9 +185,15 @@ void doctor_facts_free(DoctorFacts *facts)
                            &facts->state_dir,    &facts->run_dir,     &facts->skopeo};
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
         path_clear(paths[i]);
-    DoctorText *texts[] = {
-        &facts->cgroup_controllers, &facts->rules[0],      &facts->rules[1], &facts->nft,
-        &facts->own_mounts,         &facts->engine_mounts, &facts->sudo,     &facts->ovs};
+    DoctorText *texts[] = {&facts->cgroup_controllers,
+                           &facts->rules[0],
+                           &facts->rules[1],
+                           &facts->nft,
+                           &facts->own_mounts,
+                           &facts->engine_mounts,
+                           &facts->sudo,
+                           &facts->ovs,
+                           &facts->libvirt};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         text_clear(texts[i]);
     gchar *strings[] = {

@@ -4,10 +4,12 @@
 #include "engine.h"
 #include "error.h"
 #include "file.h"
+#include "libvirt.h"
 #include "netlink.h"
 #include "nic.h"
 #include "nic_filter.h"
 #include "nic_filter_rules.h"
+#include "nic_libvirt.h"
 #include "ovs.h"
 #include "samples.h"
 #include "state.h"
@@ -321,6 +323,24 @@ static void probe_ovs(DoctorFacts *facts)
     facts->ovs.unknown = error ? g_strdup(error->message) : NULL;
 }
 
+/* It is loaded for nobody who does not use it. */
+static void probe_libvirt(DoctorFacts *facts)
+{
+    gboolean unknown;
+    g_autoptr(GPtrArray) ids = state_list(facts->config, NULL);
+    for (guint i = 0; ids && i < ids->len; i++) {
+        g_autoptr(VmSpec) spec = state_load(facts->config, g_ptr_array_index(ids, i), NULL);
+        facts->libvirt_vms += spec && nic_libvirt_any(spec);
+    }
+    if (facts->libvirt_vms == 0 && !facts->config->allow_libvirt_networks)
+        return;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LibvirtRequest) request = libvirt_request_new(LIBVIRT_VERSION, facts->config);
+    g_autoptr(LibvirtAnswer) answer = libvirt_ask(facts->config, request, &unknown, &error);
+    facts->libvirt.text = answer ? g_strdup(answer->version) : NULL;
+    facts->libvirt.unknown = error ? g_strdup(error->message) : NULL;
+}
+
 /* Of the VMs that have a network. */
 static void probe_filter(DoctorFacts *facts)
 {
@@ -346,6 +366,7 @@ void doctor_probe_network(DoctorFacts *facts)
     probe_bridges(facts);
     probe_filter(facts);
     probe_ovs(facts);
+    probe_libvirt(facts);
     facts->bridge_nf[0] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-iptables");
     facts->bridge_nf[1] = (gint)number_in("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
     static const char *const iptables[] = {"iptables", "-w", "5", "-S", NULL};

@@ -30,8 +30,9 @@
     X(ENGINE_TIMEOUT, 12, "the container engine did not answer in time")                           \
     X(ENGINE_GARBLED, 13, "the container engine broke off or answered what cannot be read")        \
     X(ENGINE_REFUSED, 14, "the container engine answered with an error of its own")                \
-    X(NO_BRIDGE, 15, "a bridge that a NIC names is not there")                                     \
-    X(NETWORK, 16, "the kernel or Open vSwitch refused a link, a port, an address or a route")     \
+    X(NO_BRIDGE, 15, "a bridge or network that a NIC names is not there")                          \
+    X(NETWORK, 16,                                                                                 \
+      "the kernel, Open vSwitch or libvirt refused a link, a port, an address or a route")         \
     X(SANDBOX, 17, "the VM's network namespace cannot be made, opened or removed")                 \
     X(DEAD, 18, "the container ended within its first moments")                                    \
     X(NO_SPACE, 19, "a file system is full")                                                       \

@@ -46,17 +46,37 @@ static json_t *bandwidth_json(const VmBandwidth *bandwidth)
                      (json_int_t)bandwidth->peak, "burst", (json_int_t)bandwidth->burst);
 }
 
+static gboolean has_ip4(const VmNic *nic)
+{
+    for (guint i = 0; i < nic->addresses->len; i++)
+        if (g_array_index(nic->addresses, VmAddress, i).family == AF_INET)
+            return TRUE;
+    return FALSE;
+}
+
+/* What the deploy asks libvirt for; nobody is asked now. */
+static json_t *libvirt_json(const VmNic *nic)
+{
+    return json_pack("{s:s, s:s?, s:s}", "network", nic->libvirt_network, "portgroup",
+                     nic->portgroup, "reserves",
+                     has_ip4(nic) ? "the address that is asked for"
+                                  : "the next free address of its DHCP range");
+}
+
 static json_t *nic_json(const VmNic *nic)
 {
     g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : NULL;
     json_t *mtu = nic->mtu ? json_integer(nic->mtu) : json_string("the bridge's");
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b}", "nic",
-                     (int)nic->id, "host_end", nic->host_name, "guest_end", nic->guest_name,
-                     "bridge", nic->bridge, "bridge_type",
-                     nic->bridge_type ? nic->bridge_type : "linux", "mac", mac, "mtu", mtu,
-                     "addresses", addresses_json(nic->addresses), "routes",
-                     routes_json(nic->routes), "inbound", bandwidth_json(&nic->inbound), "outbound",
-                     bandwidth_json(&nic->outbound), "link_down", nic->link_down);
+    json_t *json =
+        json_pack("{s:i, s:s, s:s, s:s?, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b}", "nic",
+                  (int)nic->id, "host_end", nic->host_name, "guest_end", nic->guest_name, "bridge",
+                  nic->bridge, "bridge_type", nic->bridge_type ? nic->bridge_type : "linux", "mac",
+                  mac, "mtu", mtu, "addresses", addresses_json(nic->addresses), "routes",
+                  routes_json(nic->routes), "inbound", bandwidth_json(&nic->inbound), "outbound",
+                  bandwidth_json(&nic->outbound), "link_down", nic->link_down);
+    if (nic->libvirt_network)
+        json_object_set_new(json, "libvirt", libvirt_json(nic));
+    return json;
 }
 
 static json_t *rules_json(const Config *config, const VmSpec *spec)

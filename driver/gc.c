@@ -13,6 +13,7 @@
 #include "log.h"
 #include "network.h"
 #include "nic_filter.h"
+#include "nic_libvirt_record.h"
 #include "sandbox.h"
 #include "spec_nova.h"
 #include "state.h"
@@ -104,6 +105,10 @@ static GHashTable *suspects(Sweep *sweep, GError **error)
         return NULL;
     g_autoptr(GPtrArray) volumes = volumes_list(sweep->host->config);
     g_autoptr(GPtrArray) filtered = nic_filter_owners(sweep->host->config);
+    /* A probe waits for no libvirt that does not answer: what a purge could not free is gc's. */
+    g_autoptr(GPtrArray) reserved = reservations_owners(sweep->host->config);
+    if (!sweep->due)
+        add_ids(ids, reserved);
     add_ids(ids, volumes);
     add_ids(ids, filtered);
     add_ids(ids, sandboxes);

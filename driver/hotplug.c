@@ -7,6 +7,7 @@
 #include "network.h"
 #include "nic.h"
 #include "nic_filter.h"
+#include "nic_libvirt.h"
 #include "state.h"
 
 #include <string.h>
@@ -103,7 +104,7 @@ static void take_notes(VmSpec *spec, const VmSpec *from, guint id)
 }
 
 /* Puts a copy of WANTED into the spec, in the place of the NIC of its id. */
-static const VmNic *take_in(Change *change, const VmSpec *from, const VmNic *wanted, GError **error)
+static VmNic *take_in(Change *change, const VmSpec *from, const VmNic *wanted, GError **error)
 {
     GPtrArray *nics = change->spec->nics;
     VmNic *old = vm_nics_find(nics, wanted->id);
@@ -132,8 +133,9 @@ static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wante
     if (!read_spec(&change, error))
         return FALSE;
     change.sandbox = open_sandbox(host, spec->deploy_id, error);
-    const VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
-    if (!nic || !save(&change, undo, error))
+    VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
+    if (!nic || !nic_libvirt_join(host->config, change.spec, nic, change.before, undo, error) ||
+        !save(&change, undo, error))
         return FALSE;
     if (vm_nics_find(change.before->nics, nic->id))
         undo_push(undo, "the change of the NIC", undo_network, &change, NULL);
@@ -142,6 +144,7 @@ static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wante
         return FALSE;
     network_announce_nic(change.sandbox, nic);
     undo_commit(undo);
+    nic_libvirt_settle(host->config, change.spec);
     return TRUE;
 }
 
@@ -186,6 +189,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
         return FALSE;
     network_unfilter_others(host, change.spec);
     undo_commit(undo);
+    nic_libvirt_settle(host->config, change.spec);
     return TRUE;
 }
 

@@ -6,6 +6,7 @@
 #include "exec.h"
 #include "late.h"
 #include "network.h"
+#include "nic_libvirt.h"
 #include "state.h"
 #include "volume.h"
 
@@ -23,6 +24,7 @@ static gboolean clear_late(Host *host, const char *deploy_id, GError **error)
 gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
                         GError **error)
 {
+    nic_libvirt_clear(host->config, deploy_id);
     return (container ? host_remove_container(host, container->id, error)
                       : clear_late(host, deploy_id, error)) &&
            sandbox_map_forget(host->config, deploy_id, error) &&

@@ -119,6 +119,11 @@ libvmdock_la_SOURCES = \
 	driver/late.h \
 	driver/leftover.c \
 	driver/leftover.h \
+	driver/libvirt.c \
+	driver/libvirt.h \
+	driver/libvirt_network.c \
+	driver/libvirt_network.h \
+	driver/libvirt_words.c \
 	driver/log.c \
 	driver/log.h \
 	driver/monitor_exec.c \
@@ -143,6 +148,10 @@ libvmdock_la_SOURCES = \
 	driver/nic_filter.h \
 	driver/nic_filter_rules.c \
 	driver/nic_filter_rules.h \
+	driver/nic_libvirt.c \
+	driver/nic_libvirt.h \
+	driver/nic_libvirt_record.c \
+	driver/nic_libvirt_record.h \
 	driver/nic_offload.c \
 	driver/nic_offload.h \
 	driver/nic_port.c \

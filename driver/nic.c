@@ -43,10 +43,26 @@ static gboolean is_veth(const NetlinkLink *link)
     return strcmp(link->kind, "veth") == 0;
 }
 
+/* The bridge of a network of libvirt is there while that is. */
+static gboolean find_bridge(Work *work, GError **error)
+{
+    const VmNic *nic = work->nic;
+    g_autoptr(GError) failure = NULL;
+    if (work->port->find(work->place, nic->bridge, &work->bridge, &failure))
+        return TRUE;
+    if (nic->libvirt_network && vmdock_error_is(failure, VMDOCK_ERROR_NO_BRIDGE))
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_NO_BRIDGE,
+                    "bridge %s is not there; start its network of libvirt: virsh net-start %s",
+                    nic->bridge, nic->libvirt_network);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
 static gboolean look(Work *work, GError **error)
 {
     const VmNic *nic = work->nic;
-    if (!work->port->find(work->place, nic->bridge, &work->bridge, error) ||
+    if (!find_bridge(work, error) ||
         !netlink_link_get(work->host, nic->host_name, &work->host_end, &work->has_host, error) ||
         !netlink_link_get(work->sandbox->netlink, nic->guest_name, &work->guest_end,
                           &work->has_guest, error))

@@ -324,6 +324,8 @@ static void add_port(GPtrArray *words, const char *deploy_id, const VmNic *nic, 
     add_words(words, (const char *const[]){"add-port", nic->bridge, nic->host_name, "--", "set",
                                            "Port", nic->host_name, NULL});
     add_pair(words, "external_ids:" MARK "=", deploy_id);
+    if (nic->vlan)
+        g_ptr_array_add(words, g_strdup_printf("tag=%u", nic->vlan));
 }
 
 static void add_interface(GPtrArray *words, const char *deploy_id, const VmNic *nic)

@@ -2,6 +2,8 @@
 #include "policy.h"
 
 #include "error.h"
+#include "spec_domain.h"
+#include "spec_run.h"
 
 #include <string.h>
 
@@ -61,6 +63,25 @@ static gboolean check_mounts(const Config *config, const VmSpec *spec, GError **
     return TRUE;
 }
 
+gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError **error)
+{
+    static const char *const operators[] = {DOMAIN_CLOUD, RUN_CLOUD, NULL};
+    if (spec->cloud && g_strv_contains(operators, spec->cloud))
+        return TRUE;
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = g_ptr_array_index(spec->nics, i);
+        if (!nic->libvirt_network || listed(config->allow_libvirt_networks, "*") ||
+            listed(config->allow_libvirt_networks, nic->libvirt_network))
+            continue;
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                    "VM %s asks for libvirt's network %s; [policy] libvirt_networks in %s would "
+                    "allow it",
+                    spec->deploy_id, nic->libvirt_network, config->path);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
 {
     if (spec->privileged && !config->allow_privileged) {
@@ -88,5 +109,5 @@ gboolean policy_check(const Config *config, const VmSpec *spec, GError **error)
                     spec->deploy_id, device->host_path, device->access, config->path);
         return FALSE;
     }
-    return check_mounts(config, spec, error);
+    return check_mounts(config, spec, error) && policy_check_networks(config, spec, error);
 }

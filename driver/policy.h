@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a VM may ask for beyond the engine's defaults: capabilities, devices, folders, privilege.
+ * What a VM may ask for beyond the engine's defaults: capabilities, devices, folders, privilege,
+ * networks of libvirt.
  * All refused unless the host's configuration allows that very thing. Pure.
  */
 #pragma once
@@ -9,4 +10,7 @@
 #include "spec.h"
 
 /* Errors: POLICY, with the thing refused and the setting that would allow it. */
+/* The same of the networks of libvirt that it names; policy_check() asks it too. What an operator
+ * has written (vmdock run, domain XML) may name any. */
+gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError **error);
 gboolean policy_check(const Config *config, const VmSpec *spec, GError **error);

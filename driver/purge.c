@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "late.h"
 #include "network.h"
+#include "nic_libvirt.h"
 #include "root_size.h"
 #include "state.h"
 #include "swap.h"
@@ -35,6 +36,7 @@ static gboolean purge_locked(Host *host, const char *deploy_id, GError **error)
         !volumes_clear(host->config, deploy_id, error) || !network_down(host, deploy_id, error))
         return FALSE;
     filter_clear(host->config, deploy_id);
+    nic_libvirt_clear(host->config, deploy_id);
     return sandbox_map_forget(host->config, deploy_id, error) &&
            disk_names_release(host, deploy_id, TRUE, error) &&
            exec_forget(host->config, deploy_id, error) &&

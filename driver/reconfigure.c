@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "network.h"
+#include "nic_libvirt.h"
 #include "state.h"
 
 /* One reconfigure on its way; everything it points to outlives its undo list. */
@@ -99,9 +100,11 @@ static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
     keep_plugged(spec, donor);
     Reconfigure step = {host, spec, last};
     g_autoptr(Undo) undo = undo_new();
-    if (!reconfigure_steps(&step, container, undo, error))
+    if (!nic_libvirt_join(host->config, spec, NULL, last, undo, error) ||
+        !reconfigure_steps(&step, container, undo, error))
         return FALSE;
     undo_commit(undo);
+    nic_libvirt_settle(host->config, spec);
     tell_kept(last, spec);
     return TRUE;
 }

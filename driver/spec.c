@@ -224,11 +224,19 @@ VmNic *vm_nic_copy(const VmNic *nic)
     copy->bridge = g_strdup(nic->bridge);
     copy->bridge_type = g_strdup(nic->bridge_type);
     copy->network = g_strdup(nic->network);
+    copy->libvirt_network = g_strdup(nic->libvirt_network);
+    copy->portgroup = g_strdup(nic->portgroup);
+    copy->learned = g_strdupv(nic->learned);
     copy->addresses = g_array_copy(nic->addresses);
     copy->routes = g_array_copy(nic->routes);
     copy->rules = NULL;
     vm_nic_set_rules(copy, nic->rules);
     return copy;
+}
+
+gboolean vm_nic_learned(const VmNic *nic, const char *what)
+{
+    return nic->learned && g_strv_contains((const gchar *const *)nic->learned, what);
 }
 
 void vm_nic_free(VmNic *nic)
@@ -240,6 +248,9 @@ void vm_nic_free(VmNic *nic)
     g_free(nic->bridge);
     g_free(nic->bridge_type);
     g_free(nic->network);
+    g_free(nic->libvirt_network);
+    g_free(nic->portgroup);
+    g_strfreev(nic->learned);
     g_array_unref(nic->addresses);
     g_array_unref(nic->routes);
     if (nic->rules)

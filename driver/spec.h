@@ -73,7 +73,7 @@ typedef struct {
     guint id;           /* the cloud's number of the NIC */
     gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
     gchar *guest_name;  /* guest end: "eth0"; the number is the one the cloud tells the guest */
-    gchar *bridge;      /* the bridge to plug into */
+    gchar *bridge;      /* the bridge to plug into; NULL = not known yet, it is libvirt_network's */
     gchar *bridge_type; /* "linux", "openvswitch", … as the cloud wrote it; NULL = linux */
     gchar *network;     /* the cloud's name of the network, for people */
     gboolean has_mac;   /* else a deploy gives it one, to stay */
@@ -87,10 +87,21 @@ typedef struct {
     gboolean checksums;   /* the guest's packets leave with them: a switch in user space needs it */
     GPtrArray *rules;     /* VmRule, of its security groups; NULL = the cloud gives it none */
     gboolean link_down;   /* plugged in, and the cable is out */
+    gchar *libvirt_network; /* of which it is (nic_libvirt.h); NULL = none */
+    gchar *portgroup;       /* of that network; NULL = its default one */
+    guint vlan;             /* the tag of its port on Open vSwitch; 0 = vmdock sets none */
+    GStrv learned;          /* what here is the network's word: VM_LEARNED_*; NULL = nothing */
 } VmNic;
 
 /* Whether the VM's addresses are looked for before it takes them (nic_probe.h). */
 typedef enum { VM_PROBE_HOST, VM_PROBE_YES, VM_PROBE_NO } VmProbe; /* HOST: as it is configured */
+
+#define VM_LEARNED_ADDRESS  "address"
+#define VM_LEARNED_ROUTES   "routes"
+#define VM_LEARNED_MTU      "mtu"
+#define VM_LEARNED_DNS      "dns"
+#define VM_LEARNED_INBOUND  "inbound"
+#define VM_LEARNED_OUTBOUND "outbound"
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
 typedef struct {
@@ -248,6 +259,8 @@ VmNic *vm_nic_new(void);
 VmNic *vm_nic_copy(const VmNic *nic);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
+
+gboolean vm_nic_learned(const VmNic *nic, const char *what);
 
 /* A rule that lets everything pass, from the VM or to it. */
 VmRule *vm_rule_new(gboolean inbound);

@@ -148,13 +148,44 @@ static gboolean check_route(const VmNic *nic, guint index, GError **error)
                      gateway);
 }
 
+static gboolean name_valid(const char *name)
+{
+    for (const char *p = name; p && *p; p++)
+        if (*p == '/' || g_ascii_iscntrl(*p))
+            return FALSE;
+    return !name || (*name && strlen(name) <= MAX_SHOWN && g_utf8_validate(name, -1, NULL));
+}
+
+/* Whether addresses and gateways fit is known when the network is. */
+static gboolean check_unknown(const VmNic *nic, GError **error)
+{
+    for (guint i = 0; i < nic->addresses->len; i++)
+        if (!unicast(&g_array_index(nic->addresses, VmAddress, i)))
+            return spec_fail(error, "NIC %u: an address is none of a host", nic->id);
+    return TRUE;
+}
+
+/* The names that libvirt takes, as far as they fit in a sentence. */
+static gboolean check_libvirt(const VmNic *nic, GError **error)
+{
+    if (name_valid(nic->libvirt_network) && name_valid(nic->portgroup))
+        return TRUE;
+    g_autofree gchar *shown = vmdock_one_line(
+        name_valid(nic->portgroup) ? nic->libvirt_network : nic->portgroup, MAX_SHOWN);
+    return spec_fail(error, "NIC %u: \"%s\" is no name of a network of libvirt or of its portgroup",
+                     nic->id, shown);
+}
+
 static gboolean check_nic(const VmNic *nic, GError **error)
 {
+    gboolean unknown = nic->libvirt_network && !nic->bridge;
     if (!check_ifname(nic, "name", nic->host_name, error) ||
         !check_ifname(nic, "guest name", nic->guest_name, error) ||
-        !check_ifname(nic, "bridge", nic->bridge, error) || !check_mac(nic, error) ||
-        !check_mtu(nic, error))
+        (!unknown && !check_ifname(nic, "bridge", nic->bridge, error)) || !check_mac(nic, error) ||
+        !check_mtu(nic, error) || !check_libvirt(nic, error))
         return FALSE;
+    if (unknown)
+        return check_unknown(nic, error);
     for (guint i = 0; i < nic->addresses->len; i++)
         if (!check_address(nic, &g_array_index(nic->addresses, VmAddress, i), error))
             return FALSE;

@@ -383,33 +383,49 @@ static void add_direction(xmlNode *bandwidth, const char *name, const VmBandwidt
 static void add_bandwidth(xmlNode *interface, const VmNic *nic)
 {
     xmlNode *node = add(interface, "bandwidth", NULL);
-    add_direction(node, "inbound", &nic->inbound);
-    add_direction(node, "outbound", &nic->outbound);
+    if (!vm_nic_learned(nic, VM_LEARNED_INBOUND))
+        add_direction(node, "inbound", &nic->inbound);
+    if (!vm_nic_learned(nic, VM_LEARNED_OUTBOUND))
+        add_direction(node, "outbound", &nic->outbound);
     if (node->children)
         return;
     xmlUnlinkNode(node);
     xmlFreeNode(node);
 }
 
+/* The network says what its bridge is, and all else that was left to it. */
+static void add_source(xmlNode *interface, const VmNic *nic)
+{
+    xmlNode *source = add(interface, "source", NULL);
+    if (!nic->libvirt_network) {
+        set(source, "bridge", nic->bridge);
+        return;
+    }
+    set(source, "network", nic->libvirt_network);
+    if (nic->portgroup)
+        set(source, "portgroup", nic->portgroup);
+}
+
 static void add_interface(xmlNode *devices, const VmNic *nic)
 {
     xmlNode *interface = add(devices, "interface", NULL);
-    set(interface, "type", "bridge");
+    set(interface, "type", nic->libvirt_network ? "network" : "bridge");
     if (nic->has_mac) {
         g_autofree gchar *mac = vm_mac_format(nic->mac);
         add_with(interface, "mac", "address", mac);
     }
-    add_with(interface, "source", "bridge", nic->bridge);
-    if (nic->bridge_type && g_str_has_prefix(nic->bridge_type, "openvswitch"))
+    add_source(interface, nic);
+    if (!nic->libvirt_network && nic->bridge_type &&
+        g_str_has_prefix(nic->bridge_type, "openvswitch"))
         add_with(interface, "virtualport", "type", "openvswitch");
     for (guint i = 0; i < nic->addresses->len; i++)
         set_address(add(interface, "ip", NULL), &g_array_index(nic->addresses, VmAddress, i));
-    for (guint i = 0; i < nic->routes->len; i++)
+    for (guint i = 0; i < nic->routes->len && !vm_nic_learned(nic, VM_LEARNED_ROUTES); i++)
         add_route(interface, &g_array_index(nic->routes, VmRoute, i));
     add_bandwidth(interface, nic);
     add_with(interface, "target", "dev", nic->host_name);
     add_with(interface, "guest", "dev", nic->guest_name);
-    if (nic->mtu)
+    if (nic->mtu && !vm_nic_learned(nic, VM_LEARNED_MTU))
         set_number(add(interface, "mtu", NULL), "size", nic->mtu);
     if (nic->link_down)
         add_with(interface, "link", "state", "down");
@@ -486,6 +502,14 @@ static void say_process(xmlNode *vm, const VmProcess *process)
         say_number(vm, "stop_timeout", process->stop_timeout);
 }
 
+static gboolean learned_dns(const VmSpec *spec)
+{
+    for (guint i = 0; i < spec->nics->len; i++)
+        if (vm_nic_learned(spec->nics->pdata[i], VM_LEARNED_DNS))
+            return TRUE;
+    return FALSE;
+}
+
 static void add_metadata(xmlNode *root, const VmSpec *spec)
 {
     gboolean own = strcmp(spec->cloud, DOMAIN_CLOUD) == 0;
@@ -498,8 +522,10 @@ static void add_metadata(xmlNode *root, const VmSpec *spec)
         set(vm->last, "unit", "b");
     }
     say(vm, "hostname", g_strcmp0(hostname, spec->hostname) != 0 ? spec->hostname : NULL);
-    say_list(vm, "dns", spec->dns);
-    say_list(vm, "search", spec->search);
+    if (!learned_dns(spec)) {
+        say_list(vm, "dns", spec->dns);
+        say_list(vm, "search", spec->search);
+    }
     say_process(vm, &spec->process);
     if (spec->limits.pids)
         say_number(vm, "pids_limit", spec->limits.pids);

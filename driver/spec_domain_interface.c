@@ -21,11 +21,27 @@ typedef struct {
     const char *label; /* "NIC 0" */
 } Interface;
 
+/* What libvirt shows of a guest that runs is not asked for: portid, and the bridge. */
+static gboolean take_network(const Interface *at, xmlNode *source, const char *port, GError **error)
+{
+    at->nic->libvirt_network = domain_attribute(source, "network");
+    at->nic->portgroup = domain_attribute(source, "portgroup");
+    if (source)
+        domain_take_all(source);
+    if (port)
+        spec_note(at->domain->spec, "%s: virtualport is not honoured: the network says it",
+                  at->label);
+    return at->nic->libvirt_network ||
+           spec_fail(error, "%s: its source names no network", at->label);
+}
+
 static gboolean take_source(const Interface *at, GError **error)
 {
     g_autofree gchar *type = domain_attribute(at->node, "type");
     xmlNode *source = domain_child(at->node, "source");
     g_autofree gchar *port = domain_child_attribute(at->node, "virtualport", "type");
+    if (g_strcmp0(type, "network") == 0)
+        return take_network(at, source, port, error);
     if (g_strcmp0(type, "bridge") != 0) {
         g_autofree gchar *shown = spec_shown(type ? type : "none");
         return spec_fail(error, "%s: an interface of type %s is none of a bridge", at->label,
@@ -149,7 +165,8 @@ static gboolean take_address(const Interface *at, xmlNode *node, GError **error)
         !check_family(node, label, &address, error) ||
         (prefix && !read_prefix(label, prefix, &address, error)))
         return FALSE;
-    if (!prefix)
+    /* The network's own, where it has one (nic_libvirt.h). */
+    if (!prefix && !at->nic->libvirt_network)
         address.prefix = natural_prefix(&address);
     g_array_append_val(at->nic->addresses, address);
     return TRUE;

@@ -88,7 +88,7 @@
     X(number, id)                                                                                  \
     X(text, host_name)                                                                             \
     X(text, guest_name)                                                                            \
-    X(text, bridge)                                                                                \
+    X(string, bridge)                                                                              \
     X(string, bridge_type)                                                                         \
     X(string, network)
 
@@ -144,7 +144,11 @@
 #define NIC_OPTIONAL_FIELDS(X)                                                                     \
     X(mark, checksums)                                                                             \
     X(rules, rules)                                                                                \
-    X(mark, link_down)
+    X(mark, link_down)                                                                             \
+    X(string, libvirt_network)                                                                     \
+    X(string, portgroup)                                                                           \
+    X(number_if_any, vlan)                                                                         \
+    X(strings, learned)
 
 #define PORTS_FIELDS(X)                                                                            \
     X(number, first)                                                                               \
@@ -594,7 +598,8 @@ static gboolean read_nic(const json_t *json, VmNic *to, GError **error)
         return bad_field("mac", mac, NULL, error);
     NIC_REST_FIELDS(READ, READ_LATER)
     NIC_OPTIONAL_FIELDS(READ_OPTIONAL)
-    return TRUE;
+    return to->bridge || to->libvirt_network ||
+           bad_field("bridge", json_object_get(json, "bridge"), NULL, error);
 }
 
 static gboolean read_nics(const json_t *json, GPtrArray **list, GError **error)

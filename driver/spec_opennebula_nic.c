@@ -287,8 +287,10 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GHashTable *groups, GError *
     link->host_name = xml_text(nic->node, "TARGET");
     if (!link->host_name)
         link->host_name = g_strdup_printf("%s-%u", one->spec->deploy_id, nic->id);
-    link->bridge = xml_text(nic->node, "BRIDGE");
-    if (!link->bridge)
+    link->libvirt_network = xml_text(nic->node, "LIBVIRT_NETWORK");
+    link->portgroup = link->libvirt_network ? xml_text(nic->node, "LIBVIRT_PORTGROUP") : NULL;
+    link->bridge = link->libvirt_network ? NULL : xml_text(nic->node, "BRIDGE");
+    if (!link->bridge && !link->libvirt_network)
         return spec_fail(error, "NIC %u: no BRIDGE is given", nic->id);
     link->bridge_type = parse_bridge_type(nic, error);
     g_autofree gchar *label = one_nic_label(nic);

@@ -83,6 +83,21 @@ static gboolean add_addresses(VmNic *nic, const RunWish *wish, GError **error)
     return TRUE;
 }
 
+/* "default" or "default=192.168.122.7", whose prefix is the network's (nic_libvirt.h). */
+static gboolean set_network(VmNic *nic, const RunWish *wish, GError **error)
+{
+    const char *sign = wish->network ? strrchr(wish->network, '=') : NULL;
+    VmAddress address;
+    nic->libvirt_network =
+        sign ? g_strndup(wish->network, (gsize)(sign - wish->network)) : g_strdup(wish->network);
+    if (!sign)
+        return TRUE;
+    if (!vm_address_parse(sign + 1, &address))
+        return refuse("network", wish->network, "no NAME or NAME=ADDRESS", error);
+    g_array_append_val(nic->addresses, address);
+    return TRUE;
+}
+
 static gboolean has_route_of(const VmNic *nic, int family)
 {
     for (guint i = 0; i < nic->routes->len; i++)
@@ -151,18 +166,21 @@ static gchar *link_name(const char *deploy_id, guint number)
 
 static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
 {
-    if (!wish->bridge)
+    if (wish->bridge && wish->network)
+        return spec_fail(error, "--bridge and --network are two places of one NIC; take one");
+    if (!wish->bridge && !wish->network)
         return (!wish->addresses && !wish->gateways && !wish->mac && !wish->mtu) ||
                spec_fail(error,
-                         "--ip, --gateway, --mac and --mtu are of a NIC: --bridge says where "
-                         "it is plugged in");
+                         "--ip, --gateway, --mac and --mtu are of a NIC: --bridge or --network "
+                         "says where it is plugged in");
     VmNic *nic = vm_nic_new();
     g_ptr_array_add(spec->nics, nic);
     nic->host_name = link_name(spec->deploy_id, 0);
     nic->guest_name = g_strdup("eth0");
     nic->bridge = g_strdup(wish->bridge);
-    if (!add_addresses(nic, wish, error) || !add_gateways(nic, wish, error) ||
-        !set_mac(nic, spec, wish, error) || !set_mtu(nic, wish, error))
+    if (!set_network(nic, wish, error) || !add_addresses(nic, wish, error) ||
+        !add_gateways(nic, wish, error) || !set_mac(nic, spec, wish, error) ||
+        !set_mtu(nic, wish, error))
         return FALSE;
     if (has_address_of(nic, AF_INET6) && !has_route_of(nic, AF_INET6))
         nic->ip6_mode = VM_IP6_ROUTERS;

@@ -20,6 +20,7 @@ typedef struct {
     const char *memory; /* "512M" */
     const char *cpu;    /* "0.5" */
     const char *bridge;
+    const char *network; /* of libvirt, "default" or "default=192.168.122.7"; or the bridge */
     const char *mac;
     const char *mtu;
     GStrv addresses;   /* "10.0.0.2/24" */

@@ -92,6 +92,14 @@ vmdock_script_LDADD = libshim.la
 vmdock_unpack_SOURCES = shim/vmdock_unpack.c
 vmdock_unpack_LDADD = libvmdock.la $(LIBARCHIVE_LIBS)
 
+# The only one that is linked to libvirt, which takes longer to load than all else of a deploy.
+if LIBVIRT
+pkglibexec_PROGRAMS += vmdock-libvirt
+endif
+vmdock_libvirt_SOURCES = shim/vmdock_libvirt.c
+vmdock_libvirt_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+vmdock_libvirt_LDADD = libvmdock.la $(LIBVIRT_LIBS)
+
 # Stands apart: every verb of every container pays for its start, so it links libc and jansson alone.
 pkglibexec_PROGRAMS += vmdock-runtime
 noinst_LTLIBRARIES += libruntime.la

@@ -5,7 +5,7 @@
 
 /* What the options of the verb set; the words belong to it. */
 typedef struct {
-    gchar *name, *hostname, *memory, *cpu, *bridge, *mac, *mtu;
+    gchar *name, *hostname, *memory, *cpu, *bridge, *network, *mac, *mtu;
     GStrv addresses, gateways, dns, environment, attributes;
 } Options;
 
@@ -16,6 +16,7 @@ static void options_clear(Options *options)
     g_free(options->memory);
     g_free(options->cpu);
     g_free(options->bridge);
+    g_free(options->network);
     g_free(options->mac);
     g_free(options->mtu);
     g_strfreev(options->addresses);
@@ -33,6 +34,9 @@ static gboolean parse(Shim *shim, Options *options, int *argc, char ***argv, GEr
          "The VM is run-NAME (default: of the image's name)", "NAME"},
         {"bridge", 'b', 0, G_OPTION_ARG_STRING, &options->bridge, "Plug a NIC into this bridge",
          "BRIDGE"},
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network,
+         "Plug a NIC into this network of libvirt, which reserves the address, or the next free",
+         "NAME[=ADDRESS]"},
         {"ip", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->addresses,
          "An address of the NIC, 10.0.0.2/24; as often as needed", "ADDRESS"},
         {"gateway", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->gateways,
@@ -71,6 +75,7 @@ int verb_run(Shim *shim, int argc, char **argv, GError **error)
         .memory = options.memory,
         .cpu = options.cpu,
         .bridge = options.bridge,
+        .network = options.network,
         .mac = options.mac,
         .mtu = options.mtu,
         .addresses = options.addresses,

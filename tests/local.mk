@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/test_hotplug \
 	tests/unit/test_image_archive \
 	tests/unit/test_image_ref \
+	tests/unit/test_libvirt \
 	tests/unit/test_manual \
 	tests/unit/test_monitor \
 	tests/unit/test_netlink \
@@ -70,6 +71,7 @@ tests_unit_test_runtime_LDADD = libruntime.la libshim.la
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_domain_SOURCES = tests/unit/test_spec_domain.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_test_spec_run_SOURCES = tests/unit/test_spec_run.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_nova_SOURCES = tests/unit/test_spec_nova.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_test_spec_opennebula_SOURCES = tests/unit/test_spec_opennebula.c tests/unit/golden.c tests/unit/golden.h
 

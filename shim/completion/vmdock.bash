@@ -7,6 +7,10 @@ _vmdock_ids() {
     vmdock "$@" list --ids 2>/dev/null
 }
 
+_vmdock_networks() {
+    timeout 2 virsh --connect network:///system net-list --name 2>/dev/null
+}
+
 _vmdock_bridges() {
     ip -oneline link show type bridge 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'
 }
@@ -20,7 +24,7 @@ _vmdock_options() {
         list) printf '%s --all --ids' "$common" ;;
         logs) printf '%s --follow --tail' "$common" ;;
         filter) printf '%s --all --xml' "$common" ;;
-        run) printf '%s --name --bridge --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
+        run) printf '%s --name --bridge --network --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
         console) printf '%s --detach-keys' "$common" ;;
         exec) printf '%s --interactive --tty --detach-keys' "$common" ;;
         gc) printf '%s --dry-run' "$common" ;;
@@ -37,7 +41,7 @@ _vmdock_scan() {
         word=${COMP_WORDS[i]}
         case $word in
             --config | --color | --time | -t | --tail | -n | --xml | -x | --detach-keys | \
-                --name | --bridge | -b | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set)
+                --name | --bridge | -b | --network | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set)
                 # gc's -n takes no value, nor does exec's -t.
                 [[ $verb == gc && $word == -n || $verb == exec && $word == -t ]] && continue
                 [[ ${COMP_WORDS[i + 1]-} == = ]] && i=$((i + 1))
@@ -76,6 +80,7 @@ _vmdock_value() {
         --time | --tail | --detach-keys) COMPREPLY=() ;;
         -n) [[ $verb == logs || $verb == run ]] && COMPREPLY=() ;;
         --bridge | -b) _vmdock_offer "$(_vmdock_bridges)" ;;
+        --network) _vmdock_offer "$(_vmdock_networks)" ;;
         --name | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set) COMPREPLY=() ;;
         *) return 1 ;;
     esac

@@ -12,6 +12,7 @@ static const GoldenCase cases[] = {
     {"dual-stack", FALSE},
     {"everything", FALSE},
     {"host-routes", FALSE},
+    {"libvirt-network", FALSE},
     {"not-honoured", FALSE},
     {"one-nic", FALSE},
     {"security-groups", FALSE},

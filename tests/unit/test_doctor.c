@@ -408,6 +408,20 @@ CHANGE(ovs_gone)
     facts->ovs_vms = 2;
     facts->ovs.unknown = g_strdup("cannot run /usr/bin/ovs-vsctl");
 }
+CHANGE(libvirt_answers)
+{
+    facts->libvirt_vms = 2;
+    set_text(&facts->libvirt.text, "9.0.0");
+}
+CHANGE(libvirt_gone)
+{
+    facts->libvirt_vms = 1;
+    facts->libvirt.unknown = g_strdup("libvirt (network:///system) cannot be reached");
+}
+CHANGE(libvirt_allowed)
+{
+    facts->libvirt.unknown = g_strdup("libvirt (network:///system) cannot be reached");
+}
 CHANGE(ovs_silent)
 {
     facts->ovs_serves = TRUE;
@@ -656,6 +670,10 @@ static const struct {
     CASE(bridge_full, "network.bridge-ports", WARN, "onebr0 is full"),
     CASE(bridge_stp, "network.stp", WARN, "for 30 s"),
     CASE(bridge_stp_unknown, "network.stp", NOTE, "cannot be looked at"),
+    CASE(libvirt_answers, "network.libvirt", OK,
+         "libvirt 9.0.0 answers; VMs with NICs on its networks: 2"),
+    CASE(libvirt_gone, "network.libvirt", FAIL, "it cannot be asked: libvirt (network:///system)"),
+    CASE(libvirt_allowed, "network.libvirt", WARN, "VMs with NICs on its networks: 0"),
     CASE(ovs_answers, "network.openvswitch", OK, "version 3.1.0 answers; VMs with NICs on it: 2"),
     CASE(ovs_gone, "network.openvswitch", FAIL, "cannot run /usr/bin/ovs-vsctl"),
     CASE(ovs_silent, "network.openvswitch", WARN, "did not answer"),

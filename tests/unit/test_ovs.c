@@ -38,6 +38,14 @@ static void test_plug_words(void)
                         "external_ids:vmdock=\"one-1\" " INTERFACE);
 }
 
+static void test_plug_vlan(void)
+{
+    g_autoptr(VmNic) nic = make_nic();
+    nic->vlan = 7;
+    g_auto(GStrv) words = ovs_plug_words("one-1", nic, TRUE);
+    g_assert_true(g_strv_contains((const gchar *const *)words, "tag=7"));
+}
+
 /* What a network's description may put there stays one value. */
 static void test_plug_quotes(void)
 {
@@ -225,6 +233,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ovs/plug-words", test_plug_words);
+    g_test_add_func("/ovs/plug-vlan", test_plug_vlan);
     g_test_add_func("/ovs/plug-quotes", test_plug_quotes);
     g_test_add_func("/ovs/parse", test_parse);
     g_test_add_func("/ovs/parse-nothing", test_parse_nothing);

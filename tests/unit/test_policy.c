@@ -121,9 +121,39 @@ static void test_ownership(void)
     }
 }
 
+/* What a cloud's user writes may name what is allowed; what an operator writes, any. */
+static void test_networks(void)
+{
+    g_auto(GStrv) guests = g_strsplit("guests", " ", -1), every = g_strsplit("*", " ", -1);
+    gchar path[] = "x.conf";
+    const struct {
+        GStrv allowed;
+        const char *cloud;
+        gboolean may;
+    } rows[] = {
+        {NULL, "opennebula", FALSE}, {guests, "opennebula", FALSE}, {every, "opennebula", TRUE},
+        {NULL, "nova", FALSE},       {NULL, "libvirt", TRUE},       {NULL, "operator", TRUE},
+        {guests, "operator", TRUE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Config config = {.path = path, .allow_libvirt_networks = rows[i].allowed};
+        g_autoptr(VmSpec) spec = spec_asking(NULL, NULL, NULL, FALSE);
+        g_autoptr(GError) error = NULL;
+        VmNic *nic = vm_nic_new();
+        g_ptr_array_add(spec->nics, nic);
+        spec->cloud = g_strdup(rows[i].cloud);
+        g_assert_true(policy_check(&config, spec, NULL));
+        nic->libvirt_network = g_strdup("default");
+        g_assert_cmpint(policy_check(&config, spec, &error), ==, rows[i].may);
+        if (!rows[i].may)
+            g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/policy/networks", test_networks);
     g_test_add_func("/policy/power", test_policy);
     g_test_add_func("/policy/mounts", test_mounts);
     g_test_add_func("/ownership", test_ownership);

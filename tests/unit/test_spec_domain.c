@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const DomainOptions options = {.max_size = 65536, .terminal = TRUE};
-static const char *const own[] = {"bare", "everything", "not-honoured", "policies", NULL};
+static const char *const own[] = {"bare",         "everything", "libvirt-network",
+                                  "not-honoured", "policies",   NULL};
 
 static VmSpec *parse(const char *xml, GError **error)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/error.h"
 #include "driver/spec_run.h"
+#include "tests/unit/golden.h"
 
 #include <string.h>
 
@@ -149,12 +150,33 @@ static void test_refused(void)
     }
 }
 
+static void test_network(void)
+{
+    g_autoptr(GError) error = NULL;
+    RunWish wish = plain();
+    wish.network = "default=192.168.122.7";
+    g_autoptr(VmSpec) spec = spec_from_run(&wish, &error);
+    g_assert_no_error(error);
+    g_autofree gchar *path = golden_data("golden/run-network.spec.json");
+    golden_compare(path, vm_spec_to_json(spec));
+    wish.network = "office=2";
+    assert_refused(&wish);
+    wish.network = "";
+    assert_refused(&wish);
+    wish.network = "a/b";
+    assert_refused(&wish);
+    wish.network = "default";
+    wish.bridge = "br0";
+    assert_refused(&wish);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/spec-run/names", test_names);
     g_test_add_func("/spec-run/plain", test_plain);
     g_test_add_func("/spec-run/nic", test_nic);
+    g_test_add_func("/spec-run/network", test_network);
     g_test_add_func("/spec-run/limits", test_limits);
     g_test_add_func("/spec-run/process", test_process);
     g_test_add_func("/spec-run/refused", test_refused);
