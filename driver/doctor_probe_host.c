@@ -332,7 +332,8 @@ static void probe_libvirt(DoctorFacts *facts)
         g_autoptr(VmSpec) spec = state_load(facts->config, g_ptr_array_index(ids, i), NULL);
         facts->libvirt_vms += spec && nic_libvirt_any(spec);
     }
-    if (facts->libvirt_vms == 0 && !facts->config->allow_libvirt_networks)
+    if (facts->libvirt_vms == 0 &&
+        (!facts->config->allow_libvirt_networks || !*facts->config->allow_libvirt_networks))
         return;
     g_autoptr(GError) error = NULL;
     g_autoptr(LibvirtRequest) request = libvirt_request_new(LIBVIRT_VERSION, facts->config);

@@ -71,11 +71,11 @@ static const xmlNode *next_of(const xmlNode *node, const char *name)
     return node;
 }
 
-/* Each child NAME of PARENT, which may be NULL. */
-#define EACH(child, parent, name)                                                                  \
-    const xmlNode *child = next_of((parent) ? (parent)->children : NULL, name);                    \
-    child;                                                                                         \
-    child = next_of(child->next, name)
+/* PARENT may be NULL. */
+static const xmlNode *first_of(const xmlNode *parent, const char *name)
+{
+    return next_of(parent ? parent->children : NULL, name);
+}
 
 static guint64 number(const xmlNode *node, const char *name, guint64 most)
 {
@@ -128,7 +128,8 @@ static gboolean take_vlan(LibvirtNetwork *network, const xmlNode *node, GError *
 
 static const xmlNode *find_portgroup(const xmlNode *root, const char *wanted)
 {
-    for (EACH(group, root, "portgroup")) {
+    for (const xmlNode *group = first_of(root, "portgroup"); group;
+         group = next_of(group->next, "portgroup")) {
         g_autofree gchar *name = attribute(group, "name");
         g_autofree gchar *is_default = attribute(group, "default");
         if (wanted ? g_strcmp0(name, wanted) == 0 : g_strcmp0(is_default, "yes") == 0)
@@ -181,12 +182,13 @@ static gboolean take_kind(LibvirtNetwork *network, const xmlNode *root, GError *
 static void take_dhcp(LibvirtNetwork *network, const xmlNode *dhcp)
 {
     network->dhcp = TRUE;
-    for (EACH(range, dhcp, "range")) {
+    for (const xmlNode *range = first_of(dhcp, "range"); range;
+         range = next_of(range->next, "range")) {
         LibvirtRange it = {0};
         if (address_of(range, "start", &it.first) && address_of(range, "end", &it.last))
             g_array_append_val(network->ranges, it);
     }
-    for (EACH(node, dhcp, "host")) {
+    for (const xmlNode *node = first_of(dhcp, "host"); node; node = next_of(node->next, "host")) {
         g_autofree gchar *mac = attribute(node, "mac");
         LibvirtHost *host = g_new0(LibvirtHost, 1);
         g_ptr_array_add(network->hosts, host);
@@ -221,7 +223,7 @@ static void take_names(LibvirtNetwork *network, const xmlNode *root)
     g_autofree gchar *on = attribute(dns, "enable");
     network->gives->dns = network->gives->subnets->len > 0 && g_strcmp0(on, "no") != 0;
     network->gives->domain = attribute(xml_child(root, "domain"), "name");
-    for (EACH(node, dns, "host")) {
+    for (const xmlNode *node = first_of(dns, "host"); node; node = next_of(node->next, "host")) {
         LibvirtHost *host = g_new0(LibvirtHost, 1);
         g_ptr_array_add(network->named, host);
         address_of(node, "ip", &host->address);
@@ -247,7 +249,7 @@ static LibvirtNetwork *take_hosts(const xmlNode *root)
     LibvirtNetwork *network = network_new();
     g_autofree gchar *name = xml_text(root, "name");
     network->name = spec_shown(name ? name : "");
-    for (EACH(ip, root, "ip"))
+    for (const xmlNode *ip = first_of(root, "ip"); ip; ip = next_of(ip->next, "ip"))
         take_subnet(network, ip);
     take_names(network, root);
     return network;

@@ -19,11 +19,11 @@ gboolean nic_libvirt_any(const VmSpec *spec);
 /*
  * Begins to ask libvirt for all such NICs of SPEC, or for NIC alone, beside what the caller does;
  * LAST is the VM's spec of before, or NULL: an address that it had is wished for. UNDO frees what
- * gets reserved. *join belongs to UNDO, and is NULL where there is nothing to ask. SPEC and CONFIG
+ * gets reserved. *begun belongs to UNDO, and is NULL where there is nothing to ask. SPEC and CONFIG
  * must outlive UNDO.
  */
 gboolean nic_libvirt_begin(const Config *config, VmSpec *spec, VmNic *nic, const VmSpec *last,
-                           Undo *undo, LibvirtJoin **join, GError **error);
+                           Undo *undo, LibvirtJoin **begun, GError **error);
 /* Waits for the answers, and puts them into SPEC, which has then passed vm_spec_check() again.
  * JOIN may be NULL. */
 gboolean nic_libvirt_finish(LibvirtJoin *join, GError **error);
