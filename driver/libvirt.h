@@ -39,10 +39,11 @@ typedef struct {
 typedef struct {
     gchar *bridge;
     gboolean openvswitch;
-    guint mtu;         /* 0 = the bridge's own */
-    guint vlan;        /* 0 = none */
+    guint mtu; /* 0 = the bridge's own */
+    VmVlan vlan;
     GArray *subnets;   /* VmAddress: libvirt's own address in each */
     gboolean leads_on; /* these route to elsewhere */
+    GArray *routes;    /* VmRoute, of IPv4: what lies behind others on it */
     gboolean dns;      /* and answer for names */
     gchar *domain;     /* NULL = none */
     VmBandwidth inbound, outbound;

@@ -14,7 +14,8 @@ enum {
     MAX_RATE = 100000000,
     MAX_BURST = 1048576,
     MAX_MTU = 65535,
-    MAX_VLAN = 4094,
+    MAX_METRIC = 0x7fffffff,
+    MAX_ROUTES = 64,
     MAX_LOOKS = 1 << 20, /* at addresses of a range */
 };
 
@@ -116,13 +117,15 @@ static gboolean unsupported(const LibvirtNetwork *network, GError **error, const
 
 static gboolean take_vlan(LibvirtNetwork *network, const xmlNode *node, GError **error)
 {
-    const xmlNode *vlan = xml_child(node, "vlan"), *tag = xml_child(vlan, "tag");
-    g_autofree gchar *trunk = attribute(vlan, "trunk");
-    if (!vlan)
-        return TRUE;
-    if (g_strcmp0(trunk, "yes") == 0 || !tag || next_of(tag->next, "tag"))
-        return unsupported(network, error, "asks for a trunk of VLANs; a VM's NIC can have one");
-    network->gives->vlan = (guint)number(tag, "id", MAX_VLAN);
+    const xmlNode *vlan = xml_child(node, "vlan");
+    VmVlan its = {0};
+    const char *why = vlan ? vm_vlan_read(vlan, &its) : NULL;
+    if (why)
+        return unsupported(network, error, why);
+    if (vlan) {
+        vm_vlan_clear(&network->gives->vlan);
+        network->gives->vlan = its;
+    }
     return TRUE;
 }
 
@@ -156,7 +159,7 @@ static gboolean take_ports(LibvirtNetwork *network, const xmlNode *root, const c
     take_direction(bandwidth, "outbound", &network->gives->outbound);
     if (!take_vlan(network, root, error) || !take_vlan(network, group, error))
         return FALSE;
-    return network->gives->vlan == 0 || network->gives->openvswitch ||
+    return !vm_vlan_any(&network->gives->vlan) || network->gives->openvswitch ||
            unsupported(network, error,
                        "asks for a VLAN, which only a bridge of Open vSwitch can be told");
 }
@@ -217,6 +220,24 @@ static void take_subnet(LibvirtNetwork *network, const xmlNode *ip)
         take_dhcp(network, dhcp);
 }
 
+/* Where on the network a gateway is that leads to other subnets. */
+static void take_route(LibvirtNetwork *network, const xmlNode *node)
+{
+    g_autofree gchar *mask = attribute(node, "netmask");
+    VmRoute route = {.metric = (guint)number(node, "metric", MAX_METRIC)};
+    if (!address_of(node, "address", &route.destination) ||
+        !address_of(node, "gateway", &route.gateway) || route.destination.family != AF_INET ||
+        route.gateway.family != AF_INET)
+        return;
+    guint prefix = (guint)number(node, "prefix", route.destination.prefix);
+    if (prefix == 0 && mask && !vm_mask_prefix(mask, &prefix))
+        return;
+    route.destination.prefix = prefix;
+    route.destination = vm_address_subnet(&route.destination);
+    if (prefix != 0 && network->gives->routes->len < MAX_ROUTES)
+        g_array_append_val(network->gives->routes, route);
+}
+
 static void take_names(LibvirtNetwork *network, const xmlNode *root)
 {
     const xmlNode *dns = xml_child(root, "dns");
@@ -251,6 +272,8 @@ static LibvirtNetwork *take_hosts(const xmlNode *root)
     network->name = spec_shown(name ? name : "");
     for (const xmlNode *ip = first_of(root, "ip"); ip; ip = next_of(ip->next, "ip"))
         take_subnet(network, ip);
+    for (const xmlNode *node = first_of(root, "route"); node; node = next_of(node->next, "route"))
+        take_route(network, node);
     take_names(network, root);
     return network;
 }

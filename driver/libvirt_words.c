@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_SUBNETS = 64, MAX_MTU = 65535, MAX_VLAN = 4094 };
+enum { MAX_LIST = 64, MAX_MTU = 65535 };
 
 static gboolean garbled(const char *what, GError **error)
 {
@@ -147,6 +147,7 @@ LibvirtAnswer *libvirt_answer_new(void)
 {
     LibvirtAnswer *answer = g_new0(LibvirtAnswer, 1);
     answer->subnets = g_array_new(FALSE, TRUE, sizeof(VmAddress));
+    answer->routes = g_array_new(FALSE, TRUE, sizeof(VmRoute));
     return answer;
 }
 
@@ -158,7 +159,9 @@ void libvirt_answer_free(LibvirtAnswer *answer)
     g_free(answer->domain);
     g_free(answer->name);
     g_free(answer->version);
+    vm_vlan_clear(&answer->vlan);
     g_array_unref(answer->subnets);
+    g_array_unref(answer->routes);
     g_free(answer);
 }
 
@@ -169,19 +172,34 @@ static void put_bandwidth(json_t *json, const char *key, const VmBandwidth *limi
                                   (json_int_t)limits->peak, "burst", (json_int_t)limits->burst));
 }
 
+static json_t *routes_json(const GArray *routes)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < routes->len; i++) {
+        const VmRoute *route = &g_array_index(routes, VmRoute, i);
+        json_t *object = json_pack("{s:I}", "metric", (json_int_t)route->metric);
+        put_address(object, "to", &route->destination);
+        put_address(object, "via", &route->gateway);
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 gchar *libvirt_answer_text(const LibvirtAnswer *answer)
 {
-    g_autoptr(json_t) json = json_pack(
-        "{s:s?, s:b, s:i, s:i, s:b, s:b, s:s?, s:s?, s:b, s:s?}", "bridge", answer->bridge,
-        "openvswitch", answer->openvswitch, "mtu", (int)answer->mtu, "vlan", (int)answer->vlan,
-        "leads_on", answer->leads_on, "dns", answer->dns, "domain", answer->domain, "name",
-        answer->name, "added", answer->added, "version", answer->version);
+    g_autoptr(json_t) json =
+        json_pack("{s:s?, s:b, s:i, s:b, s:b, s:s?, s:s?, s:b, s:s?}", "bridge", answer->bridge,
+                  "openvswitch", answer->openvswitch, "mtu", (int)answer->mtu, "leads_on",
+                  answer->leads_on, "dns", answer->dns, "domain", answer->domain, "name",
+                  answer->name, "added", answer->added, "version", answer->version);
     json_t *subnets = json_array();
     for (guint i = 0; i < answer->subnets->len; i++) {
         g_autofree gchar *text = vm_address_format(&g_array_index(answer->subnets, VmAddress, i));
         json_array_append_new(subnets, json_string(text));
     }
     json_object_set_new(json, "subnets", subnets);
+    json_object_set_new(json, "routes", routes_json(answer->routes));
+    json_object_set_new(json, "vlan", vm_vlan_json(&answer->vlan));
     put_bandwidth(json, "inbound", &answer->inbound);
     put_bandwidth(json, "outbound", &answer->outbound);
     put_address(json, "address", &answer->address);
@@ -194,9 +212,28 @@ static gboolean take_subnets(const json_t *json, GArray *subnets)
     gsize index;
     json_array_foreach (list, index, item) {
         VmAddress address = {0};
-        if (!json_is_string(item) || !take_address(item, &address) || subnets->len == MAX_SUBNETS)
+        if (!json_is_string(item) || !take_address(item, &address) || subnets->len == MAX_LIST)
             return FALSE;
         g_array_append_val(subnets, address);
+    }
+    return !list || json_is_array(list);
+}
+
+static gboolean take_routes(const json_t *json, GArray *routes)
+{
+    const json_t *list = json_object_get(json, "routes"), *item;
+    gsize index;
+    json_array_foreach (list, index, item) {
+        VmRoute route = {0};
+        guint64 metric;
+        if (!take_address(json_object_get(item, "to"), &route.destination) ||
+            !take_address(json_object_get(item, "via"), &route.gateway) ||
+            !take_number(item, "metric", G_MAXINT, &metric) ||
+            route.destination.family != AF_INET || route.gateway.family != AF_INET ||
+            routes->len == MAX_LIST)
+            return FALSE;
+        route.metric = (guint)metric;
+        g_array_append_val(routes, route);
     }
     return !list || json_is_array(list);
 }
@@ -215,17 +252,17 @@ static gboolean take_bandwidth(const json_t *json, const char *key, VmBandwidth 
 
 static gboolean take_answer(const json_t *json, LibvirtAnswer *answer)
 {
-    guint64 mtu, vlan;
+    guint64 mtu;
     if (!take_text(json, "bridge", &answer->bridge) ||
         !take_text(json, "domain", &answer->domain) || !take_text(json, "name", &answer->name) ||
         !take_text(json, "version", &answer->version) || !take_number(json, "mtu", MAX_MTU, &mtu) ||
-        !take_number(json, "vlan", MAX_VLAN, &vlan) || !take_subnets(json, answer->subnets) ||
+        !vm_vlan_from_json(json_object_get(json, "vlan"), &answer->vlan) ||
+        !take_subnets(json, answer->subnets) || !take_routes(json, answer->routes) ||
         !take_bandwidth(json, "inbound", &answer->inbound) ||
         !take_bandwidth(json, "outbound", &answer->outbound) ||
         !take_address(json_object_get(json, "address"), &answer->address))
         return FALSE;
     answer->mtu = (guint)mtu;
-    answer->vlan = (guint)vlan;
     answer->openvswitch = json_is_true(json_object_get(json, "openvswitch"));
     answer->leads_on = json_is_true(json_object_get(json, "leads_on"));
     answer->dns = json_is_true(json_object_get(json, "dns"));

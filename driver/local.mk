@@ -238,6 +238,8 @@ libvmdock_la_SOURCES = \
 	driver/spec_domain_xml.c \
 	driver/spec_json.c \
 	driver/spec_nics.c \
+	driver/spec_network.c \
+	driver/spec_network.h \
 	driver/spec_nova.c \
 	driver/spec_nova.h \
 	driver/spec_nova_network.c \
@@ -289,6 +291,8 @@ libvmdock_la_SOURCES = \
 	driver/undo.h \
 	driver/usage_cache.c \
 	driver/usage_cache.h \
+	driver/vlan.c \
+	driver/vlan.h \
 	driver/vm_list.c \
 	driver/vm_list.h \
 	driver/vm_status.c \

@@ -99,11 +99,24 @@ static void take_addresses(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder
     g_strv_builder_add(learned, VM_LEARNED_ADDRESS);
 }
 
-/* IPv6's the guest learns of libvirt's router advertisements. */
-static void take_routes(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *learned)
+/* Those of the network whose gateway is a neighbour, and not the VM itself. */
+static void add_routes(VmNic *nic, const LibvirtAnswer *answer)
 {
-    if (!answer->leads_on || has_route_of(nic, AF_INET))
-        return;
+    for (guint i = 0; i < answer->routes->len; i++) {
+        const VmRoute *route = &g_array_index(answer->routes, VmRoute, i);
+        gboolean near = FALSE, own = FALSE;
+        for (guint j = 0; j < nic->addresses->len; j++) {
+            const VmAddress *address = &g_array_index(nic->addresses, VmAddress, j);
+            near = near || vm_address_contains(address, &route->gateway);
+            own = own || vm_address_same(address, &route->gateway);
+        }
+        if (near && !own)
+            g_array_append_val(nic->routes, *route);
+    }
+}
+
+static void add_default_route(VmNic *nic, const LibvirtAnswer *answer)
+{
     for (guint i = 0; i < nic->addresses->len; i++) {
         const VmAddress *address = &g_array_index(nic->addresses, VmAddress, i);
         const VmAddress *subnet = address->family == AF_INET ? subnet_of(answer, address) : NULL;
@@ -112,9 +125,21 @@ static void take_routes(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *l
         VmRoute route = {.destination = {.family = AF_INET}, .gateway = *subnet};
         route.gateway.prefix = FULL_IP4;
         g_array_append_val(nic->routes, route);
-        g_strv_builder_add(learned, VM_LEARNED_ROUTES);
         return;
     }
+}
+
+/* IPv6's the guest learns of libvirt's router advertisements. */
+static void take_routes(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *learned)
+{
+    guint had = nic->routes->len;
+    if (has_route_of(nic, AF_INET))
+        return;
+    add_routes(nic, answer);
+    if (answer->leads_on)
+        add_default_route(nic, answer);
+    if (nic->routes->len > had)
+        g_strv_builder_add(learned, VM_LEARNED_ROUTES);
 }
 
 static GStrv with(const GStrv list, const char *word)
@@ -129,6 +154,12 @@ static GStrv with(const GStrv list, const char *word)
     return g_strv_builder_end(builder);
 }
 
+/* Whether the search domains are the description's, and no network's. */
+static gboolean asks_search(const VmSpec *spec)
+{
+    return spec->search && *spec->search && !vm_spec_learned(spec, VM_LEARNED_SEARCH);
+}
+
 static void add_word(GStrv *list, const char *word)
 {
     GStrv longer = with(*list, word);
@@ -136,7 +167,8 @@ static void add_word(GStrv *list, const char *word)
     *list = longer;
 }
 
-/* libvirt answers at its own address, where the VM has one beside it. */
+/* libvirt answers at its own address, where the VM has one beside it. Search domains that are asked
+ * for stand. */
 static void take_dns(VmSpec *spec, const VmNic *nic, const LibvirtAnswer *answer,
                      GStrvBuilder *learned)
 {
@@ -151,9 +183,19 @@ static void take_dns(VmSpec *spec, const VmNic *nic, const LibvirtAnswer *answer
     }
     if (!some)
         return;
-    if (answer->domain)
-        add_word(&spec->search, answer->domain);
     g_strv_builder_add(learned, VM_LEARNED_DNS);
+    if (answer->domain && !asks_search(spec)) {
+        add_word(&spec->search, answer->domain);
+        g_strv_builder_add(learned, VM_LEARNED_SEARCH);
+    }
+}
+
+static void take_vlan(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *learned)
+{
+    if (vm_vlan_any(&nic->vlan) || !vm_vlan_any(&answer->vlan))
+        return;
+    vm_vlan_copy(&nic->vlan, &answer->vlan);
+    g_strv_builder_add(learned, VM_LEARNED_VLAN);
 }
 
 static void take_limits(VmBandwidth *limits, const VmBandwidth *given, const char *what,
@@ -172,7 +214,6 @@ void nic_libvirt_apply(VmSpec *spec, VmNic *nic, const LibvirtAnswer *answer, gb
     g_free(nic->bridge_type);
     nic->bridge = g_strdup(answer->bridge);
     nic->bridge_type = g_strdup(answer->openvswitch ? "openvswitch" : "linux");
-    nic->vlan = answer->vlan;
     take_addresses(nic, answer, learned);
     take_routes(nic, answer, learned);
     if (nic->mtu == 0 && answer->mtu != 0) {
@@ -181,6 +222,7 @@ void nic_libvirt_apply(VmSpec *spec, VmNic *nic, const LibvirtAnswer *answer, gb
     }
     if (dns)
         take_dns(spec, nic, answer, learned);
+    take_vlan(nic, answer, learned);
     take_limits(&nic->inbound, &answer->inbound, VM_LEARNED_INBOUND, learned);
     take_limits(&nic->outbound, &answer->outbound, VM_LEARNED_OUTBOUND, learned);
     g_strfreev(nic->learned);

@@ -17,6 +17,8 @@ enum { MAX_SENTENCE = 400 };
 /* external_ids of a port: the deploy id; of its QoS record also the port. */
 #define MARK      "vmdock"
 #define MARK_PORT "port"
+/* Of a port whose VLAN is the description's: what that does not say any more must go. */
+#define MARK_VLAN "vmdock-vlan"
 
 static const char speaker[] = "ovs-vsctl: ";
 
@@ -275,9 +277,10 @@ GPtrArray *ovs_ports(const Config *config, const char *deploy_id, GError **error
     return answer ? ovs_parse_ports(answer, error) : NULL;
 }
 
-/* *own tells whether there is one of that name and it is this VM's; another's is an error. */
+/* *own tells whether there is one of that name and it is this VM's; another's is an error. *stale:
+ * it is in a VLAN that its description does not name any more. */
 static gboolean find_own(const Config *config, const char *deploy_id, const VmNic *nic,
-                         gboolean *own, GError **error)
+                         gboolean *own, gboolean *stale, GError **error)
 {
     g_autofree gchar *name = g_strdup_printf("name=\"%s\"", nic->host_name);
     g_autofree gchar *answer =
@@ -290,6 +293,7 @@ static gboolean find_own(const Config *config, const char *deploy_id, const VmNi
     const json_t *row = json_array_get(json_object_get(table, "data"), 0);
     const char *owner = row ? map_value(json_array_get(row, 1), MARK) : NULL;
     *own = g_strcmp0(owner, deploy_id) == 0;
+    *stale = row && map_value(json_array_get(row, 1), MARK_VLAN) && !vm_vlan_any(&nic->vlan);
     if (!answer)
         return FALSE;
     if (!row || *own)
@@ -316,6 +320,21 @@ static void add_pair(GPtrArray *words, const char *key, const char *value)
     g_ptr_array_add(words, quoted(key, value));
 }
 
+/* All that there is, so that nothing is left of another VLAN. */
+static void add_vlan(GPtrArray *words, const VmVlan *vlan)
+{
+    const char *mode = !vlan->trunks         ? "access"
+                       : vlan->tag == 0      ? "trunk"
+                       : vlan->native_tagged ? "native-tagged"
+                                             : "native-untagged";
+    if (!vm_vlan_any(vlan))
+        return;
+    g_ptr_array_add(words, vlan->tag ? g_strdup_printf("tag=%u", vlan->tag) : g_strdup("tag=[]"));
+    g_ptr_array_add(words, g_strdup_printf("trunks=%s", vlan->trunks ? vlan->trunks : "[]"));
+    g_ptr_array_add(words, g_strdup_printf("vlan_mode=%s", mode));
+    add_pair(words, "external_ids:" MARK_VLAN "=", "yes");
+}
+
 /* A new one must not be there: between the question whose it is and this nobody may slip in. */
 static void add_port(GPtrArray *words, const char *deploy_id, const VmNic *nic, gboolean fresh)
 {
@@ -324,8 +343,7 @@ static void add_port(GPtrArray *words, const char *deploy_id, const VmNic *nic, 
     add_words(words, (const char *const[]){"add-port", nic->bridge, nic->host_name, "--", "set",
                                            "Port", nic->host_name, NULL});
     add_pair(words, "external_ids:" MARK "=", deploy_id);
-    if (nic->vlan)
-        g_ptr_array_add(words, g_strdup_printf("tag=%u", nic->vlan));
+    add_vlan(words, &nic->vlan);
 }
 
 static void add_interface(GPtrArray *words, const char *deploy_id, const VmNic *nic)
@@ -383,10 +401,10 @@ static gboolean clear(const Config *config, const char *deploy_id, const VmNic *
 
 gboolean ovs_plug(const Config *config, const char *deploy_id, const VmNic *nic, GError **error)
 {
-    gboolean own = FALSE;
-    if (!interrupt_check(error) || !find_own(config, deploy_id, nic, &own, error))
+    gboolean own = FALSE, stale = FALSE;
+    if (!interrupt_check(error) || !find_own(config, deploy_id, nic, &own, &stale, error))
         return FALSE;
-    if (own && plug(config, deploy_id, nic, FALSE, NULL))
+    if (own && !stale && plug(config, deploy_id, nic, FALSE, NULL))
         return TRUE;
     return (!own || clear(config, deploy_id, nic, error)) &&
            plug(config, deploy_id, nic, TRUE, error);

@@ -2,7 +2,8 @@
 /*
  * Ports of Open vSwitch, by ovs-vsctl: the bridge is the cloud's or the operator's, the port is
  * ours, and its VLAN, trunks and flows are those of OpenNebula's network driver, which finds it by
- * its name. What Open vSwitch is told stays in its database over a reboot of the host.
+ * its name; a VLAN of domain XML or of a network of libvirt alone is set here. What Open vSwitch
+ * is told stays in its database over a reboot of the host.
  *
  * A port of ours carries external_ids:vmdock=<deploy-id>; without it a port is somebody else's and
  * is neither used nor removed. Its interface carries what libvirt gives one too: attached-mac,

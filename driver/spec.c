@@ -227,6 +227,7 @@ VmNic *vm_nic_copy(const VmNic *nic)
     copy->libvirt_network = g_strdup(nic->libvirt_network);
     copy->portgroup = g_strdup(nic->portgroup);
     copy->learned = g_strdupv(nic->learned);
+    vm_vlan_copy(&copy->vlan, &nic->vlan);
     copy->addresses = g_array_copy(nic->addresses);
     copy->routes = g_array_copy(nic->routes);
     copy->rules = NULL;
@@ -234,9 +235,23 @@ VmNic *vm_nic_copy(const VmNic *nic)
     return copy;
 }
 
+gchar *vm_nic_host_name(const char *prefix, const char *deploy_id, guint id)
+{
+    g_autofree gchar *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, deploy_id, -1);
+    return g_strdup_printf("%s%.8s-%u", prefix, digest, id);
+}
+
 gboolean vm_nic_learned(const VmNic *nic, const char *what)
 {
     return nic->learned && g_strv_contains((const gchar *const *)nic->learned, what);
+}
+
+gboolean vm_spec_learned(const VmSpec *spec, const char *what)
+{
+    for (guint i = 0; i < spec->nics->len; i++)
+        if (vm_nic_learned(spec->nics->pdata[i], what))
+            return TRUE;
+    return FALSE;
 }
 
 void vm_nic_free(VmNic *nic)
@@ -251,6 +266,7 @@ void vm_nic_free(VmNic *nic)
     g_free(nic->libvirt_network);
     g_free(nic->portgroup);
     g_strfreev(nic->learned);
+    vm_vlan_clear(&nic->vlan);
     g_array_unref(nic->addresses);
     g_array_unref(nic->routes);
     if (nic->rules)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "filter_level.h"
+#include "vlan.h"
 
 #include <glib.h>
 #include <jansson.h>
@@ -89,7 +90,7 @@ typedef struct {
     gboolean link_down;   /* plugged in, and the cable is out */
     gchar *libvirt_network; /* of which it is (nic_libvirt.h); NULL = none */
     gchar *portgroup;       /* of that network; NULL = its default one */
-    guint vlan;             /* the tag of its port on Open vSwitch; 0 = vmdock sets none */
+    VmVlan vlan;            /* of its port on Open vSwitch; none = vmdock sets none */
     GStrv learned;          /* what here is the network's word: VM_LEARNED_*; NULL = nothing */
 } VmNic;
 
@@ -102,6 +103,8 @@ typedef enum { VM_PROBE_HOST, VM_PROBE_YES, VM_PROBE_NO } VmProbe; /* HOST: as i
 #define VM_LEARNED_DNS      "dns"
 #define VM_LEARNED_INBOUND  "inbound"
 #define VM_LEARNED_OUTBOUND "outbound"
+#define VM_LEARNED_VLAN     "vlan"
+#define VM_LEARNED_SEARCH   "search"
 
 /* One request that host policy must allow; kept apart so that the check has all of them. */
 typedef struct {
@@ -257,10 +260,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmSpec, vm_spec_free)
 
 VmNic *vm_nic_new(void);
 VmNic *vm_nic_copy(const VmNic *nic);
+/* A name for the host end of a VM's NIC that has none: PREFIX, of at most four characters, eight
+ * digits of the deploy id's hash, "-" and the NIC's number, because names of links are short. */
+gchar *vm_nic_host_name(const char *prefix, const char *deploy_id, guint id);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
 
 gboolean vm_nic_learned(const VmNic *nic, const char *what);
+/* Of any of its NICs. */
+gboolean vm_spec_learned(const VmSpec *spec, const char *what);
 
 /* A rule that lets everything pass, from the VM or to it. */
 VmRule *vm_rule_new(gboolean inbound);

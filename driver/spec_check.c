@@ -165,6 +165,17 @@ static gboolean check_unknown(const VmNic *nic, GError **error)
     return TRUE;
 }
 
+/* Known when the network is. */
+static gboolean check_vlan(const VmNic *nic, GError **error)
+{
+    return !vm_vlan_any(&nic->vlan) || !nic->bridge ||
+           (nic->bridge_type && g_str_has_prefix(nic->bridge_type, "openvswitch")) ||
+           spec_fail(error,
+                     "NIC %u asks for a VLAN, which only a bridge of Open vSwitch can be told, and "
+                     "%s is none",
+                     nic->id, nic->bridge);
+}
+
 /* The names that libvirt takes, as far as they fit in a sentence. */
 static gboolean check_libvirt(const VmNic *nic, GError **error)
 {
@@ -182,7 +193,7 @@ static gboolean check_nic(const VmNic *nic, GError **error)
     if (!check_ifname(nic, "name", nic->host_name, error) ||
         !check_ifname(nic, "guest name", nic->guest_name, error) ||
         (!unknown && !check_ifname(nic, "bridge", nic->bridge, error)) || !check_mac(nic, error) ||
-        !check_mtu(nic, error) || !check_libvirt(nic, error))
+        !check_mtu(nic, error) || !check_libvirt(nic, error) || !check_vlan(nic, error))
         return FALSE;
     if (unknown)
         return check_unknown(nic, error);

@@ -406,6 +406,17 @@ static void add_source(xmlNode *interface, const VmNic *nic)
         set(source, "portgroup", nic->portgroup);
 }
 
+/* A network says routes of IPv4 alone. */
+static void add_routes(xmlNode *interface, const VmNic *nic)
+{
+    gboolean learned = vm_nic_learned(nic, VM_LEARNED_ROUTES);
+    for (guint i = 0; i < nic->routes->len; i++) {
+        const VmRoute *route = &g_array_index(nic->routes, VmRoute, i);
+        if (!learned || route->destination.family != AF_INET)
+            add_route(interface, route);
+    }
+}
+
 static void add_interface(xmlNode *devices, const VmNic *nic)
 {
     xmlNode *interface = add(devices, "interface", NULL);
@@ -420,8 +431,9 @@ static void add_interface(xmlNode *devices, const VmNic *nic)
         add_with(interface, "virtualport", "type", "openvswitch");
     for (guint i = 0; i < nic->addresses->len; i++)
         set_address(add(interface, "ip", NULL), &g_array_index(nic->addresses, VmAddress, i));
-    for (guint i = 0; i < nic->routes->len && !vm_nic_learned(nic, VM_LEARNED_ROUTES); i++)
-        add_route(interface, &g_array_index(nic->routes, VmRoute, i));
+    add_routes(interface, nic);
+    if (vm_vlan_any(&nic->vlan) && !vm_nic_learned(nic, VM_LEARNED_VLAN))
+        vm_vlan_write(interface, &nic->vlan);
     add_bandwidth(interface, nic);
     add_with(interface, "target", "dev", nic->host_name);
     add_with(interface, "guest", "dev", nic->guest_name);
@@ -502,14 +514,6 @@ static void say_process(xmlNode *vm, const VmProcess *process)
         say_number(vm, "stop_timeout", process->stop_timeout);
 }
 
-static gboolean learned_dns(const VmSpec *spec)
-{
-    for (guint i = 0; i < spec->nics->len; i++)
-        if (vm_nic_learned(spec->nics->pdata[i], VM_LEARNED_DNS))
-            return TRUE;
-    return FALSE;
-}
-
 static void add_metadata(xmlNode *root, const VmSpec *spec)
 {
     gboolean own = strcmp(spec->cloud, DOMAIN_CLOUD) == 0;
@@ -522,10 +526,10 @@ static void add_metadata(xmlNode *root, const VmSpec *spec)
         set(vm->last, "unit", "b");
     }
     say(vm, "hostname", g_strcmp0(hostname, spec->hostname) != 0 ? spec->hostname : NULL);
-    if (!learned_dns(spec)) {
+    if (!vm_spec_learned(spec, VM_LEARNED_DNS))
         say_list(vm, "dns", spec->dns);
+    if (!vm_spec_learned(spec, VM_LEARNED_SEARCH))
         say_list(vm, "search", spec->search);
-    }
     say_process(vm, &spec->process);
     if (spec->limits.pids)
         say_number(vm, "pids_limit", spec->limits.pids);
@@ -536,6 +540,10 @@ static void add_metadata(xmlNode *root, const VmSpec *spec)
     }
     say_devices(vm, spec->devices);
     say(vm, "privileged", spec->privileged ? "YES" : NULL);
+    say(vm, "address_probe",
+        spec->probe == VM_PROBE_YES  ? "YES"
+        : spec->probe == VM_PROBE_NO ? "NO"
+                                     : NULL);
     say(vm, "filter", spec->filter == VM_FILTER_OFF ? NULL : vm_filter_name(spec->filter));
 }
 

@@ -57,6 +57,19 @@ static gboolean take_source(const Interface *at, GError **error)
     return at->nic->bridge || spec_fail(error, "%s: its source names no bridge", at->label);
 }
 
+/* Another bridge than one of Open vSwitch can be told none, and what kind a network's is, the
+ * network says. */
+static gboolean take_vlan(const Interface *at, GError **error)
+{
+    const VmNic *nic = at->nic;
+    if (!nic->libvirt_network && g_strcmp0(nic->bridge_type, "openvswitch") != 0)
+        return TRUE;
+    xmlNode *vlan = domain_child(at->node, "vlan");
+    const char *why = vlan ? vm_vlan_read(vlan, &at->nic->vlan) : NULL;
+    domain_take_all(vlan);
+    return !why || spec_fail(error, "%s %s", at->label, why);
+}
+
 static gboolean take_mac(const Interface *at, GError **error)
 {
     xmlNode *mac = domain_child(at->node, "mac");
@@ -83,13 +96,6 @@ static gboolean is_generated(const char *name)
     return FALSE;
 }
 
-/* "vd", eight digits of the deploy id's hash, "-", the NIC's number: 14 characters at the most. */
-static gchar *make_host_name(const char *deploy_id, guint id)
-{
-    g_autofree gchar *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, deploy_id, -1);
-    return g_strdup_printf("vd%.8s-%u", hash, id);
-}
-
 static gboolean take_mtu(const Interface *at, GError **error)
 {
     g_autofree gchar *text = domain_child_attribute(at->node, "mtu", "size");
@@ -110,7 +116,7 @@ static gboolean take_names(const Interface *at, GError **error)
     g_free(domain_attribute(guest, "actual"));
     at->nic->host_name = target && !is_generated(target)
                              ? g_strdup(target)
-                             : make_host_name(at->domain->spec->deploy_id, at->nic->id);
+                             : vm_nic_host_name("vd", at->domain->spec->deploy_id, at->nic->id);
     at->nic->link_down = g_strcmp0(state, "down") == 0;
     domain_take_all(domain_child(at->node, "alias"));
     domain_take_all(domain_child(at->node, "address"));
@@ -283,8 +289,8 @@ static gboolean take_interface(Domain *domain, xmlNode *node, guint id, GError *
     const Interface at = {domain, node, nic, label};
     g_ptr_array_add(domain->spec->nics, nic);
     nic->id = id;
-    return take_source(&at, error) && take_mac(&at, error) && take_names(&at, error) &&
-           take_addresses(&at, error) && take_bandwidth(&at, error);
+    return take_source(&at, error) && take_vlan(&at, error) && take_mac(&at, error) &&
+           take_names(&at, error) && take_addresses(&at, error) && take_bandwidth(&at, error);
 }
 
 static void name_guests(const GPtrArray *nics)

@@ -147,7 +147,7 @@
     X(mark, link_down)                                                                             \
     X(string, libvirt_network)                                                                     \
     X(string, portgroup)                                                                           \
-    X(number_if_any, vlan)                                                                         \
+    X(vlan, vlan)                                                                                  \
     X(strings, learned)
 
 #define PORTS_FIELDS(X)                                                                            \
@@ -344,6 +344,16 @@ static json_t *write_number_if_any(const guint *number)
 static gboolean read_number_if_any(const json_t *json, guint *number, GError **error)
 {
     return read_number(json, number, error);
+}
+
+static json_t *write_vlan(const VmVlan *vlan)
+{
+    return vm_vlan_json(vlan);
+}
+
+static gboolean read_vlan(const json_t *json, VmVlan *vlan, G_GNUC_UNUSED GError **error)
+{
+    return vm_vlan_from_json(json, vlan);
 }
 
 static json_t *write_address(const VmAddress *address)

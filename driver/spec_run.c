@@ -4,6 +4,7 @@
 #include "error.h"
 #include "image_ref.h"
 #include "spec_attribute.h"
+#include "spec_network.h"
 #include "spec_value.h"
 
 #include <string.h>
@@ -83,21 +84,6 @@ static gboolean add_addresses(VmNic *nic, const RunWish *wish, GError **error)
     return TRUE;
 }
 
-/* "default" or "default=192.168.122.7", whose prefix is the network's (nic_libvirt.h). */
-static gboolean set_network(VmNic *nic, const RunWish *wish, GError **error)
-{
-    const char *sign = wish->network ? strrchr(wish->network, '=') : NULL;
-    VmAddress address;
-    nic->libvirt_network =
-        sign ? g_strndup(wish->network, (gsize)(sign - wish->network)) : g_strdup(wish->network);
-    if (!sign)
-        return TRUE;
-    if (!vm_address_parse(sign + 1, &address))
-        return refuse("network", wish->network, "no NAME or NAME=ADDRESS", error);
-    g_array_append_val(nic->addresses, address);
-    return TRUE;
-}
-
 static gboolean has_route_of(const VmNic *nic, int family)
 {
     for (guint i = 0; i < nic->routes->len; i++)
@@ -157,13 +143,6 @@ static gboolean set_mtu(VmNic *nic, const RunWish *wish, GError **error)
     return TRUE;
 }
 
-/* The names of links are short, those of VMs may be long. */
-static gchar *link_name(const char *deploy_id, guint number)
-{
-    g_autofree gchar *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, deploy_id, -1);
-    return g_strdup_printf(PREFIX "%.8s-%u", digest, number);
-}
-
 static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
 {
     if (wish->bridge && wish->network)
@@ -175,12 +154,12 @@ static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
                          "says where it is plugged in");
     VmNic *nic = vm_nic_new();
     g_ptr_array_add(spec->nics, nic);
-    nic->host_name = link_name(spec->deploy_id, 0);
+    nic->host_name = vm_nic_host_name(PREFIX, spec->deploy_id, 0);
     nic->guest_name = g_strdup("eth0");
     nic->bridge = g_strdup(wish->bridge);
-    if (!set_network(nic, wish, error) || !add_addresses(nic, wish, error) ||
-        !add_gateways(nic, wish, error) || !set_mac(nic, spec, wish, error) ||
-        !set_mtu(nic, wish, error))
+    if ((wish->network && !spec_network_set(nic, wish->network, error)) ||
+        !add_addresses(nic, wish, error) || !add_gateways(nic, wish, error) ||
+        !set_mac(nic, spec, wish, error) || !set_mtu(nic, wish, error))
         return FALSE;
     if (has_address_of(nic, AF_INET6) && !has_route_of(nic, AF_INET6))
         nic->ip6_mode = VM_IP6_ROUTERS;

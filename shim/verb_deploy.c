@@ -58,9 +58,7 @@ void verb_bring_up(Shim *shim, VmSpec *spec, GError **error)
 
 int verb_deploy(Shim *shim, int argc, char **argv, GError **error)
 {
-    if (!shim_parse(shim, shim_verb("deploy"), NULL, &argc, &argv, 1, 1, error))
-        return 0;
-    g_autoptr(VmSpec) spec = verb_read_spec(shim, argv[1], error);
+    g_autoptr(VmSpec) spec = verb_parse_spec(shim, "deploy", argc, argv, error);
     if (spec)
         verb_bring_up(shim, spec, error);
     return 0;

@@ -174,9 +174,7 @@ static gchar *explain_text(const json_t *given)
 
 int verb_explain(Shim *shim, int argc, char **argv, GError **error)
 {
-    if (!shim_parse(shim, shim_verb("explain"), NULL, &argc, &argv, 1, 1, error))
-        return 0;
-    g_autoptr(VmSpec) spec = verb_read_spec(shim, argv[1], error);
+    g_autoptr(VmSpec) spec = verb_parse_spec(shim, "explain", argc, argv, error);
     if (!spec)
         return 0;
     g_autoptr(json_t) plan = vm_explain(shim->config, spec);

@@ -4,6 +4,7 @@
 #include "driver/error.h"
 #include "driver/interrupt.h"
 #include "driver/spec_domain.h"
+#include "driver/spec_network.h"
 #include "driver/spec_opennebula.h"
 
 #include <errno.h>
@@ -71,6 +72,22 @@ VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error)
     OpennebulaOptions options = {config->xml_max_bytes, config->hard_cpu, config->terminal,
                                  config->context_env_prefix};
     return spec_from_opennebula(xml, length, &options, error);
+}
+
+VmSpec *verb_parse_spec(Shim *shim, const char *verb, int argc, char **argv, GError **error)
+{
+    g_auto(GStrv) networks = NULL;
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING_ARRAY, &networks,
+         "Plug a NIC more into this network of libvirt, which reserves the address, or the next "
+         "free",
+         "NAME[=ADDRESS]"},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    if (!shim_parse(shim, shim_verb(verb), entries, &argc, &argv, 1, 1, error))
+        return NULL;
+    g_autoptr(VmSpec) spec = verb_read_spec(shim, argv[1], error);
+    return spec && spec_network_add(spec, networks, error) ? g_steal_pointer(&spec) : NULL;
 }
 
 TableColour verb_state_colour(EngineState state)

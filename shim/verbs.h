@@ -41,6 +41,8 @@ void verb_bring_up(Shim *shim, VmSpec *spec, GError **error);
 /* The VM's description in FILE ("-": stdin), by the host's configuration: OpenNebula's XML, or a
  * domain's, as its root says. */
 VmSpec *verb_read_spec(Shim *shim, const char *file, GError **error);
+/* The same of the file that ARGV of a verb names, with the NICs of its options. */
+VmSpec *verb_parse_spec(Shim *shim, const char *verb, int argc, char **argv, GError **error);
 /* The colour that a state has in tables. */
 TableColour verb_state_colour(EngineState state);
 /* The width of the terminal on stdout, 0 when it is none. */

@@ -24,6 +24,7 @@ _vmdock_options() {
         list) printf '%s --all --ids' "$common" ;;
         logs) printf '%s --follow --tail' "$common" ;;
         filter) printf '%s --all --xml' "$common" ;;
+        deploy | explain) printf '%s --network' "$common" ;;
         run) printf '%s --name --bridge --network --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
         console) printf '%s --detach-keys' "$common" ;;
         exec) printf '%s --interactive --tty --detach-keys' "$common" ;;

@@ -60,6 +60,8 @@ offered() {
     [ "$(offered --v)" = "--version" ]
     [ "$(offered show --v)" = "" ]
     [ "$(offered show --j)" = "--json" ]
+    [ "$(offered deploy --n)" = "--network" ]
+    [ "$(offered explain --n)" = "--network" ]
 }
 
 @test "values of options" {
@@ -76,6 +78,7 @@ offered() {
     [ "$(offered deploy v)" = "vm.xml" ]
     [ "$(offered explain v)" = "vm.xml" ]
     [ "$(offered deploy vm.xml v)" = "" ]
+    [ "$(offered deploy --network default v)" = "vm.xml" ]
 }
 
 @test "the command of exec is left alone" {

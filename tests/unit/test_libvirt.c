@@ -8,6 +8,8 @@
 
 #define NAT                                                                                        \
     "<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>"                    \
+    "<route address='10.8.0.0' prefix='16' gateway='192.168.122.6' metric='2'/>"                   \
+    "<route family='ipv6' address='fd13::' prefix='64' gateway='fd12::2'/>"                        \
     "<mtu size='9000'/><domain name='lan'/>"                                                       \
     "<portgroup name='plain' default='yes'/><portgroup name='slow'><bandwidth>"                    \
     "<inbound average='1000' peak='2000' burst='64'/></bandwidth></portgroup>"                     \
@@ -52,22 +54,28 @@ static void test_kinds(void)
         const char *xml;
         gboolean leads_on, openvswitch;
         guint vlan;
+        const char *trunks;
     } rows[] = {
         {"<network><bridge name='b'/><ip address='10.0.0.1' prefix='24'/></network>", FALSE, FALSE,
-         0},
-        {"<network><forward/><bridge name='b'/></network>", TRUE, FALSE, 0},
-        {"<network><forward mode='open'/><bridge name='b'/></network>", TRUE, FALSE, 0},
-        {"<network><forward mode='bridge'/><bridge name='b'/></network>", FALSE, FALSE, 0},
+         0, NULL},
+        {"<network><forward/><bridge name='b'/></network>", TRUE, FALSE, 0, NULL},
+        {"<network><forward mode='open'/><bridge name='b'/></network>", TRUE, FALSE, 0, NULL},
+        {"<network><forward mode='bridge'/><bridge name='b'/></network>", FALSE, FALSE, 0, NULL},
         {"<network><forward mode='bridge'/><bridge name='b'/><virtualport type='openvswitch'/>"
          "<vlan><tag id='3'/></vlan><portgroup name='p' default='yes'><vlan><tag id='4'/></vlan>"
          "</portgroup></network>",
-         FALSE, TRUE, 4},
+         FALSE, TRUE, 4, NULL},
+        {"<network><forward mode='bridge'/><bridge name='b'/><virtualport type='openvswitch'/>"
+         "<vlan><tag id='3'/></vlan><portgroup name='p' default='yes'><vlan trunk='yes'>"
+         "<tag id='42'/><tag id='7' nativeMode='untagged'/></vlan></portgroup></network>",
+         FALSE, TRUE, 7, "7,42"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(LibvirtNetwork) network = parse(rows[i].xml, NULL);
         g_assert_cmpint(network->gives->leads_on, ==, rows[i].leads_on);
         g_assert_cmpint(network->gives->openvswitch, ==, rows[i].openvswitch);
-        g_assert_cmpuint(network->gives->vlan, ==, rows[i].vlan);
+        g_assert_cmpuint(network->gives->vlan.tag, ==, rows[i].vlan);
+        g_assert_cmpstr(network->gives->vlan.trunks, ==, rows[i].trunks);
     }
 }
 
@@ -84,8 +92,8 @@ static void test_refused(void)
         {NAT, "tagged", "only a bridge of Open vSwitch", VMDOCK_ERROR_UNSUPPORTED},
         {NAT, "fast", "no portgroup \"fast\"", VMDOCK_ERROR_NETWORK},
         {"<network><name>n</name><forward mode='bridge'/><bridge name='b'/><virtualport "
-         "type='openvswitch'/><vlan trunk='yes'><tag id='3'/></vlan></network>",
-         NULL, "trunk", VMDOCK_ERROR_UNSUPPORTED},
+         "type='openvswitch'/><vlan><tag id='4095'/></vlan></network>",
+         NULL, "network n has a VLAN whose number is none", VMDOCK_ERROR_UNSUPPORTED},
         {"<domain/>", NULL, "no XML of one", VMDOCK_ERROR_NETWORK},
         {"", NULL, "no XML of one", VMDOCK_ERROR_NETWORK},
     };
@@ -217,13 +225,42 @@ static void test_apply(void)
     g_assert_cmpstr(nic->bridge, ==, "virbr0");
     g_assert_cmpstr(nic->bridge_type, ==, "linux");
     g_assert_cmpuint(nic->mtu, ==, 9000);
-    g_assert_cmpuint(nic->routes->len, ==, 1);
-    g_autofree gchar *gateway = vm_address_text(&g_array_index(nic->routes, VmRoute, 0).gateway);
+    g_assert_cmpuint(nic->routes->len, ==, 2);
+    const VmRoute *beyond = &g_array_index(nic->routes, VmRoute, 0);
+    g_autofree gchar *to = vm_address_format(&beyond->destination);
+    g_autofree gchar *via = vm_address_text(&beyond->gateway);
+    g_autofree gchar *gateway = vm_address_text(&g_array_index(nic->routes, VmRoute, 1).gateway);
+    g_assert_cmpstr(to, ==, "10.8.0.0/16");
+    g_assert_cmpstr(via, ==, "192.168.122.6");
+    g_assert_cmpuint(beyond->metric, ==, 2);
     g_assert_cmpstr(gateway, ==, "192.168.122.1");
     g_assert_cmpint(nic->inbound.peak, ==, 2000000);
     g_assert_cmpstr(servers, ==, "192.168.122.1 fd12::1");
     g_assert_cmpstr(spec->search[0], ==, "lan");
-    g_assert_cmpstr(learned, ==, "address routes mtu dns inbound");
+    g_assert_cmpstr(learned, ==, "address routes mtu dns search inbound");
+}
+
+/* Who is the gateway itself has no route by way of it; search domains that are asked for stand;
+ * what a VLAN's port is told is the network's, unless it is asked for. */
+static void test_apply_some(void)
+{
+    VmNic *nic, *asks;
+    g_autoptr(LibvirtNetwork) network = parse(NAT, NULL);
+    g_autoptr(VmSpec) spec = spec_with("192.168.122.6/24", &nic);
+    g_autoptr(VmSpec) other = spec_with(NULL, &asks);
+    static const char *const search[] = {"corp.example", NULL};
+    spec->search = g_strdupv((gchar **)search);
+    network->gives->vlan = (VmVlan){.tag = 7};
+    asks->vlan = (VmVlan){.tag = 9};
+    nic_libvirt_apply(spec, nic, network->gives, TRUE);
+    nic_libvirt_apply(other, asks, network->gives, TRUE);
+    g_autofree gchar *learned = g_strjoinv(" ", nic->learned);
+    g_autofree gchar *searched = g_strjoinv(" ", spec->search);
+    g_assert_cmpuint(nic->routes->len, ==, 1);
+    g_assert_cmpstr(searched, ==, "corp.example");
+    g_assert_cmpstr(learned, ==, "routes mtu dns vlan");
+    g_assert_cmpuint(nic->vlan.tag, ==, 7);
+    g_assert_cmpuint(asks->vlan.tag, ==, 9);
 }
 
 /* What the description says stands. */
@@ -281,7 +318,11 @@ static void test_garbled(void)
         "{",
         "{\"mtu\": -1}",
         "{\"mtu\": \"9\"}",
-        "{\"vlan\": 4095}",
+        "{\"vlan\": {\"tag\": 4095}}",
+        "{\"vlan\": {\"tag\": 0, \"trunks\": \"3, 4\"}}",
+        "{\"vlan\": 7}",
+        "{\"routes\": [{}]}",
+        "{\"routes\": {}}",
         "{\"subnets\": [1]}",
         "{\"subnets\": \"10.0.0.1\"}",
         "{\"address\": \"x\"}",
@@ -305,6 +346,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvirt/choose", test_choose);
     g_test_add_func("/libvirt/names", test_names);
     g_test_add_func("/libvirt/apply", test_apply);
+    g_test_add_func("/libvirt/apply-some", test_apply_some);
     g_test_add_func("/libvirt/apply-given", test_apply_given);
     g_test_add_func("/libvirt/words", test_words);
     g_test_add_func("/libvirt/garbled", test_garbled);

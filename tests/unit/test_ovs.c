@@ -41,9 +41,25 @@ static void test_plug_words(void)
 static void test_plug_vlan(void)
 {
     g_autoptr(VmNic) nic = make_nic();
-    nic->vlan = 7;
-    g_auto(GStrv) words = ovs_plug_words("one-1", nic, TRUE);
-    g_assert_true(g_strv_contains((const gchar *const *)words, "tag=7"));
+    static const struct {
+        VmVlan vlan;
+        const char *words;
+    } rows[] = {
+        {{.tag = 7}, "tag=7 trunks=[] vlan_mode=access external_ids:vmdock-vlan=\"yes\""},
+        {{.trunks = (gchar *)"3,42"},
+         "tag=[] trunks=3,42 vlan_mode=trunk external_ids:vmdock-vlan=\"yes\""},
+        {{.tag = 3, .trunks = (gchar *)"3,42"},
+         "tag=3 trunks=3,42 vlan_mode=native-untagged external_ids:vmdock-vlan=\"yes\""},
+        {{.tag = 3, .trunks = (gchar *)"3,42", .native_tagged = TRUE},
+         "tag=3 trunks=3,42 vlan_mode=native-tagged external_ids:vmdock-vlan=\"yes\""},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        vm_vlan_clear(&nic->vlan);
+        vm_vlan_copy(&nic->vlan, &rows[i].vlan);
+        g_auto(GStrv) words = ovs_plug_words("one-1", nic, FALSE);
+        g_autofree gchar *line = g_strjoinv(" ", words);
+        g_assert_nonnull(strstr(line, rows[i].words));
+    }
 }
 
 /* What a network's description may put there stays one value. */

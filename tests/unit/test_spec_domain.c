@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const DomainOptions options = {.max_size = 65536, .terminal = TRUE};
-static const char *const own[] = {"bare",         "everything", "libvirt-network",
-                                  "not-honoured", "policies",   NULL};
+static const char *const own[] = {
+    "bare", "everything", "libvirt-network", "not-honoured", "policies", "vlans", NULL};
 
 static VmSpec *parse(const char *xml, GError **error)
 {
@@ -132,11 +132,36 @@ static void test_ids(void)
     }
 }
 
+/* What a network has said does not come out, what was asked for beside it does. */
+static void test_dump_learned(void)
+{
+    static const char *const learned[] = {VM_LEARNED_ROUTES, VM_LEARNED_DNS, VM_LEARNED_VLAN, NULL};
+    g_autofree gchar *xml = input("libvirt-network");
+    g_autoptr(VmSpec) spec = good(xml);
+    VmNic *nic = spec->nics->pdata[0];
+    VmRoute route = {.destination = {.family = AF_INET}}, asked = {0};
+    g_assert_true(vm_address_parse("192.168.122.1", &route.gateway) &&
+                  vm_address_parse("fd77::/64", &asked.destination) &&
+                  vm_address_parse("fd12::2", &asked.gateway));
+    g_array_append_val(nic->routes, route);
+    g_array_append_val(nic->routes, asked);
+    nic->vlan.tag = 7;
+    nic->learned = g_strdupv((gchar **)learned);
+    spec->dns = g_strsplit("192.168.122.1", " ", 0);
+    spec->search = g_strsplit("corp.example", " ", 0);
+    g_autofree gchar *dumped = domain_from_spec(spec, "/datastores", 0);
+    g_assert_null(strstr(dumped, "192.168.122.1"));
+    g_assert_null(strstr(dumped, "<vlan>"));
+    g_assert_nonnull(strstr(dumped, "address=\"fd77::\""));
+    g_assert_nonnull(strstr(dumped, "corp.example"));
+}
+
 /* A domain whose part PART is that. */
 #define DOMAIN(part)                                                                               \
     "<domain type='lxc'><name>x</name><memory unit='MiB'>64</memory>" part "</domain>"
-#define DEVICE(part) DOMAIN("<devices>" part "</devices>")
-#define NIC(part)    DEVICE("<interface type='bridge'><source bridge='b'/>" part "</interface>")
+#define DEVICE(part)   DOMAIN("<devices>" part "</devices>")
+#define NIC(part)      DEVICE("<interface type='bridge'><source bridge='b'/>" part "</interface>")
+#define SWITCHED(part) NIC("<virtualport type='openvswitch'/>" part)
 #define META(part)                                                                                 \
     DOMAIN("<metadata><v:vm xmlns:v='" DOMAIN_NAMESPACE "'>" part "</v:vm></metadata>")
 
@@ -194,6 +219,18 @@ static void test_errors(void)
         {DEVICE("<interface type='direct'><source dev='eth0'/></interface>"),
          "NIC 0: an interface of type direct is none of a bridge"},
         {DEVICE("<interface type='bridge'/>"), "NIC 0: its source names no bridge"},
+        {SWITCHED("<vlan/>"), "NIC 0 has a VLAN without a number"},
+        {SWITCHED("<vlan><tag id='0'/></vlan>"),
+         "NIC 0 has a VLAN whose number is none from 1 to 4094"},
+        {SWITCHED("<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>"),
+         "NIC 0 has several VLANs, and is to be no trunk"},
+        {SWITCHED("<vlan><tag id='1' nativeMode='tagged'/></vlan>"),
+         "NIC 0 has a native VLAN, and is no trunk"},
+        {SWITCHED("<vlan trunk='yes'><tag id='1' nativeMode='tagged'/><tag id='2' "
+                  "nativeMode='untagged'/></vlan>"),
+         "NIC 0 has two native VLANs"},
+        {SWITCHED("<vlan trunk='yes'><tag id='1' nativeMode='some'/></vlan>"),
+         "NIC 0 has a native VLAN that is neither tagged nor untagged"},
         {NIC("<mac address='1'/>"), "NIC 0: \"1\" is no MAC"},
         {NIC("<mtu size='67'/>"), "NIC 0: mtu: \"67\" is no number of bytes within 68 and 65535"},
         {NIC("<ip address='10.0.0'/>"), "NIC 0: ip: \"10.0.0\" is no address"},
@@ -309,6 +346,7 @@ int main(int argc, char **argv)
     g_test_add_func("/domain/golden", test_golden);
     g_test_add_func("/domain/complete", test_complete);
     g_test_add_func("/domain/round-trip", test_round_trip);
+    g_test_add_func("/domain/dump-learned", test_dump_learned);
     g_test_add_func("/domain/detected", test_detected);
     g_test_add_func("/domain/ids", test_ids);
     g_test_add_func("/domain/errors", test_errors);

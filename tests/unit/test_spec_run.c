@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/error.h"
+#include "driver/spec_network.h"
 #include "driver/spec_run.h"
 #include "tests/unit/golden.h"
 
@@ -170,6 +171,36 @@ static void test_network(void)
     assert_refused(&wish);
 }
 
+/* Behind the NICs that a description has. */
+static void test_networks(void)
+{
+    static const char *const texts[] = {"default", "a=b=192.168.122.7", "six=fd12::7", NULL};
+    static const char *const bad[] = {"default=x", NULL}, *const empty[] = {"=10.0.0.1", NULL};
+    g_autoptr(GError) error = NULL, no_address = NULL, no_name = NULL;
+    RunWish wish = plain();
+    wish.bridge = "br0";
+    g_autoptr(VmSpec) spec = spec_from_run(&wish, &error);
+    g_assert_no_error(error);
+    g_assert_true(spec_network_add(spec, NULL, &error));
+    g_assert_true(spec_network_add(spec, (GStrv)texts, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(spec->nics->len, ==, 4);
+    const VmNic *first = spec->nics->pdata[1], *second = spec->nics->pdata[2],
+                *third = spec->nics->pdata[3];
+    g_assert_cmpstr(first->libvirt_network, ==, "default");
+    g_assert_cmpstr(first->guest_name, ==, "eth1");
+    g_assert_cmpuint(first->id, ==, 1);
+    g_assert_cmpuint(first->addresses->len, ==, 0);
+    g_assert_cmpstr(second->libvirt_network, ==, "a=b");
+    g_assert_cmpuint(second->addresses->len, ==, 1);
+    g_assert_cmpint(second->ip6_mode, ==, VM_IP6_STATIC);
+    g_assert_cmpint(third->ip6_mode, ==, VM_IP6_ROUTERS);
+    g_assert_false(spec_network_add(spec, (GStrv)bad, &no_address));
+    g_assert_cmpstr(no_address->message, ==, "--network: \"default=x\" is no NAME or NAME=ADDRESS");
+    g_assert_false(spec_network_add(spec, (GStrv)empty, &no_name));
+    g_assert_error(no_name, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -177,6 +208,7 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-run/plain", test_plain);
     g_test_add_func("/spec-run/nic", test_nic);
     g_test_add_func("/spec-run/network", test_network);
+    g_test_add_func("/spec-run/networks", test_networks);
     g_test_add_func("/spec-run/limits", test_limits);
     g_test_add_func("/spec-run/process", test_process);
     g_test_add_func("/spec-run/refused", test_refused);
