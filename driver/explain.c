@@ -74,6 +74,8 @@ static json_t *nic_json(const VmNic *nic)
                   mac, "mtu", mtu, "addresses", addresses_json(nic->addresses), "routes",
                   routes_json(nic->routes), "inbound", bandwidth_json(&nic->inbound), "outbound",
                   bandwidth_json(&nic->outbound), "link_down", nic->link_down);
+    if (vm_vlan_any(&nic->vlan))
+        json_object_set_new(json, "vlan", vm_vlan_json(&nic->vlan));
     if (nic->libvirt_network)
         json_object_set_new(json, "libvirt", libvirt_json(nic));
     return json;

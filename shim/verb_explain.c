@@ -41,6 +41,22 @@ static void add_bandwidth(GString *out, const char *way, const json_t *bandwidth
     g_string_append_c(out, '\n');
 }
 
+static void add_vlan(GString *out, const json_t *vlan)
+{
+    json_int_t tag = json_integer_value(json_object_get(vlan, "tag"));
+    const char *trunks = json_string_value(json_object_get(vlan, "trunks"));
+    if (trunks)
+        g_string_append_printf(out, "%-12s trunk of %s", "vlan", trunks);
+    else if (tag != 0)
+        g_string_append_printf(out, "%-12s %" JSON_INTEGER_FORMAT, "vlan", tag);
+    if (trunks && tag != 0)
+        g_string_append_printf(out, ", native is %" JSON_INTEGER_FORMAT ", %s", tag,
+                               json_is_true(json_object_get(vlan, "native_tagged")) ? "tagged"
+                                                                                    : "untagged");
+    if (vlan)
+        g_string_append_c(out, '\n');
+}
+
 static void add_link(GString *out, const json_t *link)
 {
     json_t *mtu = json_object_get(link, "mtu");
@@ -52,6 +68,7 @@ static void add_link(GString *out, const json_t *link)
                            text_of(link, "bridge_type"), text_of(link, "guest_end"),
                            text_of(link, "mac"), size,
                            json_is_true(json_object_get(link, "link_down")) ? ", down" : "");
+    add_vlan(out, json_object_get(link, "vlan"));
     gsize i;
     json_t *item;
     json_array_foreach (json_object_get(link, "addresses"), i, item)
