@@ -21,13 +21,17 @@ setup_file() {
         <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>
             <range start='192.168.122.2' end='192.168.122.30'/></dhcp></ip>"
     network routed "<forward mode='route'/><bridge name='virbr1' stp='off' delay='0'/><mtu size='1400'/>
+        <route address='10.8.0.0' prefix='16' gateway='192.168.123.150'/>
         <ip address='192.168.123.1' prefix='24'><dhcp><range start='192.168.123.100' end='192.168.123.200'/></dhcp></ip>
         <ip family='ipv6' address='fd12::1' prefix='64'/>"
     network isolated "<bridge name='virbr2' stp='off' delay='0'/>
         <ip address='192.168.124.1' prefix='24'><dhcp><range start='192.168.124.10' end='192.168.124.11'/></dhcp></ip>"
+    network tiny "<bridge name='virbr3' stp='off' delay='0'/>
+        <ip address='192.168.125.1' prefix='24'><dhcp><range start='192.168.125.10' end='192.168.125.11'/></dhcp></ip>"
     network bridged "<forward mode='bridge'/><bridge name='lab0'/>"
     network switched "<forward mode='bridge'/><bridge name='ovsbr0'/><virtualport type='openvswitch'/>
-        <portgroup name='tagged'><vlan><tag id='7'/></vlan></portgroup>"
+        <portgroup name='tagged'><vlan><tag id='7'/></vlan></portgroup>
+        <portgroup name='trunk'><vlan trunk='yes'><tag id='7' nativeMode='untagged'/><tag id='42'/></vlan></portgroup>"
     network macvtap "<forward mode='private'><interface dev='lab0'/></forward>"
     network parked "<bridge name='virbr9'/>" no
 }
@@ -66,8 +70,9 @@ v() {
     virsh --quiet --connect "$URI" "$@"
 }
 
-# A part of libvirtd that nothing here uses wants its user.
+# A part of libvirtd that nothing here uses wants its user. Networks that the machine's has are not ours.
 libvirtd_prepare() {
+    rm -rf /etc/libvirt/qemu /run/libvirt
     id libvirt-qemu &>/dev/null || useradd --system --user-group --no-create-home libvirt-qemu
     mkdir -p /etc/libvirt
     printf '%s\n' 'auth_unix_rw = "none"' "log_outputs = \"3:file:$LIBVIRT_LOG\"" >/etc/libvirt/libvirtd.conf
@@ -240,6 +245,21 @@ far 192.168.122.77"
     all_gone
 }
 
+@test "the last address of a network's DHCP is a VM's, and given to no guest, also while the VM is stopped" {
+    vmdock run --name one --network tiny "$IMAGE"
+    vmdock run --name two --network tiny=192.168.125.11 "$IMAGE"
+    vmdock shutdown run-two
+    refused guest virbr3
+    same "$(v net-dhcp-leases tiny)" ""
+    vmdock purge run-two
+    in_guest busybox udhcpc -f -n -q -t 5 -T 1 -i eth0 -s "$BATS_TEST_TMPDIR/bound"
+    has "$(ip -n guest addr show eth0)" 192.168.125.11/24
+    docker exec run-one ping -c 1 -W 2 -q 192.168.125.11
+    vmdock purge run-one
+    ip netns del guest
+    all_gone
+}
+
 @test "shutdown, reboot and a deploy again keep the address, whoever came meanwhile" {
     vmdock run --name web --network default "$IMAGE"
     vmdock shutdown run-web
@@ -270,12 +290,20 @@ web 192.168.122.99"
     same "$(address_of run-routed)" 192.168.123.100/24
     same "$(ip -j -n run-routed link show eth0 | jq -r '.[].mtu')" 1400
     has "$(ip -n run-routed route)" "default via 192.168.123.1"
+    has "$(ip -n run-routed route)" "10.8.0.0/16 via 192.168.123.150"
+    vmdock run --name beyond --network routed=192.168.123.150 "$IMAGE"
+    has_not "$(ip -n run-beyond route)" 10.8.0.0
+    docker exec run-routed ping -c 1 -W 2 -q beyond
+    vmdock purge run-beyond
     ping -c 1 -W 2 -q 192.168.123.100
     within 5 ping -c 1 -W 1 -q fd12::7
     vmdock run --name alone --network isolated "$IMAGE"
     same "$(address_of run-alone)" 192.168.124.10/24
     has_not "$(ip -n run-alone route)" default
     docker exec run-alone ping -c 1 -W 2 -q 192.168.124.1
+    vmdock run --name near --network isolated "$IMAGE"
+    docker exec run-alone ping -c 1 -W 2 -q near
+    vmdock purge run-near
     vmdock run --name plain --network bridged "$IMAGE"
     same "$(address_of run-plain)" ""
     has "$(ls /sys/class/net/lab0/brif)" run-
@@ -294,7 +322,62 @@ web 192.168.122.99"
     same "$(ovs-vsctl get Port "$port" tag external_ids:vmdock)" "7
 dom-tagged"
     same "$(address_of dom-tagged)" 10.9.7.2/24
-    vmdock purge dom-tagged
+    # Who is in that VLAN is reached, also as the native one of a trunk; nobody else is.
+    vmdock deploy - < <(domain trunk "<interface type='network'><source network='switched' portgroup='trunk'/>
+        <ip address='10.9.7.3' prefix='24'/></interface>")
+    vmdock deploy - < <(domain other "<interface type='network'><source network='switched'/>
+        <vlan><tag id='8'/></vlan><ip address='10.9.7.4' prefix='24'/></interface>")
+    docker exec dom-trunk ping -c 1 -W 2 -q 10.9.7.2
+    refused docker exec dom-other ping -c 1 -W 1 -q 10.9.7.2
+    same "$(ovs-vsctl --bare --columns=tag,trunks,vlan_mode find Port 'external_ids:vmdock="dom-trunk"' | tr '\n' ' ')" \
+        "7 7 42 native-untagged "
+    vmdock dumpxml dom-other >"$BATS_TEST_TMPDIR/other.xml"
+    virt-xml-validate "$BATS_TEST_TMPDIR/other.xml" domain
+    same "$(xmllint --xpath 'string(//vlan/tag/@id)' "$BATS_TEST_TMPDIR/other.xml")" 8
+    same "$(vmdock dumpxml dom-trunk | xmllint --xpath 'count(//vlan)' -)" 0
+    vmdock purge dom-tagged dom-trunk dom-other
+    fails_with SPEC "asks for a VLAN, which only a bridge of Open vSwitch can be told, and virbr0 is none" \
+        vmdock deploy - < <(domain other "<interface type='network'><source network='default'/><vlan><tag id='8'/></vlan></interface>")
+    all_gone
+}
+
+@test "deploy --network: a NIC more, beside those that are described, and gone with the next deploy without it" {
+    domain web "<interface type='bridge'><source bridge='lab0'/><ip address='10.9.0.81' prefix='24'/></interface>" \
+        >"$BATS_TEST_TMPDIR/web.xml"
+    has "$(vmdock --json explain --network default=192.168.122.44 "$BATS_TEST_TMPDIR/web.xml" | jq -c '.links[1].libvirt')" \
+        '{"network":"default","portgroup":null,"reserves":"the address that is asked for"}'
+    vmdock deploy --network default=192.168.122.44 --network isolated "$BATS_TEST_TMPDIR/web.xml"
+    same "$(reserved default) $(reserved isolated)" "web 192.168.122.44 web 192.168.124.10"
+    has "$(ip -n dom-web addr show dev eth1)" 192.168.122.44/24
+    has "$(ip -n dom-web addr show dev eth2)" 192.168.124.10/24
+    ping -c 1 -W 2 -q 192.168.122.44
+    ping -c 1 -W 2 -q 10.9.0.81
+    vmdock reboot dom-web
+    ping -c 1 -W 2 -q 192.168.122.44
+    vmdock deploy "$BATS_TEST_TMPDIR/web.xml"
+    same "$(reserved default)$(reserved isolated)" ""
+    refused ip -n dom-web link show eth1
+    fails_with SPEC '"default=x" is no NAME or NAME=ADDRESS' vmdock deploy --network default=x "$BATS_TEST_TMPDIR/web.xml"
+    vmdock purge dom-web
+    all_gone
+}
+
+@test "libvirtd restarted, a network stopped and started: the VM keeps its address and its name" {
+    vmdock run --name web --network default "$IMAGE"
+    vmdock run --name db --network default "$IMAGE"
+    libvirtd_stop
+    libvirtd_start
+    same "$(reserved default)" "web 192.168.122.2
+db 192.168.122.3"
+    docker exec run-web ping -c 1 -W 2 -q db.lan
+    # The bridge is another one then.
+    v net-destroy default
+    v net-start default
+    vmdock reboot run-web
+    vmdock reboot run-db
+    same "$(address_of run-web) $(resolve web)" "192.168.122.2/24 192.168.122.2"
+    docker exec run-web ping -c 1 -W 2 -q db.lan
+    vmdock purge run-web run-db
     all_gone
 }
 
@@ -329,6 +412,22 @@ run-two 192.168.122.3"
     vmdock purge run-one
     same "$(reserved default)" "run-two 192.168.122.3"
     vmdock purge run-two
+    all_gone
+}
+
+@test "own filter and the search for duplicates go by the address that the network gives" {
+    guest virbr0
+    ip -n guest addr add 192.168.122.2/24 dev eth0
+    fails_with DUPLICATE "the address 192.168.122.2 is another machine's" \
+        vmdock run --name web --set ADDRESS_PROBE=YES --network default "$IMAGE"
+    ip netns del guest
+    all_gone
+    vmdock run --name web --set FILTER=spoofing --network default "$IMAGE"
+    ping -c 1 -W 2 -q 192.168.122.2
+    docker exec run-web ping -c 1 -W 2 -q 192.168.122.1
+    ip -n run-web addr add 192.168.122.222/24 dev eth0
+    refused ping -c 1 -W 1 -q 192.168.122.222
+    vmdock purge run-web
     all_gone
 }
 

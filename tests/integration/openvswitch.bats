@@ -90,6 +90,11 @@ purged() {
     all_gone
 }
 
+# in_sandbox_of DEPLOY-ID COMMAND…
+in_sandbox_of() {
+    nsenter --net="/run/netns/$1" -- "${@:2}"
+}
+
 # What TCP brings from one VM to another, in bytes.
 moved() {
     in_sandbox "$2" sh -c 'sleep 3 | timeout 2 busybox nc -l -p 7000' >"$BATS_TEST_TMPDIR/moved" 3>&- &
@@ -336,6 +341,48 @@ rate() {
     in_sandbox 41 ethtool -k eth0 | grep -q '^tx-checksumming: off'
     vmdock purge one-41
     ovs-vsctl del-br ovsbr5
+    all_gone
+}
+
+# switched_domain ID-AND-LAST-OCTET [XML]: of domain XML, on the switch.
+switched_domain() {
+    vmdock deploy - <<XML
+<domain type='lxc'><name>$1</name><memory unit='MiB'>64</memory><os><type>exe</type></os>
+  <metadata><vm xmlns='https://vmdock.org/xmlns/libvirt/domain/1.0'><image>$IMAGE</image></vm></metadata>
+  <devices><interface type='bridge'><source bridge='ovsbr0'/><virtualport type='openvswitch'/>${2:-}
+    <target dev='sw-$1'/><ip address='10.9.5.$1' prefix='24'/></interface></devices>
+</domain>
+XML
+}
+
+# What the port is told of VLANs, in one line.
+vlan_of() {
+    ovs-vsctl --bare --columns=tag,trunks,vlan_mode find Port "name=$1" | paste -s -d /
+}
+
+@test "domain XML: a port by the bridge's name, its VLAN, a trunk, and neither any more" {
+    switched_domain 61 "<vlan><tag id='7'/></vlan>"
+    switched_domain 62 "<vlan trunk='yes'><tag id='7' nativeMode='untagged'/><tag id='42'/></vlan>"
+    switched_domain 63
+    same "$(port sw-61 external_ids:vmdock) $(vlan_of sw-61)" "dom-61 7//access"
+    same "$(vlan_of sw-62)" "7/7 42/native-untagged"
+    same "$(vlan_of sw-63)" "//"
+    in_sandbox_of dom-62 ping -c 1 -W 2 10.9.5.61
+    refused in_sandbox_of dom-63 ping -c 1 -W 1 10.9.5.61
+    # While they run: other VLANs, a trunk in place of one, none; what the operator has told the port of 63 stays.
+    ovs-vsctl set Port sw-63 tag=9
+    switched_domain 61 "<vlan trunk='yes'><tag id='3'/><tag id='4'/></vlan>"
+    switched_domain 62
+    switched_domain 63
+    same "$(vlan_of sw-61) $(vlan_of sw-62) $(vlan_of sw-63)" "/3 4/trunk // 9//"
+    ovs-vsctl remove Port sw-63 tag 9
+    within 5 in_sandbox_of dom-63 ping -c 1 -W 1 10.9.5.62
+    vmdock reboot dom-61
+    same "$(vlan_of sw-61)" "/3 4/trunk"
+    has "$(vmdock explain "$SOURCES/tests/data/domain/vlans.xml")" "vlan         trunk of 7,42, native is 7, untagged"
+    vmdock dumpxml dom-61 | xmllint --xpath 'string(//vlan/@trunk)' - | grep -qx yes
+    in_sandbox_of dom-61 ethtool -k eth0 | grep -q '^tx-checksumming: off'
+    vmdock purge dom-61 dom-62 dom-63
     all_gone
 }
 

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the tests of the tutorials share. Expects TUTORIAL, the document.
 
-private_usr() {
+# Writes to PATH stay in memory until it is unmounted.
+private() { # PATH
     local layer
     layer=$(mktemp --directory /run/lab/packages.XXXXXX)
     chmod 755 "$layer"
     mkdir "$layer/upper" "$layer/work"
-    mount -t overlay -o "lowerdir=/usr,upperdir=$layer/upper,workdir=$layer/work" packages /usr
+    chmod --reference="$1" "$layer/upper"
+    mount -t overlay -o "lowerdir=$1,upperdir=$layer/upper,workdir=$layer/work" packages "$1"
 }
 
 # docker.io is the lab's own registry, for the engine and for skopeo, and has IMAGE.

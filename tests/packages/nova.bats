@@ -14,7 +14,7 @@ load common
 
 setup_file() {
     [ -d /run/lab ] || { echo "this test runs inside a lab" >&2; return 1; }
-    private_usr
+    private /usr
     "$LAB" user "$LAB_DIR" nova
     registry_of_the_world nginx:1.25
     "$LAB" image "$LAB_DIR" nginx:1.25

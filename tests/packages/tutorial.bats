@@ -15,7 +15,7 @@ load common
 
 setup_file() {
     [ -d /run/lab ] || { echo "this test runs inside a lab" >&2; return 1; }
-    private_usr
+    private /usr
     "$LAB" user "$LAB_DIR" oneadmin
     front_end
     registry_of_the_world nginx:latest
