@@ -71,9 +71,9 @@ typedef struct {
     gboolean filter_marks;     /* they know connections by marks, for which bridge_nf must be 1 */
     gboolean ovs_serves;       /* somebody seems to listen */
     guint ovs_vms;             /* that have a NIC on a bridge of Open vSwitch */
+    guint libvirt_vms;         /* that have one on a network of libvirt */
     DoctorText ovs;            /* its version, "" when it does not tell */
-    guint libvirt_vms;         /* that have a NIC on a network of libvirt */
-    DoctorText libvirt;        /* its version; neither where nothing here needs it */
+    DoctorText libvirt;        /* the same; neither where nothing here needs it */
 
     gchar *netns_path; /* the netns directory with links resolved */
     gboolean same_mounts;
