@@ -366,6 +366,8 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container,
 static void give_macs(const Deploy *deploy, const EngineContainer *container)
 {
     gboolean keep = container && host_runs(container);
+    if (!deploy->last)
+        nic_libvirt_take_macs(deploy->host->config, deploy->spec);
     vm_nics_give_macs(deploy->spec->nics, deploy->last ? deploy->last->nics : NULL, keep);
 }
 

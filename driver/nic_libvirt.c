@@ -231,15 +231,25 @@ void nic_libvirt_apply(VmSpec *spec, VmNic *nic, const LibvirtAnswer *answer, gb
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* What it is called there: by its host name, or, where another machine has that, by its id. */
-static GStrv names_of(const VmSpec *spec, const Reservation *had)
+/* The name of last resort: by it alone is a reservation known to be vmdock's. */
+static gchar *name_of_mac(const guint8 mac[6])
+{
+    return g_strdup_printf("vm-%02x%02x%02x%02x%02x%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                           mac[5]);
+}
+
+/* What it is called there: by its host name, or, where another machine or another NIC has that, by
+ * its id, or by its MAC. */
+static GStrv names_of(const VmSpec *spec, const VmNic *nic, const Reservation *had)
 {
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    g_autofree gchar *last = name_of_mac(nic->mac);
     if (spec->hostname)
         g_strv_builder_add(names, spec->hostname);
     g_strv_builder_add(names, spec->deploy_id);
     if (had && had->name)
         g_strv_builder_add(names, had->name);
+    g_strv_builder_add(names, last);
     return g_strv_builder_end(names);
 }
 
@@ -266,7 +276,7 @@ static void add_question(LibvirtJoin *join, VmNic *nic, const VmSpec *last)
     question->request->portgroup = g_strdup(nic->portgroup);
     question->request->has_mac = TRUE;
     memcpy(question->request->mac, nic->mac, sizeof nic->mac);
-    question->request->names = names_of(join->spec, had);
+    question->request->names = names_of(join->spec, nic, had);
     question->request->address = asked ? *asked : (VmAddress){0};
     question->request->wish = had && had->address.family ? had->address
                               : wish                     ? *wish
@@ -309,7 +319,8 @@ static LibvirtRequest *request_for(const Config *config, const char *verb, const
                                    const Reservation *reservation)
 {
     LibvirtRequest *request = libvirt_request_new(verb, config);
-    const char *const names[] = {reservation->name ? reservation->name : deploy_id, deploy_id,
+    g_autofree gchar *last = name_of_mac(reservation->mac);
+    const char *const names[] = {reservation->name ? reservation->name : deploy_id, deploy_id, last,
                                  NULL};
     request->network = g_strdup(reservation->network);
     request->has_mac = TRUE;
@@ -357,6 +368,42 @@ static gboolean undo_join(gpointer data, GError **error)
     g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_NETWORK,
                         "whether libvirt has reserved an address is not known: vmdock gc frees it");
     return FALSE;
+}
+
+/* ---- a MAC that libvirt may know ------------------------------------------------------------- */
+
+static gboolean is_taken(const VmSpec *spec, const guint8 mac[6])
+{
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = g_ptr_array_index(spec->nics, i);
+        if (nic->has_mac && memcmp(nic->mac, mac, sizeof nic->mac) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void take_mac(const VmSpec *spec, VmNic *nic, const GPtrArray *record)
+{
+    for (guint i = 0; i < record->len && !nic->has_mac; i++) {
+        const Reservation *reservation = g_ptr_array_index(record, i);
+        if (strcmp(reservation->network, nic->libvirt_network) != 0 ||
+            is_taken(spec, reservation->mac))
+            continue;
+        memcpy(nic->mac, reservation->mac, sizeof nic->mac);
+        nic->has_mac = TRUE;
+    }
+}
+
+void nic_libvirt_take_macs(const Config *config, VmSpec *spec)
+{
+    if (!nic_libvirt_any(spec))
+        return;
+    g_autoptr(GPtrArray) record = reservations_load(config, spec->deploy_id);
+    for (guint i = 0; i < spec->nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(spec->nics, i);
+        if (nic->libvirt_network && !nic->has_mac)
+            take_mac(spec, nic, record);
+    }
 }
 
 /* ---- begin and finish ------------------------------------------------------------------------ */

@@ -16,6 +16,10 @@ typedef struct LibvirtJoin LibvirtJoin;
 /* Whether SPEC has such a NIC. */
 gboolean nic_libvirt_any(const VmSpec *spec);
 
+/* NICs without a MAC get those under which a deploy that broke off has reserved, so that they get
+ * its addresses and names too. */
+void nic_libvirt_take_macs(const Config *config, VmSpec *spec);
+
 /*
  * Begins to ask libvirt for all such NICs of SPEC, or for NIC alone, beside what the caller does;
  * LAST is the VM's spec of before, or NULL: an address that it had is wished for. UNDO frees what

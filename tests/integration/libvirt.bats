@@ -6,8 +6,7 @@
 load helpers
 load front_end
 load switch
-
-readonly URI=network:///system LIBVIRT_LOG=/run/libvirtd.log
+load libvirt
 
 setup_file() {
     lab_ready
@@ -38,7 +37,7 @@ setup_file() {
 
 setup() {
     remember_state
-    NETWORKS_BEFORE=$(networks)
+    remember_networks
 }
 
 teardown() {
@@ -64,91 +63,7 @@ teardown_file() {
     switch_stop
 }
 
-# ---- libvirt ------------------------------------------------------------------------------------
-
-v() {
-    virsh --quiet --connect "$URI" "$@"
-}
-
-# A part of libvirtd that nothing here uses wants its user. Networks that the machine's has are not ours.
-libvirtd_prepare() {
-    rm -rf /etc/libvirt/qemu /run/libvirt
-    id libvirt-qemu &>/dev/null || useradd --system --user-group --no-create-home libvirt-qemu
-    mkdir -p /etc/libvirt
-    printf '%s\n' 'auth_unix_rw = "none"' "log_outputs = \"3:file:$LIBVIRT_LOG\"" >/etc/libvirt/libvirtd.conf
-}
-
-libvirtd_start() {
-    env -u LIBVIRT_DEFAULT_URI libvirtd --daemon --config /etc/libvirt/libvirtd.conf --pid-file /run/libvirtd.pid \
-        </dev/null &>/dev/null 3>&-
-    within 20 v net-list
-}
-
-libvirtd_signal() {
-    kill -s "$1" "$(cat /run/libvirtd.pid)"
-}
-
-# Its networks stay as they are.
-libvirtd_stop() {
-    local pid
-    pid=$(cat /run/libvirtd.pid)
-    kill "$pid"
-    within 10 refused kill -0 "$pid"
-}
-
-# network NAME XML [no]: defined, and started.
-network() {
-    printf '<network><name>%s</name>%s</network>' "$1" "$2" >"$BATS_FILE_TMPDIR/network.xml"
-    v net-define "$BATS_FILE_TMPDIR/network.xml"
-    [ "${3:-}" = no ] || v net-start "$1"
-}
-
-# What all networks reserve and name, as they are and as they are saved.
-networks() {
-    local name
-    for name in $(v net-list --all --name); do
-        v net-dumpxml "$name"
-        v net-dumpxml --inactive "$name"
-    done | grep -E '<host |<hostname>' || true
-}
-
-# reserved NETWORK: "NAME IP" of each reservation; the same live and saved.
-reserved() {
-    local live saved
-    live=$(v net-dumpxml "$1" | xmllint --xpath '//dhcp/host' - 2>/dev/null) || true
-    saved=$(v net-dumpxml --inactive "$1" | xmllint --xpath '//dhcp/host' - 2>/dev/null) || true
-    same "$live" "$saved"
-    sed -n "s/.*name=['\"]\([^'\"]*\)['\"] ip=['\"]\([^'\"]*\)['\"].*/\1 \2/p" <<<"$live"
-}
-
-# Clears whatever a failed test has left reserved.
-clear_networks() {
-    local name entry
-    for name in $(v net-list --name); do
-        for entry in live config; do
-            clear_network "$name" "$entry"
-        done
-    done
-}
-
-# clear_network NAME live|config
-clear_network() {
-    local xml entry inactive=()
-    [ "$2" = live ] || inactive=(--inactive)
-    xml=$(v net-dumpxml "${inactive[@]}" "$1" | tr -d '\n')
-    while read -r entry; do
-        v net-update "$1" delete ip-dhcp-host "$entry" "--$2"
-    done < <(grep -o '<host mac=[^>]*/>' <<<"$xml")
-    while read -r entry; do
-        v net-update "$1" delete dns-host "$entry" "--$2"
-    done < <(grep -o '<host ip=[^/]*</hostname> *</host>' <<<"$xml")
-}
-
-# All is as it was, libvirt's networks too.
-all_gone() {
-    nothing_left
-    same "$(networks)" "$NETWORKS_BEFORE"
-}
+# ---- what is looked at ---------------------------------------------------------------------------
 
 # The addresses of a VM by its deploy id.
 address_of() {
@@ -412,6 +327,16 @@ run-two 192.168.122.3"
     vmdock purge run-one
     same "$(reserved default)" "run-two 192.168.122.3"
     vmdock purge run-two
+    all_gone
+}
+
+@test "three NICs on one network: each has a name of its own there, and each is freed" {
+    local mac
+    domain web "" >"$BATS_TEST_TMPDIR/web.xml"
+    vmdock deploy --network default --network default --network default "$BATS_TEST_TMPDIR/web.xml"
+    mac=$(ip -j -n dom-web link show dev eth2 | jq -r '.[].address' | tr -d :)
+    same "$(reserved default | xargs)" "web 192.168.122.2 dom-web 192.168.122.3 vm-$mac 192.168.122.4"
+    vmdock purge dom-web
     all_gone
 }
 

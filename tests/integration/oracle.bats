@@ -229,9 +229,12 @@ compare_all() {
     printf '# %s files deployed, %s facts found\n' "$DEPLOYED" "$FOUND" >&3
 }
 
+# Of a NIC on a network of libvirt's the XML says half, and that network the rest: libvirt.bats looks at those.
 @test "the project's own XML: every MAC, address, MTU, gateway and route is in the sandbox" {
-    compare_all "$SOURCES"/examples/*.xml "$SOURCES"/tests/data/opennebula/*.xml
-    same "$DEPLOYED" "$(printf '%s\n' "$SOURCES"/examples/*.xml "$SOURCES"/tests/data/opennebula/*.xml | wc -l)"
+    local -a files
+    mapfile -t files < <(grep -L '<LIBVIRT_NETWORK>' "$SOURCES"/examples/*.xml "$SOURCES"/tests/data/opennebula/*.xml)
+    compare_all "${files[@]}"
+    same "$DEPLOYED" "${#files[@]}"
     [ "$FOUND" -ge 60 ]
     STATE_AFTER=$(host_state | grep -v '^link ')
     same "$STATE_AFTER" "$(grep -v '^link ' <<<"$STATE_BEFORE")"

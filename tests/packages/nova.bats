@@ -15,6 +15,7 @@ load common
 setup_file() {
     [ -d /run/lab ] || { echo "this test runs inside a lab" >&2; return 1; }
     private /usr
+    private /var/cache # apt works there, and others do beside
     "$LAB" user "$LAB_DIR" nova
     registry_of_the_world nginx:1.25
     "$LAB" image "$LAB_DIR" nginx:1.25
@@ -33,6 +34,7 @@ teardown_file() {
         [ ! -f "$CLOUD/$name.pid" ] || kill "$(<"$CLOUD/$name.pid")" 2>/dev/null || :
     done
     docker ps --all --quiet | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1
+    umount --lazy /var/cache
     umount /usr 2>/dev/null || umount --lazy /usr
 }
 

@@ -16,6 +16,7 @@ load common
 setup_file() {
     [ -d /run/lab ] || { echo "this test runs inside a lab" >&2; return 1; }
     private /usr
+    private /var/cache # apt works there, and others do beside
     "$LAB" user "$LAB_DIR" oneadmin
     front_end
     registry_of_the_world nginx:latest
@@ -32,6 +33,7 @@ setup_file() {
 
 teardown_file() {
     docker ps --all --quiet | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1
+    umount --lazy /var/cache
     umount /usr 2>/dev/null || umount --lazy /usr
 }
 
