@@ -46,21 +46,13 @@ static json_t *bandwidth_json(const VmBandwidth *bandwidth)
                      (json_int_t)bandwidth->peak, "burst", (json_int_t)bandwidth->burst);
 }
 
-static gboolean has_ip4(const VmNic *nic)
-{
-    for (guint i = 0; i < nic->addresses->len; i++)
-        if (g_array_index(nic->addresses, VmAddress, i).family == AF_INET)
-            return TRUE;
-    return FALSE;
-}
-
 /* What the deploy asks libvirt for; nobody is asked now. */
 static json_t *libvirt_json(const VmNic *nic)
 {
     return json_pack("{s:s, s:s?, s:s}", "network", nic->libvirt_network, "portgroup",
                      nic->portgroup, "reserves",
-                     has_ip4(nic) ? "the address that is asked for"
-                                  : "the next free address of its DHCP range");
+                     vm_nic_address(nic, AF_INET) ? "the address that is asked for"
+                                                  : "the next free address of its DHCP range");
 }
 
 static json_t *nic_json(const VmNic *nic)

@@ -24,12 +24,13 @@ static gboolean clear_late(Host *host, const char *deploy_id, GError **error)
 gboolean leftover_clear(Host *host, const char *deploy_id, const EngineContainer *container,
                         GError **error)
 {
+    if (!(container ? host_remove_container(host, container->id, error)
+                    : clear_late(host, deploy_id, error)) ||
+        !sandbox_map_forget(host->config, deploy_id, error) ||
+        !volumes_clear(host->config, deploy_id, error) || !network_down(host, deploy_id, error))
+        return FALSE;
     nic_libvirt_clear(host->config, deploy_id);
-    return (container ? host_remove_container(host, container->id, error)
-                      : clear_late(host, deploy_id, error)) &&
-           sandbox_map_forget(host->config, deploy_id, error) &&
-           volumes_clear(host->config, deploy_id, error) && network_down(host, deploy_id, error) &&
-           disk_root_release_fetched(host, deploy_id, error) &&
+    return disk_root_release_fetched(host, deploy_id, error) &&
            exec_forget(host->config, deploy_id, error) &&
            late_ended(host->config, deploy_id, error) &&
            doomed_forget(host->config, host->engine, deploy_id, error) &&

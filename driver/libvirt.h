@@ -15,7 +15,6 @@
 #include "config.h"
 #include "spec.h"
 
-#define LIBVIRT_LOOK    "look"
 #define LIBVIRT_RESERVE "reserve"
 #define LIBVIRT_FREE    "free"
 #define LIBVIRT_VERSION "version"

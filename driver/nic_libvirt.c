@@ -68,14 +68,6 @@ static const VmAddress *subnet_of(const LibvirtAnswer *answer, const VmAddress *
     return NULL;
 }
 
-static gboolean has_address_of(const VmNic *nic, int family)
-{
-    for (guint i = 0; i < nic->addresses->len; i++)
-        if (g_array_index(nic->addresses, VmAddress, i).family == family)
-            return TRUE;
-    return FALSE;
-}
-
 static gboolean has_route_of(const VmNic *nic, int family)
 {
     for (guint i = 0; i < nic->routes->len; i++)
@@ -93,7 +85,7 @@ static void take_addresses(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder
         if (subnet && address->prefix == (address->family == AF_INET ? FULL_IP4 : FULL_IP6))
             address->prefix = subnet->prefix;
     }
-    if (!answer->address.family || has_address_of(nic, answer->address.family))
+    if (!answer->address.family || vm_nic_address(nic, answer->address.family))
         return;
     g_array_prepend_val(nic->addresses, answer->address);
     g_strv_builder_add(learned, VM_LEARNED_ADDRESS);
@@ -176,7 +168,7 @@ static void take_dns(VmSpec *spec, const VmNic *nic, const LibvirtAnswer *answer
     for (guint i = 0; answer->dns && i < answer->subnets->len; i++) {
         const VmAddress *subnet = &g_array_index(answer->subnets, VmAddress, i);
         g_autofree gchar *text = vm_address_text(subnet);
-        if (!has_address_of(nic, subnet->family))
+        if (!vm_nic_address(nic, subnet->family))
             continue;
         add_word(&spec->dns, text);
         some = TRUE;
@@ -253,21 +245,12 @@ static GStrv names_of(const VmSpec *spec, const VmNic *nic, const Reservation *h
     return g_strv_builder_end(names);
 }
 
-static const VmAddress *first_of(const VmNic *nic, int family)
-{
-    for (guint i = 0; nic && i < nic->addresses->len; i++) {
-        const VmAddress *address = &g_array_index(nic->addresses, VmAddress, i);
-        if (address->family == family)
-            return address;
-    }
-    return NULL;
-}
-
 static void add_question(LibvirtJoin *join, VmNic *nic, const VmSpec *last)
 {
     const Reservation *had = reservations_find(join->before, nic->libvirt_network, nic->mac);
     const VmNic *old = last ? vm_nics_find(last->nics, nic->id) : NULL;
-    const VmAddress *asked = first_of(nic, AF_INET), *wish = first_of(old, AF_INET);
+    const VmAddress *asked = vm_nic_address(nic, AF_INET);
+    const VmAddress *wish = old ? vm_nic_address(old, AF_INET) : NULL;
     Question *question = g_new0(Question, 1);
     g_ptr_array_add(join->questions, question);
     question->nic = nic;

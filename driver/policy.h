@@ -10,7 +10,7 @@
 #include "spec.h"
 
 /* Errors: POLICY, with the thing refused and the setting that would allow it. */
-/* The same of the networks of libvirt that it names; policy_check() asks it too. What an operator
- * has written (vmdock run, domain XML) may name any. */
-gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError **error);
 gboolean policy_check(const Config *config, const VmSpec *spec, GError **error);
+/* The part of it that is about networks of libvirt. What an operator has written (vmdock run,
+ * domain XML) may name any. */
+gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError **error);

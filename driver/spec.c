@@ -241,6 +241,16 @@ gchar *vm_nic_host_name(const char *prefix, const char *deploy_id, guint id)
     return g_strdup_printf("%s%.8s-%u", prefix, digest, id);
 }
 
+const VmAddress *vm_nic_address(const VmNic *nic, int family)
+{
+    for (guint i = 0; i < nic->addresses->len; i++) {
+        const VmAddress *address = &g_array_index(nic->addresses, VmAddress, i);
+        if (address->family == family)
+            return address;
+    }
+    return NULL;
+}
+
 gboolean vm_nic_learned(const VmNic *nic, const char *what)
 {
     return nic->learned && g_strv_contains((const gchar *const *)nic->learned, what);

@@ -266,6 +266,8 @@ gchar *vm_nic_host_name(const char *prefix, const char *deploy_id, guint id);
 void vm_nic_free(VmNic *nic);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
 
+/* The first of its addresses of FAMILY, which belongs to it; NULL if there is none. */
+const VmAddress *vm_nic_address(const VmNic *nic, int family);
 gboolean vm_nic_learned(const VmNic *nic, const char *what);
 /* Of any of its NICs. */
 gboolean vm_spec_learned(const VmSpec *spec, const char *what);

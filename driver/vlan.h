@@ -10,11 +10,12 @@
 #include <libxml/tree.h>
 
 typedef struct {
-    guint tag; /* whose packets come and go without one; 0 = none */
-    gchar
-        *trunks; /* "3,42", ascending: those that come and go with theirs; NULL = it is no trunk */
-    gboolean
-        native_tagged; /* of a trunk: TAG's leave with theirs, and what comes without is TAG's */
+    /* Whose packets come and go without one; 0 = none. */
+    guint tag;
+    /* "3,42", ascending: those that come and go with theirs; NULL = it is no trunk. */
+    gchar *trunks;
+    /* Of a trunk: TAG's leave with theirs, and what comes without is TAG's. */
+    gboolean native_tagged;
 } VmVlan;
 
 void vm_vlan_clear(VmVlan *vlan);

@@ -357,12 +357,10 @@ static gboolean check_active(virNetworkPtr network, GError **error)
 
 static gboolean answer_about(Work *work, GString *out, GError **error)
 {
-    const LibvirtRequest *request = work->request;
     g_autofree gchar *xml = check_active(work->network, error) ? describe(work, 0, error) : NULL;
     g_autoptr(LibvirtNetwork) whole =
-        xml ? libvirt_network_parse(xml, request->portgroup, error) : NULL;
-    if (!whole ||
-        (strcmp(request->verb, LIBVIRT_RESERVE) == 0 && !reserve(work, whole->gives, error)))
+        xml ? libvirt_network_parse(xml, work->request->portgroup, error) : NULL;
+    if (!whole || !reserve(work, whole->gives, error))
         return FALSE;
     g_autofree gchar *text = libvirt_answer_text(whole->gives);
     g_string_assign(out, text);
@@ -406,12 +404,10 @@ static gboolean tell_version(virConnectPtr connection, GString *out, GError **er
 
 static gboolean check(const LibvirtRequest *request, GError **error)
 {
-    static const char *const verbs[] = {LIBVIRT_LOOK, LIBVIRT_RESERVE, LIBVIRT_FREE,
-                                        LIBVIRT_VERSION, NULL};
+    static const char *const verbs[] = {LIBVIRT_RESERVE, LIBVIRT_FREE, LIBVIRT_VERSION, NULL};
     gboolean version = strcmp(request->verb, LIBVIRT_VERSION) == 0;
-    gboolean look = strcmp(request->verb, LIBVIRT_LOOK) == 0;
-    if (g_strv_contains(verbs, request->verb) && (version || request->network) &&
-        (version || look || request->has_mac))
+    if (g_strv_contains(verbs, request->verb) &&
+        (version || (request->network && request->has_mac)))
         return TRUE;
     g_set_error_literal(error, VMDOCK_ERROR, VMDOCK_ERROR_USAGE,
                         "vmdock-libvirt is started by vmdock, with a request on its input");

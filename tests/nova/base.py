@@ -451,6 +451,21 @@ class NovaTest(integrated_helpers.ProviderUsageBaseTestCase):
             found for found in [self.api.get_server(server['id'])]
             if found['OS-EXT-STS:task_state'] is None), None))
 
+    def lose(self, host: str) -> None:
+        """Its service is dead, and Nova is told so: evacuation may begin."""
+        self.computes[host].stop()
+        self._forced_down(host, True)
+
+    def find(self, host: str) -> None:
+        """It is back."""
+        self.computes[host].start()
+        self._forced_down(host, False)
+
+    def _forced_down(self, host: str, down: bool) -> None:
+        service = self.admin_api.get_services(binary='nova-compute',
+                                              host=host)[0]
+        self.admin_api.put_service(service['id'], {'forced_down': down})
+
     def delete(self, server: Any) -> None:
         self.api.delete_server(server['id'])
         self._wait_until_deleted(server)

@@ -124,20 +124,15 @@ class OverSsh(Moving):
         other = 'docker --host unix://' + twohosts.SOCKET
         run('sh', '-c', 'docker save %s | %s load' % (base.IMAGE, other))
         self.addCleanup(run, *other.split(), 'rmi', base.IMAGE)
-        compute = self.computes['host1']
-        compute.stop()
-        service = self.admin_api.get_services(binary='nova-compute',
-                                              host='host1')[0]
-        self.admin_api.put_service(service['id'], {'forced_down': True})
+        self.lose('host1')
         self.act(self.server, 'evacuate', {'host': 'host2'})
         self.idle(self.server)
         self._wait_for_state_change(self.server, 'ACTIVE')
         self.assertEqual('', self.two.sh('ls /root'))
         self.two.sh('echo kept > /root/file')
         self.assertEqual('running', self.one.status)
-        compute.start()
+        self.find('host1')
         wait('no container', 10, lambda: not self.one.exists())
-        self.admin_api.put_service(service['id'], {'forced_down': False})
         self.check(self.two, self.one)
         self.finish()
 

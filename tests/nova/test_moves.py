@@ -106,13 +106,9 @@ class Moves(base.NovaTest):
         self.check(self.source, self.dest)
 
     def test_evacuate(self) -> None:
-        compute = self.computes['host1']
-        compute.stop()
+        self.lose('host1')
         run('docker', 'kill', self.source.name)
         run('sh', '-c', 'ip link del "$(ls /sys/class/net | grep ^tap)"')
-        service = self.admin_api.get_services(binary='nova-compute',
-                                              host='host1')[0]
-        self.admin_api.put_service(service['id'], {'forced_down': True})
         self.act(self.server, 'evacuate', {'host': 'host2'})
         self.idle(self.server)
         self._wait_for_state_change(self.server, 'ACTIVE')
@@ -121,9 +117,8 @@ class Moves(base.NovaTest):
         # Its disk was on the host that is lost.
         self.assertEqual('', self.dest.sh('ls /root'))
         # The host that comes back clears up what it has no more.
-        compute.start()
+        self.find('host1')
         wait('no container', 10, lambda: not self.source.exists())
-        self.admin_api.put_service(service['id'], {'forced_down': False})
         self.assertEqual('running', self.dest.status)
 
     def test_each_host_lists_its_own(self) -> None:

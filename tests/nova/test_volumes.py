@@ -620,12 +620,8 @@ class Moves(VolumeTest):
         self.check(self.source)
 
     def test_evacuate(self) -> None:
-        compute = self.computes['host1']
-        compute.stop()
+        self.lose('host1')
         run('docker', 'kill', self.source.name)
-        service = self.admin_api.get_services(binary='nova-compute',
-                                              host='host1')[0]
-        self.admin_api.put_service(service['id'], {'forced_down': True})
         self.act(self.server, 'evacuate', {'host': 'host2'})
         self.idle(self.server)
         self._wait_for_state_change(self.server, 'ACTIVE')

@@ -25,26 +25,37 @@ points() {
         }' "$trace"
 }
 
-# Kills the action, or a process of it, there. Its threads do not share their work alike each time, so now and
-# then a call is not reached.
-broken_off() {
+# Kills the action, or a process of it, there.
+killed() {
     local trace=$BATS_TEST_TMPDIR/broken
     strace -f -qq -o "$trace" -e trace="$1" -e inject="$1:signal=KILL:when=$2" "${COMMAND[@]}" <"$INPUT" &>/dev/null || true
+    grep -q 'killed by SIGKILL' "$trace"
+}
+
+# broken_off ACTION CALL N: begins it, and kills it there. Its threads do not share their work alike each time, so
+# now and then a call is not reached: then it begins again, twice at most.
+broken_off() {
+    local times
     runs=$((runs + 1))
-    ! grep -q 'killed by SIGKILL' "$trace" || kills=$((kills + 1))
+    for times in 1 2 3; do
+        prepare "$1" || return 1
+        if killed "$2" "$3" 2>/dev/null; then
+            kills=$((kills + 1))
+            break
+        fi
+        [ "$times" -eq 3 ] || vmdock purge "one-$VM" >/dev/null
+    done
 }
 
 # Breaks ACTION off at one point; a line for each thing that is not as it should be.
 try() {
     local action=$1 call=$2 n=$3
-    prepare "$action" || return 1
-    broken_off "$call" "$n" 2>/dev/null
+    broken_off "$action" "$call" "$n" || return 1
     "${COMMAND[@]}" <"$INPUT" >/dev/null || fail "killed at $call $n: $action does not come through when it is given again" || return 1
     expected "$action" || fail "killed at $call $n, then given again: $action has not done its work" || return 1
     vmdock purge "one-$VM" >/dev/null
     if [ "$action" != purge ]; then
-        prepare "$action" || return 1
-        broken_off "$call" "$n" 2>/dev/null
+        broken_off "$action" "$call" "$n" || return 1
         vmdock cancel "one-$VM" >/dev/null || fail "killed at $call $n: cancel fails" || return 1
         vmdock purge "one-$VM" >/dev/null || fail "killed at $call $n: purge fails" || return 1
     fi
@@ -67,5 +78,5 @@ matrix() {
     printf '# %s: %d points of %d, %d kills in %d runs, %d leaks or faults\n' "$action" "$tried" "${#list[@]}" \
         "$kills" "$runs" "$bad" >&3
     [ "$bad" -eq 0 ]
-    [ $((kills * 2)) -ge "$runs" ] || fail "too few of the points were reached"
+    [ $((kills * 10)) -ge $((runs * 8)) ] || fail "too few of the points were reached"
 }
