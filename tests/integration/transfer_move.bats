@@ -328,7 +328,7 @@ is_moved() {
 GUARDED=127.0.0.1:5008
 guarded_registry() {
     local auth
-    bash -c ": </dev/tcp/127.0.0.1/${GUARDED#*:}" 2>/dev/null || "$LAB" registry "$LAB_DIR" --port "${GUARDED#*:}" --password >/dev/null
+    "$LAB" registry "$LAB_DIR" --port "${GUARDED#*:}" --password >/dev/null
     auth="{\"auths\": {\"$GUARDED\": {\"auth\": \"$(printf lab:secret | base64)\"}}}"
     printf '%s\n' "$auth" | install -m 600 /dev/stdin "$LAB_PREFIX/etc/vmdock/registry.json"
     install -d -o oneadmin "$WORK/front/one/keys" "$WORK/front/one/keys/104"
