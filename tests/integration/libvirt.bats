@@ -42,7 +42,7 @@ setup() {
 
 teardown() {
     libvirtd_signal CONT 2>/dev/null || libvirtd_start
-    ip netns del guest 2>/dev/null || true
+    guest_ends 2>/dev/null || true
     [ ! -e "$BATS_TEST_TMPDIR/before.conf" ] || cp "$BATS_TEST_TMPDIR/before.conf" "$CONF"
     sweep
     clear_networks
@@ -91,6 +91,12 @@ mkdir -p /etc/netns/guest
 SH
     chmod 755 "$BATS_TEST_TMPDIR/bound"
     ip netns exec guest busybox udhcpc -f -n -q -t 5 -T 1 -i eth0 -s "$BATS_TEST_TMPDIR/bound"
+}
+
+# A namespace takes its links along behind the scenes, a link that is removed is gone at once.
+guest_ends() {
+    ip link del tap-guest
+    ip netns del guest
 }
 
 in_guest() {
@@ -156,7 +162,7 @@ far 192.168.122.77"
     fails_with DUPLICATE "is leased to another machine" vmdock run --name db --network "default=$leased" "$IMAGE"
     docker exec run-web ping -c 1 -W 2 -q "$leased"
     vmdock purge run-web
-    ip netns del guest
+    guest_ends
     all_gone
 }
 
@@ -171,7 +177,7 @@ far 192.168.122.77"
     has "$(ip -n guest addr show eth0)" 192.168.125.11/24
     docker exec run-one ping -c 1 -W 2 -q 192.168.125.11
     vmdock purge run-one
-    ip netns del guest
+    guest_ends
     all_gone
 }
 
@@ -345,7 +351,7 @@ run-two 192.168.122.3"
     ip -n guest addr add 192.168.122.2/24 dev eth0
     fails_with DUPLICATE "the address 192.168.122.2 is another machine's" \
         vmdock run --name web --set ADDRESS_PROBE=YES --network default "$IMAGE"
-    ip netns del guest
+    guest_ends
     all_gone
     vmdock run --name web --set FILTER=spoofing --network default "$IMAGE"
     ping -c 1 -W 2 -q 192.168.122.2
