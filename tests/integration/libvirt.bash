@@ -89,6 +89,5 @@ remember_networks() {
 
 # All is as it was, libvirt's networks too.
 all_gone() {
-    nothing_left
-    same "$(networks)" "$NETWORKS_BEFORE"
+    nothing_left && same "$(networks)" "$NETWORKS_BEFORE"
 }
