@@ -10,6 +10,7 @@
 #include "log.h"
 #include "network.h"
 #include "nic_libvirt.h"
+#include "policy.h"
 #include "state.h"
 
 /* One reconfigure on its way; everything it points to outlives its undo list. */
@@ -100,7 +101,9 @@ static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
     keep_plugged(spec, donor);
     Reconfigure step = {host, spec, last};
     g_autoptr(Undo) undo = undo_new();
-    if (!nic_libvirt_join(host->config, spec, NULL, last, undo, error) ||
+    /* A NIC that is plugged in may be described as one of another network. */
+    if (!policy_check_networks(host->config, spec, error) ||
+        !nic_libvirt_join(host->config, spec, NULL, last, undo, error) ||
         !reconfigure_steps(&step, container, undo, error))
         return FALSE;
     undo_commit(undo);

@@ -393,6 +393,12 @@ run-two 192.168.122.3"
     ping -c 1 -W 2 -q 192.168.122.126
     remote detach_nic one-31 "$(mac_of 192.168.122.126)" 31 node1 < <(action_data 31 "$nic" "$second" | on_network default)
     same "$(reserved default)" "vm-31 192.168.122.125"
+    action_data 31 nic=nobridge,192.168.124.10 | on_network isolated >"$BATS_TEST_TMPDIR/isolated"
+    run remote reconfigure one-31 sdb /var/lib/one//datastores/102/31/disk.1 31 node1 <"$BATS_TEST_TMPDIR/isolated"
+    # shellcheck disable=SC2154 # bats sets it
+    same "$status" "$(status_of POLICY)"
+    has "$(cat "$BATS_TEST_TMPDIR/err")" "network isolated"
+    ping -c 1 -W 2 -q 192.168.122.125
     vmdock purge one-31
     fails_with POLICY "network isolated" vmdock deploy - < <(vm_xml 31 nic=nobridge,192.168.124.10 | on_network isolated)
     cp "$BATS_TEST_TMPDIR/before.conf" "$CONF"
