@@ -4,6 +4,7 @@
 #include "autoptr.h"
 #include "spec_domain.h"
 
+#include <libxml/chvalid.h>
 #include <libxml/tree.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,13 @@ enum { PERIOD_US = 100000, RATE_UNIT = 1000, SIZE_UNIT = 1024 };
 /* TEXT without what no XML may hold. */
 static gchar *clean(const char *text)
 {
-    gchar *copy = g_strdup(text), *to = copy;
-    for (const char *p = copy; *p; p++)
-        if (!g_ascii_iscntrl(*p) || strchr("\t\n\r", *p))
-            *to++ = *p;
-    *to = '\0';
-    return copy;
+    GString *kept = g_string_new(NULL);
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gunichar character = g_utf8_get_char(p);
+        if (xmlIsCharQ(character))
+            g_string_append_unichar(kept, character);
+    }
+    return g_string_free(kept, FALSE);
 }
 
 static xmlNode *add(xmlNode *parent, const char *name, const char *text)
