@@ -86,7 +86,9 @@ heard() {
 }
 
 @test "free addresses are asked for again and again, which tells nobody anything; the VM has them at its first instruction" {
+    local listener
     ip netns exec other timeout 20 tcpdump -l -n -e -i eth0 'arp or icmp6' >"$BATS_TEST_TMPDIR/heard" 2>"$BATS_TEST_TMPDIR/log" 3>&- &
+    listener=$!
     within 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/log"
     deploy_probing 81 nic=lab0,10.9.0.81,ip6=fd09::81
     # The first question may come before the bridge lets anything pass.
@@ -99,7 +101,7 @@ heard() {
     docker logs one-81 | grep -q 'fd09::81/64'
     ping -c 1 -W 2 -q 10.9.0.81
     ping -c 1 -W 2 -q fd09::81
-    kill %1
+    kill "$listener"
 }
 
 @test "the VM's earlier self is no duplicate: deployed again, rebooted, after the host's reboot, its other NIC" {
