@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "network.h"
+#include "nic_engine.h"
 #include "state.h"
 #include "stray.h"
 #include "volume.h"
@@ -132,16 +133,46 @@ static gboolean start(Host *host, const char *container_id, GError **error)
            stray_start_ended(config, container_id, error);
 }
 
-gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
-                    const Sandbox *sandbox, GError **error)
+/* The engine's networks, and what the runtime is to know, and then the start. */
+static gboolean try_start(Host *host, const VmSpec *spec, const char *container_id,
+                          Sandbox *sandbox, const json_t *mounts, GError **error)
+{
+    gboolean plugs = FALSE;
+    if (!nic_engine_prepare(host, spec, container_id, sandbox, &plugs, error) ||
+        !sandbox_map_write(host->config, container_id, sandbox, plugs, mounts, error) ||
+        !interrupt_check(error))
+        return FALSE;
+    if (start(host, container_id, error))
+        return check_joined(host, container_id, sandbox, error) &&
+               nic_engine_learn(host, spec, container_id, error);
+    nic_engine_explain(spec, error);
+    return FALSE;
+}
+
+/* An address that nobody asked for, and that has gone to somebody else meanwhile, keeps no VM down.
+ */
+static gboolean start_into(Host *host, const VmSpec *spec, const char *container_id,
+                           Sandbox *sandbox, const json_t *mounts, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (try_start(host, spec, container_id, sandbox, mounts, &failure))
+        return TRUE;
+    g_autoptr(VmSpec) modest =
+        vmdock_error_is(failure, VMDOCK_ERROR_DUPLICATE) ? nic_engine_without_learned(spec) : NULL;
+    if (modest)
+        return try_start(host, modest, container_id, sandbox, mounts, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
+                    GError **error)
 {
     g_autoptr(Volumes) volumes = volumes_up(host->config, spec, error);
     if (!volumes)
         return FALSE;
     g_autoptr(json_t) mounts = volumes_mounts(volumes);
-    if (!sandbox_map_write(host->config, container_id, sandbox, FALSE, mounts, error) ||
-        !interrupt_check(error) || !start(host, container_id, error) ||
-        !check_joined(host, container_id, sandbox, error) ||
+    if (!start_into(host, spec, container_id, sandbox, mounts, error) ||
         !state_mark(host->config, spec->deploy_id, STATE_STOPPED, FALSE, error))
         return FALSE;
     if (volumes_limited(volumes) || vm_disk_limits_any(&spec->root_limits))

@@ -7,10 +7,11 @@
 
 /*
  * Mounts the VM's disks, writes the runtime's map and starts the container, which then holds the
- * disks alone. Errors: those of volume.h, ENGINE_*, SANDBOX, IO.
+ * disks alone. Which addresses the engine has given it on its own networks is saved. Errors: those
+ * of volume.h and nic_engine.h, ENGINE_*, SANDBOX, IO.
  */
-gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id,
-                    const Sandbox *sandbox, GError **error);
+gboolean boot_start(Host *host, const VmSpec *spec, const char *container_id, Sandbox *sandbox,
+                    GError **error);
 /*
  * boot_start(), tells the neighbours, and watches its first moments; meanwhile the saved spec is
  * brought to the disk. Then its start script begins. Errors: DEAD with exit status and last output;

@@ -66,6 +66,7 @@
     LIST(allow_mounts, "policy", "mounts")                                                         \
     BOOL(allow_privileged, "policy", "privileged", FALSE)                                          \
     LIST(allow_libvirt_networks, "policy", "libvirt_networks")                                     \
+    LIST(allow_engine_networks, "policy", "engine_networks")                                       \
     STR(opennebula_remotes, "opennebula", "remotes", "/var/tmp/one")                               \
     STR(opennebula_user, "opennebula", "user", "oneadmin")                                         \
     STR(opennebula_datastores, "opennebula", "datastores", "/var/lib/one/datastores")              \

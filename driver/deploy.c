@@ -12,6 +12,7 @@
 #include "late.h"
 #include "log.h"
 #include "network.h"
+#include "nic_engine.h"
 #include "nic_libvirt.h"
 #include "policy.h"
 #include "root_size.h"
@@ -349,6 +350,9 @@ static gboolean deploy_again(Deploy *deploy, const EngineContainer *container,
                 return FALSE;
             undo_push(undo, "the thaw", undo_thaw, deploy, NULL);
         }
+        const VmSpec *before = deploy->last ? deploy->last : deploy->spec;
+        if (!nic_engine_change(host, deploy->spec, before, undo, error))
+            return FALSE;
         network_announce(sandbox, deploy->spec);
         context_set_hostname(deploy->spec, container->pid);
         return state_sync(host->config, deploy->spec->deploy_id, error);
@@ -392,6 +396,7 @@ static gboolean deploy_locked(Host *host, VmSpec *spec, const DeployHooks *hooks
     if (unreadable)
         log_warn("VM %s: %s", spec->deploy_id, unreadable->message);
     give_macs(&deploy, container);
+    vm_nics_keep_addresses(spec->nics, deploy.last ? deploy.last->nics : NULL);
     if (container ? !deploy_again(&deploy, container, hooks, undo, error)
                   : !deploy_new(&deploy, hooks, undo, error))
         return FALSE;

@@ -74,6 +74,7 @@ typedef struct {
     guint libvirt_vms;         /* that have one on a network of libvirt */
     DoctorText ovs;            /* its version, "" when it does not tell */
     DoctorText libvirt;        /* the same; neither where nothing here needs it */
+    GPtrArray *no_networks;    /* those of the engine that policy allows and it has not; gchar* */
 
     gchar *netns_path; /* the netns directory with links resolved */
     gboolean same_mounts;

@@ -257,6 +257,18 @@ static void judge_libvirt(const DoctorFacts *facts, GPtrArray *findings)
                    facts->libvirt.unknown);
 }
 
+/* A swarm's network is not there on a worker until a container is on it. */
+static void judge_engine_networks(const DoctorFacts *facts, GPtrArray *findings)
+{
+    for (guint i = 0; facts->no_networks && i < facts->no_networks->len; i++) {
+        const char *name = g_ptr_array_index(facts->no_networks, i);
+        doctor_say(findings, DOCTOR_NOTE, "network.engine", "networks of the engine",
+                   "docker network create; a swarm's network is fine, a worker knows it when a VM "
+                   "is on it",
+                   "[policy] engine_networks names %s, which the engine does not know", name);
+    }
+}
+
 void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
 {
     judge_bridges(facts, findings);
@@ -266,4 +278,5 @@ void doctor_judge_network(const DoctorFacts *facts, GPtrArray *findings)
     judge_filter(facts, findings);
     judge_ovs(facts, findings);
     judge_libvirt(facts, findings);
+    judge_engine_networks(facts, findings);
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -126,6 +127,18 @@ static gboolean probe_idle_names(DoctorFacts *facts, Host *host, GError **error)
     return TRUE;
 }
 
+static void probe_engine_networks(DoctorFacts *facts, Host *host)
+{
+    const GStrv names = facts->config->allow_engine_networks;
+    facts->no_networks = g_ptr_array_new_with_free_func(g_free);
+    for (gsize i = 0; names && names[i]; i++) {
+        gboolean there = FALSE;
+        if (strcmp(names[i], "*") != 0 &&
+            engine_has_network(host->engine, names[i], &there, NULL) && !there)
+            g_ptr_array_add(facts->no_networks, g_strdup(names[i]));
+    }
+}
+
 static void probe_leftovers(DoctorFacts *facts)
 {
     if (facts->engine_trouble) {
@@ -138,6 +151,7 @@ static void probe_leftovers(DoctorFacts *facts)
         facts->leftovers_trouble = g_strdup(error->message);
         return;
     }
+    probe_engine_networks(facts, host);
     facts->leftovers = vm_gc(host, TRUE, &error);
     if (!facts->leftovers || !probe_idle_names(facts, host, &error))
         facts->leftovers_trouble = g_strdup(error->message);
@@ -210,6 +224,7 @@ void doctor_facts_free(DoctorFacts *facts)
     g_clear_pointer(&facts->filter_wanted, g_hash_table_unref);
     g_clear_pointer(&facts->leftovers, g_ptr_array_unref);
     g_clear_pointer(&facts->idle_names, g_ptr_array_unref);
+    g_clear_pointer(&facts->no_networks, g_ptr_array_unref);
     g_strfreev(facts->user_groups);
     g_free(facts);
 }

@@ -352,8 +352,9 @@ static void probe_filter(DoctorFacts *facts)
         g_autoptr(VmSpec) spec = state_load(facts->config, ids->pdata[i], NULL);
         if (!spec)
             continue;
+        g_autoptr(GPtrArray) nics = vm_nics_own(spec->nics);
         g_autoptr(GHashTable) elements =
-            nic_filter_elements(spec->nics, nic_filter_of(facts->config, spec));
+            nic_filter_elements(nics, nic_filter_of(facts->config, spec));
         GHashTableIter iter;
         gpointer element;
         g_hash_table_iter_init(&iter, elements);

@@ -21,7 +21,19 @@ void engine_container_free(EngineContainer *container)
     g_free(container->start_error);
     g_free(container->layer);
     g_free(container->hostname);
+    g_free(container->network_mode);
+    g_clear_pointer(&container->endpoints, g_ptr_array_unref);
     g_free(container);
+}
+
+const EngineEndpoint *engine_endpoint(const EngineContainer *container, const char *network)
+{
+    for (guint i = 0; container->endpoints && i < container->endpoints->len; i++) {
+        const EngineEndpoint *endpoint = container->endpoints->pdata[i];
+        if (strcmp(endpoint->network, network) == 0)
+            return endpoint;
+    }
+    return NULL;
 }
 
 void engine_version_free(EngineVersion *version)
@@ -171,6 +183,30 @@ EngineContainer *engine_inspect(Engine *engine, const char *name_or_id, GError *
 GPtrArray *engine_list(Engine *engine, const char *label, GError **error)
 {
     return engine->backend->list(engine, label, error);
+}
+
+gboolean engine_connect(Engine *engine, const char *id, const char *network, const json_t *body,
+                        GError **error)
+{
+    if (begin_change(engine, error) &&
+        end_change(engine->backend->connect(engine, id, network, body, error)))
+        return TRUE;
+    g_prefix_error(error, "cannot put the container on the engine's network %s: ", network);
+    return FALSE;
+}
+
+gboolean engine_disconnect(Engine *engine, const char *id, const char *network, GError **error)
+{
+    if (begin_change(engine, error) &&
+        end_change(engine->backend->disconnect(engine, id, network, error)))
+        return TRUE;
+    g_prefix_error(error, "cannot take the container off the engine's network %s: ", network);
+    return FALSE;
+}
+
+gboolean engine_has_network(Engine *engine, const char *network, gboolean *there, GError **error)
+{
+    return engine->backend->has_network(engine, network, there, error);
 }
 
 gboolean engine_update(Engine *engine, const char *id, const json_t *body, GError **error)

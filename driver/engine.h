@@ -14,6 +14,7 @@
 #pragma once
 
 #include "config.h"
+#include "spec.h"
 
 #include <jansson.h>
 
@@ -27,6 +28,18 @@ typedef enum {
     ENGINE_EXITED,
     ENGINE_DEAD, /* removal began and did not end */
 } EngineState;
+
+/* One of the engine's networks that a container is on, or will be with its next start. */
+typedef struct {
+    gchar *network; /* its name, as the container was given it */
+    gchar *id;      /* the network's; "" while the engine has not looked for it */
+    VmAddress asked[2],
+        given[2];     /* of IPv4 and IPv6; family 0 = none, given: while it is plugged */
+    gboolean has_mac; /* while it is plugged */
+    guint8 mac[6];
+} EngineEndpoint;
+/* As asked[] and given[] have them. */
+#define ENGINE_FAMILY(family) ((family) == AF_INET6)
 
 typedef struct {
     gchar *id;   /* 64 hex digits */
@@ -48,8 +61,13 @@ typedef struct {
     gboolean terminal;
     gchar *hostname; /* the one it was created with */
     guint restarts;
-    gchar *layer; /* the folder of its writable layer; NULL if the storage driver has none */
+    gchar *layer;        /* the folder of its writable layer; NULL if the storage driver has none */
+    gchar *network_mode; /* HostConfig.NetworkMode */
+    GPtrArray *endpoints; /* EngineEndpoint */
 } EngineContainer;
+
+/* The endpoint on the network of that name; NULL if there is none. Belongs to the container. */
+const EngineEndpoint *engine_endpoint(const EngineContainer *container, const char *network);
 
 void engine_container_free(EngineContainer *container);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineContainer, engine_container_free)
@@ -115,6 +133,19 @@ EngineContainer *engine_inspect(Engine *engine, const char *name_or_id, GError *
 /* All containers (running or not) that carry LABEL, or all there are when it is NULL;
  * EngineContainer*. */
 GPtrArray *engine_list(Engine *engine, const char *label, GError **error);
+
+/*
+ * Puts a container on a network, at once if it runs, else with its next start; BODY as
+ * engine_endpoint_body() made it. Errors, beside those above: NO_BRIDGE when there is no such
+ * network, or none that a container may join.
+ */
+gboolean engine_connect(Engine *engine, const char *id, const char *network, const json_t *body,
+                        GError **error);
+/* Takes it off; fine if it is not on it, or there is none of them. */
+gboolean engine_disconnect(Engine *engine, const char *id, const char *network, GError **error);
+/* Whether the engine knows a network of that name. A swarm's, a worker knows from the first
+ * container on. */
+gboolean engine_has_network(Engine *engine, const char *network, gboolean *there, GError **error);
 
 /* Changes a container's limits; BODY as engine_update_body() made it. */
 gboolean engine_update(Engine *engine, const char *id, const json_t *body, GError **error);

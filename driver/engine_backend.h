@@ -25,6 +25,10 @@ typedef struct {
                       GError **error);
     EngineContainer *(*inspect)(Engine *engine, const char *name_or_id, GError **error);
     GPtrArray *(*list)(Engine *engine, const char *label, GError **error);
+    gboolean (*connect)(Engine *engine, const char *id, const char *network, const json_t *body,
+                        GError **error);
+    gboolean (*disconnect)(Engine *engine, const char *id, const char *network, GError **error);
+    gboolean (*has_network)(Engine *engine, const char *network, gboolean *there, GError **error);
     gboolean (*update)(Engine *engine, const char *id, const json_t *body, GError **error);
     gboolean (*logs)(Engine *engine, const char *id, gboolean terminal, guint tail, gboolean follow,
                      EngineOutputFunc output, gpointer data, GError **error);

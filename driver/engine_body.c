@@ -59,7 +59,7 @@ static const VmAddress *first_address(const VmSpec *spec, int family)
 {
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = spec->nics->pdata[i];
-        for (guint j = 0; j < nic->addresses->len; j++) {
+        for (guint j = 0; j < nic->addresses->len && !nic->engine_network; j++) {
             const VmAddress *address = &g_array_index(nic->addresses, VmAddress, j);
             if (address->family == family)
                 return address;
@@ -68,7 +68,8 @@ static const VmAddress *first_address(const VmSpec *spec, int family)
     return NULL;
 }
 
-/* The engine knows no address of the container, so it would leave its name out of /etc/hosts. */
+/* The engine knows no address of the container but those that it has given it itself, so it would
+ * leave its name out of /etc/hosts. */
 static GStrv hosts(const VmSpec *spec)
 {
     static const int families[] = {AF_INET, AF_INET6};
@@ -230,12 +231,50 @@ static json_t *mounts(const VmSpec *spec, const Config *config)
     return list;
 }
 
+static const VmNic *first_engine_nic(const VmSpec *spec)
+{
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = spec->nics->pdata[i];
+        if (nic->engine_network)
+            return nic;
+    }
+    return NULL;
+}
+
+json_t *engine_endpoint_body(const VmNic *nic, gboolean learned)
+{
+    static const char *const keys[] = {"IPv4Address", "IPv6Address"};
+    json_t *wish = json_object(), *body = json_object();
+    gboolean ask = learned || !vm_nic_learned(nic, VM_LEARNED_ADDRESS);
+    for (guint i = 0; ask && i < nic->addresses->len; i++) {
+        const VmAddress *address = &g_array_index(nic->addresses, VmAddress, i);
+        g_autofree gchar *text = vm_address_text(address);
+        set_string(wish, keys[address->family == AF_INET6], text);
+    }
+    if (nic->has_mac) {
+        g_autofree gchar *mac = vm_mac_format(nic->mac);
+        set_string(body, "MacAddress", mac);
+    }
+    if (json_object_size(wish) > 0)
+        json_object_set(body, "IPAMConfig", wish);
+    json_decref(wish);
+    return body;
+}
+
+/* The further ones come by engine_connect(): engines before API 1.44 take one here. */
+static json_t *networking(const VmNic *nic)
+{
+    return json_pack("{s:{s:o}}", "EndpointsConfig", nic->engine_network,
+                     engine_endpoint_body(nic, FALSE));
+}
+
 static json_t *host_config(const VmSpec *spec, const Config *config)
 {
     json_t *host = json_object();
     set_string(host, "Runtime", config->runtime_name);
     set_string(host, "CgroupParent", config->cgroup_parent);
-    set_string(host, "NetworkMode", "none");
+    const VmNic *nic = first_engine_nic(spec);
+    set_string(host, "NetworkMode", nic ? nic->engine_network : "none");
     json_object_set_new(host, "RestartPolicy", json_pack("{s:s}", "Name", "no"));
     set_limits(host, spec, config);
     set_flag(host, "ReadonlyRootfs", spec->read_only_root);
@@ -275,6 +314,9 @@ json_t *engine_body(const VmSpec *spec, const Config *config, const char *image)
                process->stop_timeout >= 0 ? process->stop_timeout : (gint64)config->stop_timeout_s);
     json_object_set_new(body, "Labels", labels(spec));
     json_object_set_new(body, "HostConfig", host_config(spec, config));
+    const VmNic *nic = first_engine_nic(spec);
+    if (nic)
+        json_object_set_new(body, "NetworkingConfig", networking(nic));
     return body;
 }
 

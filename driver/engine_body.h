@@ -2,8 +2,8 @@
 /*
  * VmSpec -> the bodies of engine requests. Pure, golden-tested.
  *
- * The network is never the engine's: NetworkMode is "none" and vmdock-runtime joins the container
- * to the VM's sandbox. The restart policy is always "no": the cloud decides.
+ * vmdock-runtime joins the container to the VM's sandbox; NetworkMode is "none", or the first of
+ * the engine's networks that a NIC names. The restart policy is always "no": the cloud decides.
  *
  * Labels, all set at every creation so that none of an image can stand for them:
  *   vmdock.vm         deploy id             vmdock.cloud      "opennebula"
@@ -25,6 +25,10 @@
 
 /* IMAGE is the name the container is created from: the tag that holds disk 0. */
 json_t *engine_body(const VmSpec *spec, const Config *config, const char *image);
+
+/* What the engine is told of a NIC on one of its networks: the MAC, the addresses asked for, and
+ * with LEARNED those that the engine itself has chosen before. */
+json_t *engine_endpoint_body(const VmNic *nic, gboolean learned);
 
 /*
  * The part of it that engine_update() can bring to a container that exists: limits. To an update 0

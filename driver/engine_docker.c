@@ -188,9 +188,12 @@ static gchar *docker_create(Engine *engine, const char *name, const json_t *body
 {
     DockerEngine *docker = (DockerEngine *)engine;
     g_autofree gchar *path = docker_path("/containers/create?name=", name, NULL);
+    if (!negotiate(docker, 0, error))
+        return NULL;
+    g_autoptr(json_t) fit = docker_create_body(body, docker->api);
     DockerCall call = {.method = "POST",
                        .path = path,
-                       .body = body,
+                       .body = fit,
                        .timeout_ms = docker->config->engine_create_ms};
     g_auto(HttpAnswer) answer = {0};
     if (!docker_ask(docker, &call, &answer, error))
@@ -394,6 +397,9 @@ const EngineBackend engine_docker = {
     .watch = docker_watch,
     .inspect = docker_inspect,
     .list = docker_list,
+    .connect = docker_connect,
+    .disconnect = docker_disconnect,
+    .has_network = docker_has_network,
     .update = docker_update,
     .logs = docker_logs,
     .events = docker_events,

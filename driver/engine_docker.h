@@ -74,6 +74,15 @@ gboolean docker_exec_exit(DockerEngine *docker, const char *exec_id, DockerExec 
 gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, DockerExec *exec,
                              GError **error);
 
+/* engine_docker_network.c */
+/* BODY as an engine of the API version API takes it: the MAC of the container, which an endpoint
+ * has had since 1.44. Pure. */
+json_t *docker_create_body(const json_t *body, const char *api);
+gboolean docker_connect(Engine *engine, const char *id, const char *network, const json_t *body,
+                        GError **error);
+gboolean docker_disconnect(Engine *engine, const char *id, const char *network, GError **error);
+gboolean docker_has_network(Engine *engine, const char *network, gboolean *there, GError **error);
+
 /* engine_docker_event.c */
 gboolean docker_events(Engine *engine, const char *label, gint64 since, EngineEventFunc event,
                        gpointer data, GError **error);

@@ -191,6 +191,51 @@ static gboolean read_inspected_state(EngineContainer *container, const json_t *s
            read_time(state, "FinishedAt", &container->finished, error);
 }
 
+static void endpoint_free(gpointer data)
+{
+    EngineEndpoint *endpoint = data;
+    g_free(endpoint->network);
+    g_free(endpoint->id);
+    g_free(endpoint);
+}
+
+static VmAddress read_address(const json_t *object, const char *key, const char *prefix, int family)
+{
+    VmAddress address = {0};
+    const char *text = text_at(object, key);
+    if (!text || strchr(text, '/') || !vm_address_parse(text, &address) || address.family != family)
+        return (VmAddress){0};
+    gint length = prefix ? int_at(object, prefix) : 0;
+    if (length > 0 && length < (gint)address.prefix)
+        address.prefix = (guint)length;
+    return address;
+}
+
+static EngineEndpoint *read_endpoint(const char *network, const json_t *json)
+{
+    EngineEndpoint *endpoint = g_new0(EngineEndpoint, 1);
+    const json_t *wish = json_object_get(json, "IPAMConfig");
+    const char *id = text_at(json, "NetworkID"), *mac = text_at(json, "MacAddress");
+    endpoint->network = g_strdup(network);
+    endpoint->id = g_strdup(id ? id : "");
+    endpoint->asked[0] = read_address(wish, "IPv4Address", NULL, AF_INET);
+    endpoint->asked[1] = read_address(wish, "IPv6Address", NULL, AF_INET6);
+    endpoint->given[0] = read_address(json, "IPAddress", "IPPrefixLen", AF_INET);
+    endpoint->given[1] = read_address(json, "GlobalIPv6Address", "GlobalIPv6PrefixLen", AF_INET6);
+    endpoint->has_mac = mac && vm_mac_parse(mac, endpoint->mac);
+    return endpoint;
+}
+
+static GPtrArray *read_endpoints(const json_t *networks)
+{
+    GPtrArray *endpoints = g_ptr_array_new_with_free_func(endpoint_free);
+    const char *network;
+    json_t *json;
+    json_object_foreach ((json_t *)networks, network, json)
+        g_ptr_array_add(endpoints, read_endpoint(network, json));
+    return endpoints;
+}
+
 EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **error)
 {
     g_autoptr(json_t) root = docker_json(text, length, error);
@@ -211,6 +256,9 @@ EngineContainer *docker_parse_inspect(const char *text, gsize length, GError **e
     container->image_id = g_strdup(text_at(root, "Image"));
     container->terminal = json_is_true(json_object_get(config, "Tty"));
     container->hostname = g_strdup(text_at(config, "Hostname"));
+    container->network_mode = g_strdup(text_at(host, "NetworkMode"));
+    container->endpoints =
+        read_endpoints(json_object_get(json_object_get(root, "NetworkSettings"), "Networks"));
     container->restarts = (guint)MAX(int_at(root, "RestartCount"), 0);
     const json_t *storage = json_object_get(json_object_get(root, "GraphDriver"), "Data");
     const char *layer = text_at(storage, "UpperDir");
@@ -354,6 +402,15 @@ static gboolean says(const char *lower, const char *const *needles)
 
 static const char *const full[] = {"no space left on device", "disk quota exceeded", NULL};
 
+/* "network NAME not found", or one of a swarm that a container may not join by itself. */
+static gboolean says_no_network(const char *lower)
+{
+    static const char *const closed[] = {"not manually attachable", "cannot be used with services",
+                                         "is not attachable", NULL};
+    const char *network = strstr(lower, "network ");
+    return says(lower, closed) || (network && g_str_has_suffix(lower, " not found"));
+}
+
 VmdockError docker_error_code(guint status, const char *message)
 {
     static const char *const image[] = {"no such image", NULL};
@@ -369,6 +426,8 @@ VmdockError docker_error_code(guint status, const char *message)
         return VMDOCK_ERROR_UNSUPPORTED;
     if (status == 409 && says(lower, taken))
         return VMDOCK_ERROR_STATE;
+    if (says_no_network(lower))
+        return VMDOCK_ERROR_NO_BRIDGE;
     return VMDOCK_ERROR_ENGINE_REFUSED;
 }
 

@@ -55,10 +55,19 @@ static json_t *libvirt_json(const VmNic *nic)
                                                   : "the next free address of its DHCP range");
 }
 
+/* What the deploy asks the engine for. */
+static json_t *engine_json(const VmNic *nic)
+{
+    return json_pack("{s:s, s:s}", "network", nic->engine_network, "gives",
+                     nic->addresses->len > 0 ? "the address that is asked for"
+                                             : "an address of its subnet");
+}
+
 static json_t *nic_json(const VmNic *nic)
 {
     g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : NULL;
-    json_t *mtu = nic->mtu ? json_integer(nic->mtu) : json_string("the bridge's");
+    json_t *mtu = nic->mtu ? json_integer(nic->mtu)
+                           : json_string(nic->engine_network ? "the network's" : "the bridge's");
     json_t *json =
         json_pack("{s:i, s:s, s:s, s:s?, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b}", "nic",
                   (int)nic->id, "host_end", nic->host_name, "guest_end", nic->guest_name, "bridge",
@@ -70,15 +79,18 @@ static json_t *nic_json(const VmNic *nic)
         json_object_set_new(json, "vlan", vm_vlan_json(&nic->vlan));
     if (nic->libvirt_network)
         json_object_set_new(json, "libvirt", libvirt_json(nic));
+    if (nic->engine_network)
+        json_object_set_new(json, "engine", engine_json(nic));
     return json;
 }
 
 static json_t *rules_json(const Config *config, const VmSpec *spec)
 {
     VmFilter filter = nic_filter_of(config, spec);
-    if (filter == VM_FILTER_OFF || !nic_filter_check(spec->nics, NULL))
+    g_autoptr(GPtrArray) nics = vm_nics_own(spec->nics);
+    if (filter == VM_FILTER_OFF || !nic_filter_check(nics, NULL))
         return json_array();
-    g_autoptr(json_t) rules = nic_filter_rules(spec->nics, filter, NULL, NIC_FILTER_CONNTRACK);
+    g_autoptr(json_t) rules = nic_filter_rules(nics, filter, NULL, NIC_FILTER_CONNTRACK);
     return json_incref(json_object_get(rules, "nftables"));
 }
 
@@ -141,8 +153,9 @@ json_t *vm_explain(const Config *config, const VmSpec *spec)
     g_autofree gchar *netns = g_build_filename(config->netns_dir, spec->deploy_id, NULL);
     g_autofree gchar *path = g_strconcat("/containers/create?name=", spec->deploy_id, NULL);
     g_autoptr(GError) refused = NULL;
+    g_autoptr(GPtrArray) own = vm_nics_own(spec->nics);
     if (policy_check(config, spec, &refused) && nic_filter_of(config, spec) != VM_FILTER_OFF)
-        nic_filter_check(spec->nics, &refused);
+        nic_filter_check(own, &refused);
 
     json_t *links = json_array();
     for (guint i = 0; i < spec->nics->len; i++)

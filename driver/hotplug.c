@@ -6,8 +6,10 @@
 #include "log.h"
 #include "network.h"
 #include "nic.h"
+#include "nic_engine.h"
 #include "nic_filter.h"
 #include "nic_libvirt.h"
+#include "policy.h"
 #include "state.h"
 
 #include <string.h>
@@ -126,6 +128,13 @@ static gboolean undo_network(gpointer data, GError **error)
     return network_restore(change->host, change->before, error);
 }
 
+static gboolean plug(Change *change, const VmNic *nic, Undo *undo, GError **error)
+{
+    if (nic->engine_network)
+        return nic_engine_change(change->host, change->spec, change->before, undo, error);
+    return network_plug(change->host, change->spec, nic, change->sandbox, undo, error);
+}
+
 static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wanted, GError **error)
 {
     g_auto(Change) change = {.host = host, .deploy_id = spec->deploy_id};
@@ -134,13 +143,13 @@ static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wante
         return FALSE;
     change.sandbox = open_sandbox(host, spec->deploy_id, error);
     VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
-    if (!nic || !nic_libvirt_join(host->config, change.spec, nic, change.before, undo, error) ||
+    if (!nic || !policy_check_networks(host->config, change.spec, error) ||
+        !nic_libvirt_join(host->config, change.spec, nic, change.before, undo, error) ||
         !save(&change, undo, error))
         return FALSE;
     if (vm_nics_find(change.before->nics, nic->id))
         undo_push(undo, "the change of the NIC", undo_network, &change, NULL);
-    if (!network_plug(host, change.spec, nic, change.sandbox, undo, error) ||
-        !interrupt_check(error))
+    if (!plug(&change, nic, undo, error) || !interrupt_check(error))
         return FALSE;
     network_announce_nic(change.sandbox, nic);
     undo_commit(undo);
@@ -161,10 +170,13 @@ gboolean vm_attach_nic(Host *host, const VmSpec *spec, const guint8 mac[6], GErr
     return lock && host_about(spec->deploy_id, attach_locked(host, spec, wanted, error), error);
 }
 
-static gboolean remove_nic(Host *host, const char *deploy_id, const VmNic *nic, GError **error)
+static gboolean remove_nic(Change *change, const VmNic *nic, Undo *undo, GError **error)
 {
+    Host *host = change->host;
     NicHost place = {host->netlink, host->config};
-    return nic_remove(&place, deploy_id, nic, error);
+    if (nic->engine_network)
+        return nic_engine_change(host, change->spec, change->before, undo, error);
+    return nic_remove(&place, change->deploy_id, nic, error);
 }
 
 /* The saved spec first: once the NIC is gone there is nothing left that could fail. A detach that
@@ -185,7 +197,7 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
     forget_notes(change.spec, nic->id);
     g_ptr_array_remove(change.spec->nics, nic);
     if (!save(&change, undo, error) || !interrupt_check(error) ||
-        !remove_nic(host, deploy_id, nic_with_mac(change.before->nics, mac), error))
+        !remove_nic(&change, nic_with_mac(change.before->nics, mac), undo, error))
         return FALSE;
     network_unfilter_others(host, change.spec);
     undo_commit(undo);

@@ -69,6 +69,7 @@ libvmdock_la_SOURCES = \
 	driver/engine_docker_hijack.h \
 	driver/engine_docker_image.c \
 	driver/engine_docker_list.c \
+	driver/engine_docker_network.c \
 	driver/engine_docker_output.c \
 	driver/engine_docker_parse.c \
 	driver/engine_docker_parse.h \
@@ -144,6 +145,9 @@ libvmdock_la_SOURCES = \
 	driver/nic.c \
 	driver/nic.h \
 	driver/nic_announce.c \
+	driver/nic_engine.c \
+	driver/nic_engine.h \
+	driver/nic_engine_place.c \
 	driver/nic_filter.c \
 	driver/nic_filter.h \
 	driver/nic_filter_rules.c \
@@ -252,6 +256,7 @@ libvmdock_la_SOURCES = \
 	driver/spec_opennebula_context.c \
 	driver/spec_opennebula_disk.c \
 	driver/spec_opennebula_dns.c \
+	driver/spec_opennebula_engine.c \
 	driver/spec_opennebula_grants.c \
 	driver/spec_opennebula_groups.c \
 	driver/spec_opennebula_ip.c \

@@ -223,6 +223,8 @@ gchar *monitor_vm_values(const PollVm *vm, const Usage *usage, gboolean oom_kill
     add_number(values, "MEMORY", TRUE, sample->memory / 1024);
     if (runs)
         add_counters(values, sample);
+    if (vm->guest_ip)
+        add_text(values, "GUEST_IP", vm->guest_ip);
     add_number(values, "PIDS", TRUE, sample->pids);
     add_number(values, "THROTTLED", runs, sample->throttled_us / 1000);
     add_number(values, "OOM_KILLS", runs || is_off,

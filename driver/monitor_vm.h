@@ -31,6 +31,7 @@ gchar *monitor_vm_usage(Host *host, GError **error);
  *   MEMORY         KB
  *   NETRX NETTX DISKRDBYTES DISKWRBYTES DISKRDIOPS DISKWRIOPS
  *                  since its start; only of a VM that runs
+ *   GUEST_IP       an address that the engine has chosen, where the cloud has given none; only then
  *   PIDS           processes and threads
  *   THROTTLED      milliseconds that it waited because its CPU quota was used up, since its start
  *   OOM_KILLS      processes killed for want of memory, since its start; of a VM that is off 1 when

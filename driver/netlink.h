@@ -78,6 +78,9 @@ gboolean netlink_veth_add(Netlink *netlink, const NetlinkVeth *veth, GError **er
 gboolean netlink_link_delete(Netlink *netlink, const char *name, GError **error);
 gboolean netlink_link_up(Netlink *netlink, gint index, GError **error);
 gboolean netlink_link_down(Netlink *netlink, gint index, GError **error);
+/* Before Linux 6.2 a link that is up keeps its name: *busy, and nothing is changed. */
+gboolean netlink_link_rename(Netlink *netlink, gint index, const char *name, gboolean *busy,
+                             GError **error);
 gboolean netlink_link_set_master(Netlink *netlink, gint index, gint master, GError **error);
 gboolean netlink_link_set_mtu(Netlink *netlink, gint index, guint mtu, GError **error);
 gboolean netlink_link_set_mac(Netlink *netlink, gint index, const guint8 mac[6], GError **error);
@@ -101,6 +104,9 @@ gboolean netlink_route_add(Netlink *netlink, gint index, guint32 table, const Vm
                            GError **error);
 /* The routes of a table through a link that the kernel did not make itself; VmRoute. */
 GArray *netlink_route_list(Netlink *netlink, gint index, guint32 table, GError **error);
+/* Fine if it is not there. */
+gboolean netlink_route_delete(Netlink *netlink, gint index, guint32 table, const VmRoute *route,
+                              GError **error);
 /* Removes them. */
 gboolean netlink_route_flush(Netlink *netlink, gint index, guint32 table, GError **error);
 

@@ -217,18 +217,22 @@ GArray *netlink_route_list(Netlink *netlink, gint index, guint32 table, GError *
     return g_steal_pointer(&routes);
 }
 
+gboolean netlink_route_delete(Netlink *netlink, gint index, guint32 table, const VmRoute *route,
+                              GError **error)
+{
+    NetlinkRequest request;
+    begin_route(&request, RTM_DELROUTE, 0, index, table, route);
+    g_autofree gchar *text = route_text(route);
+    return netlink_request_send(netlink, &request, ESRCH, error, "delete the route %s", text);
+}
+
 gboolean netlink_route_flush(Netlink *netlink, gint index, guint32 table, GError **error)
 {
     g_autoptr(GArray) routes = netlink_route_list(netlink, index, table, error);
     if (!routes)
         return FALSE;
-    for (guint i = 0; i < routes->len; i++) {
-        const VmRoute *route = &g_array_index(routes, VmRoute, i);
-        NetlinkRequest request;
-        begin_route(&request, RTM_DELROUTE, 0, index, table, route);
-        g_autofree gchar *text = route_text(route);
-        if (!netlink_request_send(netlink, &request, ESRCH, error, "delete the route %s", text))
+    for (guint i = 0; i < routes->len; i++)
+        if (!netlink_route_delete(netlink, index, table, &g_array_index(routes, VmRoute, i), error))
             return FALSE;
-    }
     return TRUE;
 }

@@ -222,6 +222,21 @@ gboolean netlink_link_down(Netlink *netlink, gint index, GError **error)
     return set_up(netlink, index, FALSE, error);
 }
 
+gboolean netlink_link_rename(Netlink *netlink, gint index, const char *name, gboolean *busy,
+                             GError **error)
+{
+    NetlinkRequest request;
+    NetlinkLink link = {0};
+    gboolean found = FALSE;
+    begin_change(&request, index);
+    mnl_attr_put_strz(request.header, IFLA_IFNAME, name);
+    if (!netlink_request_send(netlink, &request, EBUSY, error, "call link %d %s", index, name) ||
+        !netlink_link_get(netlink, name, &link, &found, error))
+        return FALSE;
+    *busy = !found || link.index != index;
+    return TRUE;
+}
+
 gboolean netlink_link_set_master(Netlink *netlink, gint index, gint master, GError **error)
 {
     NetlinkRequest request;

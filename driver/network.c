@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "nic.h"
+#include "nic_engine.h"
 #include "nic_filter.h"
 #include "nic_probe.h"
 #include "nic_source.h"
@@ -35,7 +36,8 @@ static gboolean undo_nic(gpointer data, GError **error)
 static gboolean undo_sandbox(gpointer data, GError **error)
 {
     const NicStep *step = data;
-    return sandbox_remove(step->host->config, step->spec->deploy_id, error);
+    return sandbox_remove(step->host->config, step->spec->deploy_id, error) &&
+           nic_engine_unnote(step->host->config, step->spec->deploy_id, error);
 }
 
 static void push(Undo *undo, const char *what, UndoFunc func, Host *host, const VmSpec *spec,
@@ -72,6 +74,9 @@ static gboolean undo_filter(gpointer data, GError **error)
  * some is brought back by whoever brings back the spec. */
 static gboolean filter(Host *host, const VmSpec *spec, Undo *undo, GError **error)
 {
+    if (nic_filter_of(host->config, spec) != VM_FILTER_OFF && vm_nics_any_engine(spec->nics))
+        log_warn("VM %s: what passes through its NICs on the engine's networks is not filtered",
+                 spec->deploy_id);
     if (nic_filter_of(host->config, spec) != VM_FILTER_OFF) {
         FilterStep *step = g_new(FilterStep, 1);
         *step = (FilterStep){host->config, g_strdup(spec->deploy_id),
@@ -100,12 +105,14 @@ void network_unfilter_others(Host *host, const VmSpec *spec)
 
 /* ---- NICs ------------------------------------------------------------------------------------ */
 
-/* NIC, which is of SPEC, is brought to what AS says. */
+/* NIC, which is of SPEC, is brought to what AS says; the engine's are its own to plug in. */
 static gboolean plug_as(Host *host, const VmSpec *spec, const VmNic *nic, const VmNic *as,
                         Sandbox *sandbox, Undo *undo, GError **error)
 {
     gboolean created = FALSE;
     NicHost place = nic_host(host);
+    if (as->engine_network)
+        return TRUE;
     if (!nic_ensure(&place, sandbox, as, &created, error))
         return FALSE;
     if (created)
@@ -152,8 +159,9 @@ static gboolean look_for_duplicates(Host *host, const VmSpec *spec, const VmNic 
         return FALSE;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *each = g_ptr_array_index(spec->nics, i);
-        if ((!nic || each == nic) && (!interrupt_check(error) ||
-                                      !add_to_probe(probe, host, spec, each, sandbox, undo, error)))
+        if (!each->engine_network && (!nic || each == nic) &&
+            (!interrupt_check(error) ||
+             !add_to_probe(probe, host, spec, each, sandbox, undo, error)))
             return FALSE;
     }
     return nic_probe_run(probe, ms, error);
@@ -228,7 +236,7 @@ gboolean network_trim(Host *host, const VmSpec *spec, GError **error)
 void network_announce_nic(Sandbox *sandbox, const VmNic *nic)
 {
     g_autoptr(GError) error = NULL;
-    if (!nic->link_down && !nic_announce(sandbox, nic, &error))
+    if (!nic->link_down && !nic->engine_network && !nic_announce(sandbox, nic, &error))
         log_warn("VM %s: the neighbours were not told of its addresses: %s", sandbox->deploy_id,
                  error->message);
 }
@@ -295,7 +303,8 @@ gboolean network_down(Host *host, const char *deploy_id, GError **error)
         if (g_strcmp0(owner, deploy_id) == 0 && !netlink_link_delete(host->netlink, name, error))
             return FALSE;
     unfilter(host, deploy_id, NULL);
-    return sandbox_remove(host->config, deploy_id, error);
+    return sandbox_remove(host->config, deploy_id, error) &&
+           nic_engine_unnote(host->config, deploy_id, error);
 }
 
 GHashTable *network_owners(Host *host, GError **error)

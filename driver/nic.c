@@ -7,6 +7,7 @@
 #include "nic_offload.h"
 #include "nic_qos.h"
 
+#include <net/if.h>
 #include <string.h>
 
 /* The kernel's metric of an IPv6 route that was given none. */
@@ -69,6 +70,11 @@ static gboolean look(Work *work, GError **error)
         return FALSE;
     work->mtu = nic->mtu != 0 ? nic->mtu : work->bridge.mtu;
     return TRUE;
+}
+
+void nic_parked_name(const VmNic *nic, gchar *name)
+{
+    g_snprintf(name, IFNAMSIZ, "vmdock%u", nic->id);
 }
 
 static gboolean is_pair(const Work *work)
@@ -364,9 +370,27 @@ static gboolean limit(const NicHost *host, const NicPort *port, const Sandbox *s
     return nic_qos_ensure(host->netlink, guest, deploy_id, nic, host_end, error);
 }
 
+/* One that is parked gets its name back. */
+static gboolean unpark(Work *work, GError **error)
+{
+    gchar name[IFNAMSIZ];
+    gboolean busy;
+    Netlink *netlink = work->sandbox->netlink;
+    if (!work->has_host || work->has_guest)
+        return TRUE;
+    nic_parked_name(work->nic, name);
+    if (!netlink_link_get(netlink, name, &work->guest_end, &work->has_guest, error))
+        return FALSE;
+    if (is_pair(work))
+        return netlink_link_rename(netlink, work->guest_end.index, work->nic->guest_name, &busy,
+                                   error);
+    work->has_guest = FALSE;
+    return TRUE;
+}
+
 static gboolean bring(Work *work, GError **error)
 {
-    if (!look(work, error) ||
+    if (!look(work, error) || !unpark(work, error) ||
         (!is_pair(work) && (!clear_place(work, error) || !make_pair(work, error))))
         return FALSE;
     return settle_host(work, error) &&
@@ -473,9 +497,14 @@ static void collect(const NetlinkLink *link, gpointer data)
 
 static gboolean is_guest_end(const GPtrArray *nics, const char *name)
 {
-    for (guint i = 0; i < nics->len; i++)
-        if (strcmp(((const VmNic *)g_ptr_array_index(nics, i))->guest_name, name) == 0)
+    for (guint i = 0; i < nics->len; i++) {
+        const VmNic *nic = g_ptr_array_index(nics, i);
+        gchar parked[IFNAMSIZ];
+        nic_parked_name(nic, parked);
+        if (!nic->engine_network &&
+            (strcmp(nic->guest_name, name) == 0 || strcmp(parked, name) == 0))
             return TRUE;
+    }
     return FALSE;
 }
 

@@ -63,6 +63,8 @@ GPtrArray *nic_port_strays(const NicHost *host, GError **error);
  */
 gboolean nic_ensure(const NicHost *host, Sandbox *sandbox, const VmNic *nic, gboolean *created,
                     GError **error);
+/* What the guest end is called while it is out of the way (nic_engine.h); of IFNAMSIZ bytes. */
+void nic_parked_name(const VmNic *nic, gchar *name);
 /* Removes the VM's pair; fine if it is not there. A link of that name that is not the VM's stays.
  */
 gboolean nic_remove(const NicHost *host, const char *deploy_id, const VmNic *nic, GError **error);

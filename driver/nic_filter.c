@@ -236,12 +236,13 @@ gboolean nic_filter_apply(const Config *config, const VmSpec *spec, GError **err
 {
     VmFilter filter = nic_filter_of(config, spec);
     g_auto(GStrv) before = nic_filter_ports(config, spec->deploy_id);
-    if (filter == VM_FILTER_OFF || spec->nics->len == 0)
+    g_autoptr(GPtrArray) nics = vm_nics_own(spec->nics);
+    if (filter == VM_FILTER_OFF || nics->len == 0)
         return nic_filter_keep(config, spec->deploy_id, NULL, error);
-    g_auto(GStrv) after = names_of(spec->nics);
-    if (!nic_filter_check(spec->nics, error))
+    g_auto(GStrv) after = names_of(nics);
+    if (!nic_filter_check(nics, error))
         return FALSE;
-    if (change(config, spec->deploy_id, before, spec->nics, after, filter, error))
+    if (change(config, spec->deploy_id, before, nics, after, filter, error))
         return TRUE;
     g_prefix_error(error, "its NICs cannot be filtered: ");
     return FALSE;

@@ -99,12 +99,14 @@ static gboolean route_for_itself(Sandbox *sandbox, const VmNic *nic, GError **er
 static gboolean settle(Sandbox *sandbox, const GPtrArray *nics, guint number, GError **error)
 {
     const VmNic *nic = g_ptr_array_index(nics, number);
-    if (!is_behind(nics, number, nic))
+    if (nic->engine_network || !is_behind(nics, number, nic))
         return TRUE;
     /* Whichever of them would answer in its stead. */
-    for (guint i = 0; i <= number; i++)
-        if (!answer_for_itself(sandbox, g_ptr_array_index(nics, i), error))
+    for (guint i = 0; i <= number; i++) {
+        const VmNic *each = g_ptr_array_index(nics, i);
+        if (!each->engine_network && !answer_for_itself(sandbox, each, error))
             return FALSE;
+    }
     return route_for_itself(sandbox, nic, error);
 }
 

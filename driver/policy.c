@@ -63,6 +63,19 @@ static gboolean check_mounts(const Config *config, const VmSpec *spec, GError **
     return TRUE;
 }
 
+/* NETWORK is WHOSE, NULL where the NIC names none; SETTING lists those that may be named. */
+static gboolean check_network(const Config *config, const VmSpec *spec, const char *network,
+                              const char *whose, const char *setting, const GStrv list,
+                              GError **error)
+{
+    if (!network || listed(list, "*") || listed(list, network))
+        return TRUE;
+    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
+                "VM %s asks for %s network %s; [policy] %s in %s would allow it", spec->deploy_id,
+                whose, network, setting, config->path);
+    return FALSE;
+}
+
 gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError **error)
 {
     static const char *const operators[] = {DOMAIN_CLOUD, RUN_CLOUD, NULL};
@@ -70,14 +83,11 @@ gboolean policy_check_networks(const Config *config, const VmSpec *spec, GError 
         return TRUE;
     for (guint i = 0; i < spec->nics->len; i++) {
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
-        if (!nic->libvirt_network || listed(config->allow_libvirt_networks, "*") ||
-            listed(config->allow_libvirt_networks, nic->libvirt_network))
-            continue;
-        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY,
-                    "VM %s asks for libvirt's network %s; [policy] libvirt_networks in %s would "
-                    "allow it",
-                    spec->deploy_id, nic->libvirt_network, config->path);
-        return FALSE;
+        if (!check_network(config, spec, nic->libvirt_network, "libvirt's", "libvirt_networks",
+                           config->allow_libvirt_networks, error) ||
+            !check_network(config, spec, nic->engine_network, "the engine's", "engine_networks",
+                           config->allow_engine_networks, error))
+            return FALSE;
     }
     return TRUE;
 }

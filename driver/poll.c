@@ -3,6 +3,7 @@
 
 #include "engine_body.h"
 #include "log.h"
+#include "nic_engine.h"
 #include "traffic.h"
 #include "vm_list.h"
 
@@ -15,6 +16,7 @@ void poll_vm_free(PollVm *vm)
     g_free(vm->cloud_id);
     g_free(vm->name);
     g_free(vm->container_id);
+    g_free(vm->guest_ip);
     g_free(vm);
 }
 
@@ -125,6 +127,8 @@ static gboolean read_links_and_store(Readings *readings, GError **error)
 {
     readings->store = sample_store_load(readings->config);
     readings->traffic = traffic_read(readings->config, readings->netlink, error);
+    if (readings->traffic)
+        traffic_add_engine(readings->config, readings->traffic);
     return readings->traffic != NULL;
 }
 
@@ -137,6 +141,16 @@ static gpointer read_thread(gpointer data)
     return NULL;
 }
 
+static void add_guest_ips(const Config *config, const GPtrArray *vms)
+{
+    g_autoptr(GPtrArray) ids = nic_engine_owners(config);
+    for (guint i = 0; i < vms->len && ids->len > 0; i++) {
+        PollVm *vm = g_ptr_array_index(vms, i);
+        if (g_ptr_array_find_with_equal_func(ids, vm->deploy_id, g_str_equal, NULL))
+            vm->guest_ip = nic_engine_address(config, vm->deploy_id);
+    }
+}
+
 /* CONTAINERS are VMs; COMPLETE when they are all of them. */
 static GPtrArray *poll_containers(const Readings *readings, const GPtrArray *containers,
                                   gboolean complete, GError **error)
@@ -146,6 +160,7 @@ static GPtrArray *poll_containers(const Readings *readings, const GPtrArray *con
         poll_assemble(containers, readings->reader, readings->traffic, store, error);
     if (!vms)
         return NULL;
+    add_guest_ips(readings->config, vms);
     g_autoptr(GError) failure = NULL;
     if (!sample_store_save(store, complete, &failure))
         log_warn("the samples of this poll are lost: %s", failure->message);

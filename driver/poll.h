@@ -22,6 +22,7 @@ typedef struct {
     Sample sample;       /* without has_sample only net_rx and net_tx: NICs outlive the container */
     double cpu_percent;  /* of one core: 200 is two cores busy */
     gint exit_code;      /* of its last end; says something of one that is EXITED */
+    gchar *guest_ip;     /* an address that the engine has given and the cloud has not; NULL */
 } PollVm;
 
 void poll_vm_free(PollVm *vm);

@@ -70,6 +70,8 @@ json_t *poll_format_json_one(const PollVm *vm)
     json_object_set_new(object, "created", json_integer(vm->created));
     json_object_set_new(object, "state", json_string(poll_state_name(vm->state)));
     json_object_set_new(object, "one_state", json_stringn(&vm->one_state, 1));
+    if (vm->guest_ip)
+        json_object_set_new(object, "guest_ip", json_string(vm->guest_ip));
     set_sample(object, vm);
     return object;
 }
@@ -105,6 +107,8 @@ gchar *poll_format_opennebula(const PollVm *vm)
         append_counter(text, "DISKRDIOPS", sample->disk_read_ops);
         append_counter(text, "DISKWRIOPS", sample->disk_write_ops);
     }
+    if (vm->guest_ip)
+        g_string_append_printf(text, " GUEST_IP=%s", vm->guest_ip);
     return g_string_free(text, FALSE);
 }
 

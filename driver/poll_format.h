@@ -37,7 +37,7 @@ json_t *poll_format_json(const GPtrArray *vms);
 /*
  * OpenNebula's monitoring line of one VM, for `poll did host`:
  *   STATE=a USEDMEMORY=<KB> USEDCPU=<percent of one core> NETRX= NETTX= DISKRDBYTES= DISKWRBYTES=
- *   DISKRDIOPS= DISKWRIOPS=
+ *   DISKRDIOPS= DISKWRIOPS=, and GUEST_IP= where the engine has chosen an address
  * A VM that does not run uses no memory and no CPU, and its disk counters are left out. VM NULL,
  * one that is not there, is "STATE=d": oned takes it to POWEROFF, which its user can act upon ("-"
  * would leave it RUNNING for ever).

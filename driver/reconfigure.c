@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "network.h"
+#include "nic_engine.h"
 #include "nic_libvirt.h"
 #include "policy.h"
 #include "state.h"
@@ -73,7 +74,8 @@ static gboolean reconfigure_steps(Reconfigure *step, const EngineContainer *cont
     if (!sandbox_adopt(host->config, spec->deploy_id, container->pid, error) ||
         !vm_refresh_network(host, spec, error))
         return FALSE;
-    if (!state_change(host->config, spec, undo, error))
+    if (!state_change(host->config, spec, undo, error) ||
+        !nic_engine_change(host, spec, step->last, undo, error))
         return FALSE;
     undo_push(undo, "the change of the context", undo_context, step, NULL);
     if (!context_refresh(host->config, spec, &context, error) ||
@@ -99,6 +101,7 @@ static gboolean reconfigure_locked(Host *host, VmSpec *spec, GError **error)
     if (!donor)
         return FALSE;
     keep_plugged(spec, donor);
+    vm_nics_keep_addresses(spec->nics, last->nics);
     Reconfigure step = {host, spec, last};
     g_autoptr(Undo) undo = undo_new();
     /* A NIC that is plugged in may be described as one of another network. */

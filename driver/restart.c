@@ -25,7 +25,7 @@ static gboolean halt(Host *host, const EngineContainer *container, const VmSpec 
 typedef struct {
     Host *host;
     const char *container_id;
-    const Sandbox *sandbox;
+    Sandbox *sandbox;
     const VmSpec *spec;
 } Halted;
 

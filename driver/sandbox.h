@@ -63,6 +63,10 @@ gboolean sandbox_run(const Sandbox *sandbox, SandboxFunc func, gpointer data, GE
  */
 gboolean sandbox_map_write(const Config *config, const char *container_id, const Sandbox *sandbox,
                            gboolean keep_hook, const json_t *mounts, GError **error);
+/* The deploy id of the VM whose container it is; NULL when vmdock has written none. */
+gchar *sandbox_map_vm(const Config *config, const char *container_id);
+/* Whether it has been started with the engine's hook, by the map. */
+gboolean sandbox_map_keeps_hook(const Config *config, const char *container_id);
 /* Hex digits and nothing else, as an engine gives them. Errors: SANDBOX. */
 gboolean sandbox_map_check_id(const char *container_id, GError **error);
 /* True when vmdock itself has written that the container is the VM's: no engine need be asked. */

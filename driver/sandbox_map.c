@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MAX_ID = 128 };
+enum { MAX_ID = 128, MAX_MAP = 131072 };
 
 /* The id becomes a file name that a root process reads: hex digits and nothing else. */
 gboolean sandbox_map_check_id(const char *container_id, GError **error)
@@ -71,6 +71,26 @@ gboolean sandbox_map_write(const Config *config, const char *container_id, const
     text = g_strconcat(dumped, "\n", NULL);
     free(dumped);
     return write_file(config->run_dir, "sandbox", container_id, text, error);
+}
+
+gboolean sandbox_map_keeps_hook(const Config *config, const char *container_id)
+{
+    g_autofree gchar *path = map_path(config->run_dir, "sandbox", container_id);
+    gsize length = 0;
+    g_autofree gchar *text = file_read(path, MAX_MAP, &length, NULL);
+    g_autoptr(json_t) map = text ? json_loadb(text, length, 0, NULL) : NULL;
+    return json_is_true(json_object_get(map, "keep_hook"));
+}
+
+gchar *sandbox_map_vm(const Config *config, const char *container_id)
+{
+    g_autofree gchar *path = map_path(config->state_dir, "container", container_id);
+    g_autofree gchar *line = sandbox_map_check_id(container_id, NULL)
+                                 ? file_read(path, VM_ID_MAX + 1, NULL, NULL)
+                                 : NULL;
+    if (line)
+        g_strchomp(line);
+    return line && vm_id_valid(line) ? g_steal_pointer(&line) : NULL;
 }
 
 gboolean sandbox_map_served(const Config *config, const char *container_id)

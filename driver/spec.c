@@ -228,6 +228,7 @@ VmNic *vm_nic_copy(const VmNic *nic)
     copy->portgroup = g_strdup(nic->portgroup);
     copy->learned = g_strdupv(nic->learned);
     vm_vlan_copy(&copy->vlan, &nic->vlan);
+    copy->engine_network = g_strdup(nic->engine_network);
     copy->addresses = g_array_copy(nic->addresses);
     copy->routes = g_array_copy(nic->routes);
     copy->rules = NULL;
@@ -277,6 +278,7 @@ void vm_nic_free(VmNic *nic)
     g_free(nic->portgroup);
     g_strfreev(nic->learned);
     vm_vlan_clear(&nic->vlan);
+    g_free(nic->engine_network);
     g_array_unref(nic->addresses);
     g_array_unref(nic->routes);
     if (nic->rules)

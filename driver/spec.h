@@ -71,10 +71,11 @@ typedef struct {
 } VmRule;
 
 typedef struct {
-    guint id;           /* the cloud's number of the NIC */
-    gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
-    gchar *guest_name;  /* guest end: "eth0"; the number is the one the cloud tells the guest */
-    gchar *bridge;      /* the bridge to plug into; NULL = not known yet, it is libvirt_network's */
+    guint id;          /* the cloud's number of the NIC */
+    gchar *host_name;  /* host end of the veth: NIC/TARGET, "one-42-0" */
+    gchar *guest_name; /* guest end: "eth0"; the number is the one the cloud tells the guest */
+    gchar *bridge;     /* the bridge to plug into; NULL = not known yet, it is libvirt_network's, or
+                          none, it is engine_network's */
     gchar *bridge_type; /* "linux", "openvswitch", … as the cloud wrote it; NULL = linux */
     gchar *network;     /* the cloud's name of the network, for people */
     gboolean has_mac;   /* else a deploy gives it one, to stay */
@@ -92,6 +93,8 @@ typedef struct {
     gchar *portgroup;       /* of that network; NULL = its default one */
     VmVlan vlan;            /* of its port on Open vSwitch; none = vmdock sets none */
     GStrv learned;          /* what here is the network's word: VM_LEARNED_*; NULL = nothing */
+    /* The container engine's, which plugs it in (nic_engine.h); NULL = none. */
+    gchar *engine_network;
 } VmNic;
 
 /* Whether the VM's addresses are looked for before it takes them (nic_probe.h). */
@@ -271,6 +274,18 @@ const VmAddress *vm_nic_address(const VmNic *nic, int family);
 gboolean vm_nic_learned(const VmNic *nic, const char *what);
 /* Of any of its NICs. */
 gboolean vm_spec_learned(const VmSpec *spec, const char *what);
+/* Whether the container engine plugs in any of NICS. */
+gboolean vm_nics_any_engine(const GPtrArray *nics);
+/* A list of those that vmdock plugs in itself; they belong to NICS. */
+GPtrArray *vm_nics_own(const GPtrArray *nics);
+/* The engine has given it ADDRESS: instead of the one of that family that it learned before. One
+ * that was asked for gets its prefix. */
+void vm_nic_learn_address(VmNic *nic, const VmAddress *address);
+/*
+ * The addresses that HAD's NICs have of the container engine's networks, for NICs of the same id
+ * and network that ask for none: they are the VM's as long as it is. HAD may be NULL.
+ */
+void vm_nics_keep_addresses(GPtrArray *nics, const GPtrArray *had);
 
 /* A rule that lets everything pass, from the VM or to it. */
 VmRule *vm_rule_new(gboolean inbound);
@@ -296,7 +311,8 @@ void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had);
  * random, as libvirt makes them. HAD may be NULL; with KEEP, a NIC that had none stays so.
  */
 void vm_nics_give_macs(GPtrArray *nics, const GPtrArray *had, gboolean keep);
-/* Gives a route that an earlier NIC has already a larger metric. */
+/* Gives a route that an earlier NIC has already a larger metric; and, beside a NIC of the container
+ * engine's, one to a default route, where the engine sets one without. */
 void vm_nics_part_routes(GPtrArray *nics);
 
 VmContext *vm_context_new(void);

@@ -187,13 +187,57 @@ static gboolean check_libvirt(const VmNic *nic, GError **error)
                      nic->id, shown);
 }
 
+/* What is called so is no network, or none that a container can have an address of its own on. */
+static gboolean is_engines_own(const char *name)
+{
+    static const char *const names[] = {"bridge", "default", "host", "ingress", "none", NULL};
+    return g_strv_contains(names, name);
+}
+
+/* The names that the engine takes. */
+static gboolean engine_name_valid(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (!g_ascii_isalnum(*p) && (p == name || !strchr("_.-", *p)))
+            return FALSE;
+    return *name && strlen(name) <= MAX_SHOWN;
+}
+
+static gboolean check_engine(const VmNic *nic, GError **error)
+{
+    guint families[2] = {0};
+    if (!nic->engine_network)
+        return TRUE;
+    g_autofree gchar *shown = vmdock_one_line(nic->engine_network, MAX_SHOWN);
+    if (!engine_name_valid(nic->engine_network))
+        return spec_fail(error, "NIC %u: \"%s\" is no name of a network of the container engine",
+                         nic->id, shown);
+    if (is_engines_own(nic->engine_network))
+        return spec_fail(error,
+                         "NIC %u: the engine's own network \"%s\" gives no VM an address to keep; "
+                         "make one: docker network create",
+                         nic->id, shown);
+    if (nic->bridge || nic->libvirt_network)
+        return spec_fail(error,
+                         "NIC %u: it is to be on the engine's network %s and on another; take one",
+                         nic->id, shown);
+    for (guint i = 0; i < nic->addresses->len; i++)
+        if (families[g_array_index(nic->addresses, VmAddress, i).family == AF_INET6]++ > 0)
+            return spec_fail(error,
+                             "NIC %u: a NIC on the engine's network %s has one address of each "
+                             "family",
+                             nic->id, shown);
+    return TRUE;
+}
+
 static gboolean check_nic(const VmNic *nic, GError **error)
 {
-    gboolean unknown = nic->libvirt_network && !nic->bridge;
+    gboolean unknown = (nic->libvirt_network && !nic->bridge) || nic->engine_network;
     if (!check_ifname(nic, "name", nic->host_name, error) ||
         !check_ifname(nic, "guest name", nic->guest_name, error) ||
         (!unknown && !check_ifname(nic, "bridge", nic->bridge, error)) || !check_mac(nic, error) ||
-        !check_mtu(nic, error) || !check_libvirt(nic, error) || !check_vlan(nic, error))
+        !check_mtu(nic, error) || !check_libvirt(nic, error) || !check_engine(nic, error) ||
+        !check_vlan(nic, error))
         return FALSE;
     if (unknown)
         return check_unknown(nic, error);
@@ -217,6 +261,11 @@ static gboolean check_pair(const VmNic *a, const VmNic *b, GError **error)
     if (strcmp(a->guest_name, b->guest_name) == 0)
         return spec_fail(error, "NIC %u and NIC %u have one guest name, %s", a->id, b->id,
                          a->guest_name);
+    if (a->engine_network && g_strcmp0(a->engine_network, b->engine_network) == 0)
+        return spec_fail(error,
+                         "NIC %u and NIC %u are both on the engine's network %s, which takes a "
+                         "container once",
+                         a->id, b->id, a->engine_network);
     return TRUE;
 }
 

@@ -445,12 +445,24 @@ static void add_interface(xmlNode *devices, const VmNic *nic)
         add_with(interface, "link", "state", "down");
 }
 
+static void add_nic(xmlNode *devices, const VmNic *nic)
+{
+    if (!nic->engine_network) {
+        add_interface(devices, nic);
+        return;
+    }
+    g_autofree gchar *text = g_strdup_printf(" %s is on a network of the container engine, for "
+                                             "which domain XML has no word ",
+                                             nic->guest_name);
+    xmlAddChild(devices, xmlNewComment(BAD_CAST text));
+}
+
 static void add_devices(xmlNode *root, const VmSpec *spec, const char *datastores)
 {
     xmlNode *devices = add(root, "devices", NULL);
     add_file_systems(devices, spec, datastores);
     for (guint i = 0; i < spec->nics->len; i++)
-        add_interface(devices, spec->nics->pdata[i]);
+        add_nic(devices, spec->nics->pdata[i]);
     xmlNode *console = add(devices, "console", NULL);
     set(console, "type", spec->process.terminal ? "pty" : "null");
     xmlNode *target = add(console, "target", NULL);

@@ -148,7 +148,8 @@
     X(string, libvirt_network)                                                                     \
     X(string, portgroup)                                                                           \
     X(vlan, vlan)                                                                                  \
-    X(strings, learned)
+    X(strings, learned)                                                                            \
+    X(string, engine_network)
 
 #define PORTS_FIELDS(X)                                                                            \
     X(number, first)                                                                               \
@@ -608,7 +609,7 @@ static gboolean read_nic(const json_t *json, VmNic *to, GError **error)
         return bad_field("mac", mac, NULL, error);
     NIC_REST_FIELDS(READ, READ_LATER)
     NIC_OPTIONAL_FIELDS(READ_OPTIONAL)
-    return to->bridge || to->libvirt_network ||
+    return to->bridge || to->libvirt_network || to->engine_network ||
            bad_field("bridge", json_object_get(json, "bridge"), NULL, error);
 }
 

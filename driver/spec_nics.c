@@ -49,6 +49,54 @@ void vm_nics_keep_names(GPtrArray *nics, const GPtrArray *had)
     }
 }
 
+gboolean vm_nics_any_engine(const GPtrArray *nics)
+{
+    for (guint i = 0; i < nics->len; i++)
+        if (((const VmNic *)g_ptr_array_index(nics, i))->engine_network)
+            return TRUE;
+    return FALSE;
+}
+
+GPtrArray *vm_nics_own(const GPtrArray *nics)
+{
+    GPtrArray *own = g_ptr_array_new();
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        if (!nic->engine_network)
+            g_ptr_array_add(own, nic);
+    }
+    return own;
+}
+
+void vm_nics_keep_addresses(GPtrArray *nics, const GPtrArray *had)
+{
+    for (guint i = 0; i < nics->len; i++) {
+        VmNic *nic = g_ptr_array_index(nics, i);
+        const VmNic *old = had && nic->engine_network ? vm_nics_find(had, nic->id) : NULL;
+        if (!old || !vm_nic_learned(old, VM_LEARNED_ADDRESS) ||
+            g_strcmp0(old->engine_network, nic->engine_network) != 0)
+            continue;
+        for (guint j = 0; j < old->addresses->len; j++)
+            vm_nic_learn_address(nic, &g_array_index(old->addresses, VmAddress, j));
+    }
+}
+
+void vm_nic_learn_address(VmNic *nic, const VmAddress *address)
+{
+    for (guint i = 0; i < nic->addresses->len; i++) {
+        VmAddress *own = &g_array_index(nic->addresses, VmAddress, i);
+        if (own->family != address->family)
+            continue;
+        if (vm_nic_learned(nic, VM_LEARNED_ADDRESS) || vm_address_same(own, address))
+            *own = *address;
+        return;
+    }
+    static const char *const learned[] = {VM_LEARNED_ADDRESS, NULL};
+    g_array_append_vals(nic->addresses, address, 1);
+    g_strfreev(nic->learned);
+    nic->learned = g_strdupv((gchar **)learned);
+}
+
 void vm_nics_give_macs(GPtrArray *nics, const GPtrArray *had, gboolean keep)
 {
     for (guint i = 0; i < nics->len; i++) {
@@ -68,6 +116,8 @@ enum {
     LATER_METRIC_IP4 = 1000,
     LATER_METRIC_IP6 = 2000,
     KERNEL_METRIC_IP6 = 1024, /* what the kernel makes of metric 0 */
+    BESIDE_METRIC_IP4 = 1,    /* beside a default route of the engine's, which has the kernel's */
+    BESIDE_METRIC_IP6 = KERNEL_METRIC_IP6 - 1,
 };
 
 static gchar *route_key(const VmRoute *route)
@@ -79,8 +129,22 @@ static gchar *route_key(const VmRoute *route)
     return g_strdup_printf("%s %u", destination, metric);
 }
 
+/* The engine takes it for a failure when its default route is there already. */
+static void give_way(const VmNic *nic)
+{
+    for (guint i = 0; !nic->engine_network && i < nic->routes->len; i++) {
+        VmRoute *route = &g_array_index(nic->routes, VmRoute, i);
+        if (route->destination.prefix == 0 && route->metric == 0)
+            route->metric =
+                route->destination.family == AF_INET ? BESIDE_METRIC_IP4 : BESIDE_METRIC_IP6;
+    }
+}
+
 void vm_nics_part_routes(GPtrArray *nics)
 {
+    gboolean beside = vm_nics_any_engine(nics);
+    for (guint i = 0; beside && i < nics->len; i++)
+        give_way(nics->pdata[i]);
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < nics->len; i++) {
         const VmNic *nic = nics->pdata[i];

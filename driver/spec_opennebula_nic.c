@@ -289,8 +289,10 @@ static gboolean parse_link(OneVm *one, OneNic *nic, GHashTable *groups, GError *
         link->host_name = g_strdup_printf("%s-%u", one->spec->deploy_id, nic->id);
     link->libvirt_network = xml_text(nic->node, "LIBVIRT_NETWORK");
     link->portgroup = link->libvirt_network ? xml_text(nic->node, "LIBVIRT_PORTGROUP") : NULL;
-    link->bridge = link->libvirt_network ? NULL : xml_text(nic->node, "BRIDGE");
-    if (!link->bridge && !link->libvirt_network)
+    link->engine_network = xml_text(nic->node, "DOCKER_NETWORK");
+    link->bridge =
+        link->libvirt_network || link->engine_network ? NULL : xml_text(nic->node, "BRIDGE");
+    if (!link->bridge && !link->libvirt_network && !link->engine_network)
         return spec_fail(error, "NIC %u: no BRIDGE is given", nic->id);
     link->bridge_type = parse_bridge_type(nic, error);
     g_autofree gchar *label = one_nic_label(nic);
@@ -366,10 +368,13 @@ gboolean one_parse_nics(OneVm *one, GError **error)
     leave_out_detached(aliases, groups);
     if (!parse_links(one, nics, aliases, error))
         return FALSE;
+    one_parse_vm_network(one);
     vm_nics_part_routes(one->spec->nics);
     one_parse_dns(one, nics, aliases);
-    for (guint i = 0; i < nics->len; i++)
+    for (guint i = 0; i < nics->len; i++) {
         one_note_nic(one, nics->pdata[i]);
+        one_note_engine_nic(one, nics->pdata[i]);
+    }
     for (guint i = 0; i < aliases->len; i++)
         one_note_nic(one, aliases->pdata[i]);
     note_groups(one, groups);

@@ -96,6 +96,12 @@ gchar *one_nic_label(const OneNic *nic);
 /* "MASK" of "ETH0_MASK" and of "ETH0_ALIAS1_MASK"; NULL for other variables of CONTEXT. */
 const char *one_nic_key(const char *variable);
 
+/* spec_opennebula_engine.c -------------------------------------------------------------------- */
+
+/* After the NICs: the one that the VM's own DOCKER_NETWORK adds. */
+void one_parse_vm_network(OneVm *one);
+void one_note_engine_nic(OneVm *one, const OneNic *nic);
+
 /* spec_opennebula_groups.c -------------------------------------------------------------------- */
 
 /* What each security group lets pass: its id -> list of VmRule. */

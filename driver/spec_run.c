@@ -151,7 +151,7 @@ static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
         return (!wish->addresses && !wish->gateways && !wish->mac && !wish->mtu) ||
                spec_fail(error,
                          "--ip, --gateway, --mac and --mtu are of a NIC: --bridge or --network "
-                         "says where it is plugged in");
+                         "says where it is plugged in, and --engine-network has its own address");
     VmNic *nic = vm_nic_new();
     g_ptr_array_add(spec->nics, nic);
     nic->host_name = vm_nic_host_name(PREFIX, spec->deploy_id, 0);
@@ -163,6 +163,45 @@ static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
         return FALSE;
     if (has_address_of(nic, AF_INET6) && !has_route_of(nic, AF_INET6))
         nic->ip6_mode = VM_IP6_ROUTERS;
+    return TRUE;
+}
+
+/* Of the other NICs, which each VM has one of; this one's of the VM and its number. */
+static void make_nic_mac(const VmSpec *spec, VmNic *nic)
+{
+    g_autofree gchar *text = g_strdup_printf("%s %u", spec->deploy_id, nic->id);
+    nic->has_mac = TRUE;
+    make_mac(text, nic->mac);
+}
+
+/* "mine=10.5.0.7,fd00::7": its prefix is the network's. */
+static gboolean set_engine_addresses(VmNic *nic, const char *text, const char *list, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", 3);
+    for (char **word = words; *word; word++) {
+        VmAddress address;
+        if (strchr(*word, '/') || !vm_address_parse(*word, &address))
+            return refuse("engine-network", text, "no NAME or NAME=ADDRESS", error);
+        g_array_append_val(nic->addresses, address);
+    }
+    return TRUE;
+}
+
+static gboolean add_engine_nics(VmSpec *spec, const RunWish *wish, GError **error)
+{
+    for (char **text = wish->engine_networks; text && *text; text++) {
+        const char *sign = strchr(*text, '=');
+        VmNic *nic = vm_nic_new();
+        nic->id = spec->nics->len;
+        g_ptr_array_add(spec->nics, nic);
+        nic->host_name = vm_nic_host_name(PREFIX, spec->deploy_id, nic->id);
+        nic->guest_name = g_strdup_printf("eth%u", nic->id);
+        nic->engine_network = sign ? g_strndup(*text, (gsize)(sign - *text)) : g_strdup(*text);
+        make_nic_mac(spec, nic);
+        if (sign && !set_engine_addresses(nic, *text, sign + 1, error))
+            return FALSE;
+    }
+    vm_nics_part_routes(spec->nics);
     return TRUE;
 }
 
@@ -233,7 +272,8 @@ VmSpec *spec_from_run(const RunWish *wish, GError **error)
     spec->process.terminal = wish->terminal;
     if (!set_names(spec, wish, error) || !spec_set_image(spec, "the image", wish->image, error) ||
         !set_memory(spec, wish, error) || !set_cpu(spec, wish, error) ||
-        !add_nic(spec, wish, error) || !set_dns(spec, wish, error) || !check_command(wish, error) ||
+        !add_nic(spec, wish, error) || !add_engine_nics(spec, wish, error) ||
+        !set_dns(spec, wish, error) || !check_command(wish, error) ||
         !set_attributes(spec, wish, error) || !set_environment(spec, wish, error))
         return NULL;
     if (wish->command) {

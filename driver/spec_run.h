@@ -20,7 +20,8 @@ typedef struct {
     const char *memory; /* "512M" */
     const char *cpu;    /* "0.5" */
     const char *bridge;
-    const char *network; /* of libvirt, "default" or "default=192.168.122.7"; or the bridge */
+    const char *network;   /* of libvirt, "default" or "default=192.168.122.7"; or the bridge */
+    GStrv engine_networks; /* of the engine, "mine" or "mine=10.5.0.7"; each is a NIC of its own */
     const char *mac;
     const char *mtu;
     GStrv addresses;   /* "10.0.0.2/24" */

@@ -5,6 +5,7 @@
 #include "file.h"
 #include "log.h"
 #include "nic.h"
+#include "nic_engine.h"
 #include "samples.h"
 #include "sysctl.h"
 
@@ -232,6 +233,30 @@ static gchar *place_of(Netlink *netlink)
     return boot && netlink_namespace(netlink, &cookie)
                ? g_strdup_printf("%s %" G_GUINT64_FORMAT, boot, cookie)
                : NULL;
+}
+
+typedef struct {
+    GHashTable *traffic;
+    const char *deploy_id;
+} EngineSum;
+
+/* It is seen from within, so received is received. */
+static void add_engine_link(const NetlinkLink *link, gpointer data)
+{
+    const EngineSum *sum = data;
+    if (strcmp(link->alias, NIC_ENGINE_ALIAS) == 0)
+        add_traffic(sum->traffic, sum->deploy_id, link->tx_bytes, link->rx_bytes);
+}
+
+void traffic_add_engine(const Config *config, GHashTable *traffic)
+{
+    g_autoptr(GPtrArray) ids = nic_engine_owners(config);
+    for (guint i = 0; i < ids->len; i++) {
+        EngineSum sum = {traffic, g_ptr_array_index(ids, i)};
+        g_autoptr(Sandbox) sandbox = sandbox_open(config, sum.deploy_id, NULL);
+        if (sandbox)
+            netlink_link_each(sandbox->netlink, add_engine_link, &sum, NULL);
+    }
 }
 
 GHashTable *traffic_read(const Config *config, Netlink *netlink, GError **error)

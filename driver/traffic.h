@@ -22,6 +22,12 @@ typedef struct {
  * logged and no error. Errors: NETWORK, UNSUPPORTED. */
 GHashTable *traffic_read(const Config *config, Netlink *netlink, GError **error);
 
+/*
+ * Adds what went through NICs of the engine's, which has the far ends: they are counted in the VMs'
+ * sandboxes. Costs nothing where no VM has any; a VM that is just being stopped adds nothing.
+ */
+void traffic_add_engine(const Config *config, GHashTable *traffic);
+
 /* ---- the parts of it, which touch neither kernel nor files ---- */
 
 GHashTable *traffic_new(void);

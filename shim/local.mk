@@ -92,6 +92,11 @@ vmdock_script_LDADD = libshim.la
 vmdock_unpack_SOURCES = shim/vmdock_unpack.c
 vmdock_unpack_LDADD = libvmdock.la $(LIBARCHIVE_LIBS)
 
+# vmdock-runtime starts it, for VMs with NICs on the engine's networks alone.
+pkglibexec_PROGRAMS += vmdock-plug
+vmdock_plug_SOURCES = shim/vmdock_plug.c
+vmdock_plug_LDADD = libshim.la
+
 # The only one that is linked to libvirt, which takes longer to load than all else of a deploy.
 if LIBVIRT
 pkglibexec_PROGRAMS += vmdock-libvirt

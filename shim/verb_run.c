@@ -6,7 +6,7 @@
 /* What the options of the verb set; the words belong to it. */
 typedef struct {
     gchar *name, *hostname, *memory, *cpu, *bridge, *network, *mac, *mtu;
-    GStrv addresses, gateways, dns, environment, attributes;
+    GStrv engine_networks, addresses, gateways, dns, environment, attributes;
 } Options;
 
 static void options_clear(Options *options)
@@ -19,6 +19,7 @@ static void options_clear(Options *options)
     g_free(options->network);
     g_free(options->mac);
     g_free(options->mtu);
+    g_strfreev(options->engine_networks);
     g_strfreev(options->addresses);
     g_strfreev(options->gateways);
     g_strfreev(options->dns);
@@ -37,6 +38,8 @@ static gboolean parse(Shim *shim, Options *options, int *argc, char ***argv, GEr
         {"network", 0, 0, G_OPTION_ARG_STRING, &options->network,
          "Plug a NIC into this network of libvirt, which reserves the address, or the next free",
          "NAME[=ADDRESS]"},
+        {"engine-network", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->engine_networks,
+         "A NIC on this network of the container engine; as often as needed", "NAME[=ADDRESS]"},
         {"ip", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->addresses,
          "An address of the NIC, 10.0.0.2/24; as often as needed", "ADDRESS"},
         {"gateway", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->gateways,
@@ -76,6 +79,7 @@ int verb_run(Shim *shim, int argc, char **argv, GError **error)
         .cpu = options.cpu,
         .bridge = options.bridge,
         .network = options.network,
+        .engine_networks = options.engine_networks,
         .mac = options.mac,
         .mtu = options.mtu,
         .addresses = options.addresses,

@@ -62,8 +62,12 @@ static void add_nics(GString *out, const VmSpec *spec)
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
         g_autofree gchar *mac = nic->has_mac ? vm_mac_format(nic->mac) : g_strdup("-");
         g_autoptr(GString) text = g_string_new(NULL);
-        g_string_printf(text, "%s on %s as %s, %s", nic->guest_name, nic->bridge, nic->host_name,
-                        mac);
+        if (nic->engine_network)
+            g_string_printf(text, "%s on the engine's network %s, %s", nic->guest_name,
+                            nic->engine_network, mac);
+        else
+            g_string_printf(text, "%s on %s as %s, %s", nic->guest_name, nic->bridge,
+                            nic->host_name, mac);
         for (guint j = 0; j < nic->addresses->len; j++) {
             g_autofree gchar *address =
                 vm_address_format(&g_array_index(nic->addresses, VmAddress, j));

@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test_monitor \
 	tests/unit/test_netlink \
 	tests/unit/test_nic \
+	tests/unit/test_nic_engine \
 	tests/unit/test_nic_filter \
 	tests/unit/test_nic_probe \
 	tests/unit/test_nic_qos \
@@ -62,6 +63,7 @@ tests_unit_test_image_archive_LDADD = libshim.la $(LIBARCHIVE_LIBS)
 tests_unit_test_hotplug_SOURCES = tests/unit/test_hotplug.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_netlink_SOURCES = tests/unit/test_netlink.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_SOURCES = tests/unit/test_nic.c tests/unit/netns.c tests/unit/netns.h
+tests_unit_test_nic_engine_SOURCES = tests/unit/test_nic_engine.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_filter_SOURCES = tests/unit/test_nic_filter.c tests/unit/golden.c tests/unit/golden.h tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_qos_SOURCES = tests/unit/test_nic_qos.c tests/unit/netns.c tests/unit/netns.h
 tests_unit_test_nic_source_SOURCES = tests/unit/test_nic_source.c tests/unit/netns.c tests/unit/netns.h

@@ -11,6 +11,10 @@ _vmdock_networks() {
     timeout 2 virsh --connect network:///system net-list --name 2>/dev/null
 }
 
+_vmdock_engine_networks() {
+    timeout 2 docker network ls --filter type=custom --format '{{.Name}}' 2>/dev/null
+}
+
 _vmdock_bridges() {
     ip -oneline link show type bridge 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'
 }
@@ -25,7 +29,7 @@ _vmdock_options() {
         logs) printf '%s --follow --tail' "$common" ;;
         filter) printf '%s --all --xml' "$common" ;;
         deploy | explain) printf '%s --network' "$common" ;;
-        run) printf '%s --name --bridge --network --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
+        run) printf '%s --name --bridge --network --engine-network --ip --gateway --mac --mtu --dns --hostname --memory --cpu --env --set' "$common" ;;
         console) printf '%s --detach-keys' "$common" ;;
         exec) printf '%s --interactive --tty --detach-keys' "$common" ;;
         gc) printf '%s --dry-run' "$common" ;;
@@ -42,7 +46,7 @@ _vmdock_scan() {
         word=${COMP_WORDS[i]}
         case $word in
             --config | --color | --time | -t | --tail | -n | --xml | -x | --detach-keys | \
-                --name | --bridge | -b | --network | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set)
+                --name | --bridge | -b | --network | --engine-network | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set)
                 # gc's -n takes no value, nor does exec's -t.
                 [[ $verb == gc && $word == -n || $verb == exec && $word == -t ]] && continue
                 [[ ${COMP_WORDS[i + 1]-} == = ]] && i=$((i + 1))
@@ -82,6 +86,7 @@ _vmdock_value() {
         -n) [[ $verb == logs || $verb == run ]] && COMPREPLY=() ;;
         --bridge | -b) _vmdock_offer "$(_vmdock_bridges)" ;;
         --network) _vmdock_offer "$(_vmdock_networks)" ;;
+        --engine-network) _vmdock_offer "$(_vmdock_engine_networks)" ;;
         --name | --ip | --gateway | --mac | --mtu | --dns | --hostname | --memory | -m | --cpu | --env | -e | --set) COMPREPLY=() ;;
         *) return 1 ;;
     esac

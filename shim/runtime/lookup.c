@@ -216,6 +216,17 @@ bool lookup_vm(const Settings *settings, const char *id, LookupVm *vm, char **er
     return check_netns(vm, error) && check_mounts(settings, vm, path, error);
 }
 
+bool lookup_keeps_hook(const Settings *settings, const char *id)
+{
+    autofree char *path = plain_print("%s/sandbox/%s", settings->run_dir, id), *text = NULL;
+    autofree char *error = NULL;
+    size_t length = 0;
+    if (plain_read(path, MAX_MAP, PLAIN_OWN, &text, &length, NULL, &error) != PLAIN_READ)
+        return false;
+    autojson json_t *map = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    return json_is_true(json_object_get(map, "keep_hook"));
+}
+
 bool lookup_real(const Settings *settings, const char *id, char **real, char **error)
 {
     autofree char *path = plain_print("%s/runtime/%s", settings->run_dir, id);

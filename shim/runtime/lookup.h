@@ -26,6 +26,9 @@ void lookup_vm_clear(LookupVm *vm);
  */
 bool lookup_vm(const Settings *settings, const char *id, LookupVm *vm, char **error);
 
+/* Whether the VM of a container keeps the engine's hook; false too where there is no map. */
+bool lookup_keeps_hook(const Settings *settings, const char *id);
+
 /* The real runtime that made the container; *REAL is NULL if that was not recorded. */
 bool lookup_real(const Settings *settings, const char *id, char **real, char **error);
 bool lookup_record_real(const Settings *settings, const char *id, const char *real, char **error);

@@ -8,6 +8,8 @@
 #include "plain.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,6 +22,7 @@ enum {
     STATUS_NOT_FOUND = 127,
     STATUS_SIGNAL = 128,
     SHORT_ID = 12,
+    MAX_SENTENCE = 1000,
 };
 
 /* An exec loop is the one misconfiguration that would not end by itself. */
@@ -145,38 +148,154 @@ static int attend(pid_t child, const sigset_t *signals)
     }
 }
 
+static void block(const int *numbers, sigset_t *signals, sigset_t *before)
+{
+    sigemptyset(signals);
+    for (; *numbers; numbers++)
+        sigaddset(signals, *numbers);
+    sigprocmask(SIG_BLOCK, signals, before);
+}
+
+/* How a child is, before it becomes another program. */
+typedef struct {
+    const sigset_t *mask;
+    const struct sigaction *on_child;
+    pid_t parent;
+} Inherit;
+
+/* It dies with this process, as it would if it had taken its place. */
+static bool inherit(const Inherit *from)
+{
+    sigaction(SIGCHLD, from->on_child, NULL);
+    sigprocmask(SIG_SETMASK, from->mask, NULL);
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == from->parent;
+}
+
+/* Runs BECOME, which does not return, in a process of its own, and waits for it; its status. */
+static int run_child(const Command *command, void (*become_child)(void *data), void *data)
+{
+    static const int handed_on[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, 0};
+    sigset_t signals, before;
+    struct sigaction usual = {.sa_handler = SIG_DFL}, inherited;
+    block(handed_on, &signals, &before);
+    sigaction(SIGCHLD, &usual, &inherited);
+    const Inherit from = {&before, &inherited, getpid()};
+    pid_t child = fork();
+    if (child == 0) {
+        if (inherit(&from))
+            become_child(data);
+        _exit(STATUS_NOT_RUNNABLE);
+    }
+    int status = STATUS_NOT_RUNNABLE;
+    if (child < 0) {
+        autofree char *sentence = plain_print("cannot start a process: %s", strerror(errno));
+        complain(command, sentence);
+    } else {
+        status = attend(child, &signals);
+    }
+    sigaction(SIGCHLD, &inherited, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+/* ---- NICs that the engine plugs in ------------------------------------------------------------
+ */
+
+typedef struct {
+    char *program, *verb, *id;
+    int said; /* what it writes its sentence to */
+} Plug;
+
+static void become_plug(void *data)
+{
+    static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    const Plug *plug = data;
+    char *argv[] = {plug->program, plug->verb, plug->id, NULL};
+    char *environment[] = {path, NULL};
+    if (dup2(plug->said, STDERR_FILENO) >= 0)
+        execve(plug->program, argv, environment);
+}
+
+/* The program beside this one. */
+static char *beside(const char *name)
+{
+    char own[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    return plain_print("%.*s/%s", slash ? (int)(slash - own) : 0, own, name);
+}
+
+/* What was said, on one line; a pipe holds more than a sentence, so nobody need read meanwhile. */
+static char *heard(int fd)
+{
+    char text[MAX_SENTENCE + 1];
+    ssize_t length = read(fd, text, sizeof text - 1);
+    text[length > 0 ? length : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return plain_print("%s", *text ? text : "vmdock-plug failed without a word");
+}
+
 /*
- * The one verb whose success matters here: with the container its record goes. The real runtime
- * dies with this process, as it would if it had taken its place.
+ * "place" or "park" (driver/nic_engine.h), where the container is of a VM with such NICs. True
+ * where it is not.
+ */
+static bool plug(const Settings *settings, const Command *command, const char *verb)
+{
+    int ends[2];
+    if (!lookup_keeps_hook(settings, command->id))
+        return true;
+    autofree char *program = beside("vmdock-plug");
+    autofree char *sentence = NULL;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        plain_fail(&sentence, "cannot make a pipe: %s", strerror(errno));
+        complain(command, sentence);
+        return false;
+    }
+    Plug data = {program, (char *)verb, (char *)command->id, ends[1]};
+    int status = run_child(command, become_plug, &data);
+    sentence = heard(ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+    if (status != 0)
+        complain(command, sentence);
+    return status == 0;
+}
+
+/* ---- the verbs that are more than the real runtime's -------------------------------------------
+ */
+
+typedef struct {
+    const Command *command;
+    const char *real;
+    char **argv;
+} Become;
+
+static void become_real(void *data)
+{
+    const Become *to = data;
+    _exit(become(to->command, to->real, to->argv));
+}
+
+/*
+ * With the container its record goes, if it went; and before the engine takes its links away, what
+ * is not the engine's is out of its way.
  */
 static int run_delete(const Settings *settings, const Command *command, const char *real,
                       char **argv)
 {
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    for (const int *number = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, 0}; *number;
-         number++)
-        sigaddset(&signals, *number);
-    sigprocmask(SIG_BLOCK, &signals, &before);
-    struct sigaction usual = {.sa_handler = SIG_DFL}, inherited;
-    sigaction(SIGCHLD, &usual, &inherited);
-    pid_t parent = getpid(), child = fork();
-    if (child == 0) {
-        sigaction(SIGCHLD, &inherited, NULL);
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-            _exit(STATUS_NOT_RUNNABLE);
-        _exit(become(command, real, argv));
-    }
-    if (child < 0) {
-        autofree char *sentence = plain_print("cannot start a process: %s", strerror(errno));
-        complain(command, sentence);
-        return STATUS_NOT_RUNNABLE;
-    }
-    int status = attend(child, &signals);
-    if (status == 0)
-        lookup_forget_real(settings, command->id);
+    Become to = {command, real, argv};
+    int status = run_child(command, become_real, &to);
+    if (status != 0)
+        return status;
+    plug(settings, command, "park");
+    lookup_forget_real(settings, command->id);
     return status;
+}
+
+static bool is_start(const Command *command)
+{
+    return command->kind == VERB_LIFE && strcmp(command->verb, "start") == 0;
 }
 
 /* The real runtime for this call; NULL with a sentence if the call is refused. */
@@ -228,6 +347,9 @@ int runtime_run(const char *settings_path, char **argv)
     }
     if (command.kind == VERB_DEATH && recorded)
         return run_delete(&settings, &command, real, argv);
+    /* The container is there, and its first instruction is still to come. */
+    if (is_start(&command) && recorded && !plug(&settings, &command, "place"))
+        return STATUS_REFUSED;
     int status = become(&command, real, argv);
     if (command.kind == VERB_BIRTH && command.id)
         lookup_forget_real(&settings, command.id);

@@ -45,6 +45,12 @@ static void read_containers(const char *text, gsize size)
         abort();
     if (container && (strlen(container->id) != 64 || !container->name || !container->labels))
         abort();
+    for (guint i = 0; container && i < container->endpoints->len; i++) {
+        const EngineEndpoint *endpoint = container->endpoints->pdata[i];
+        if (!endpoint->network || !endpoint->id || endpoint->given[0].prefix > 32 ||
+            endpoint->given[1].prefix > 128)
+            abort();
+    }
     for (guint i = 0; list && i < list->len; i++) {
         const EngineContainer *listed = g_ptr_array_index(list, i);
         if (strlen(listed->id) != 64 || !listed->name || !listed->labels ||

@@ -229,10 +229,11 @@ compare_all() {
     printf '# %s files deployed, %s facts found\n' "$DEPLOYED" "$FOUND" >&3
 }
 
-# Of a NIC on a network of libvirt's the XML says half, and that network the rest: libvirt.bats looks at those.
+# Of a NIC on a network of libvirt's, or of the engine's, the XML says half, and that network the rest: libvirt.bats and
+# engine_network.bats look at those.
 @test "the project's own XML: every MAC, address, MTU, gateway and route is in the sandbox" {
     local -a files
-    mapfile -t files < <(grep -L '<LIBVIRT_NETWORK>' "$SOURCES"/examples/*.xml "$SOURCES"/tests/data/opennebula/*.xml)
+    mapfile -t files < <(grep -LE '<(LIBVIRT|DOCKER)_NETWORK>' "$SOURCES"/examples/*.xml "$SOURCES"/tests/data/opennebula/*.xml)
     compare_all "${files[@]}"
     same "$DEPLOYED" "${#files[@]}"
     [ "$FOUND" -ge 60 ]

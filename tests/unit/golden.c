@@ -10,6 +10,7 @@ static const GoldenCase cases[] = {
     {"bare", FALSE},
     {"disk-dockerrun", FALSE},
     {"dual-stack", FALSE},
+    {"engine-network", FALSE},
     {"everything", FALSE},
     {"host-routes", FALSE},
     {"libvirt-network", FALSE},

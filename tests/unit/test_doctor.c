@@ -422,6 +422,11 @@ CHANGE(libvirt_allowed)
 {
     facts->libvirt.unknown = g_strdup("libvirt (network:///system) cannot be reached");
 }
+CHANGE(engine_network_missing)
+{
+    facts->no_networks = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(facts->no_networks, g_strdup("multi"));
+}
 CHANGE(ovs_silent)
 {
     facts->ovs_serves = TRUE;
@@ -674,6 +679,7 @@ static const struct {
          "libvirt 9.0.0 answers; VMs with NICs on its networks: 2"),
     CASE(libvirt_gone, "network.libvirt", FAIL, "it cannot be asked: libvirt (network:///system)"),
     CASE(libvirt_allowed, "network.libvirt", WARN, "VMs with NICs on its networks: 0"),
+    CASE(engine_network_missing, "network.engine", NOTE, "names multi, which the engine does not"),
     CASE(ovs_answers, "network.openvswitch", OK, "version 3.1.0 answers; VMs with NICs on it: 2"),
     CASE(ovs_gone, "network.openvswitch", FAIL, "cannot run /usr/bin/ovs-vsctl"),
     CASE(ovs_silent, "network.openvswitch", WARN, "did not answer"),

@@ -84,7 +84,9 @@ static void test_fixed(void)
         g_assert_cmpstr(string_in(body, "Image"), ==, "image");
         g_assert_cmpstr(string_in(host, "Runtime"), ==, "vmdock");
         g_assert_cmpstr(string_in(host, "CgroupParent"), ==, "vmdock.slice");
-        g_assert_cmpstr(string_in(host, "NetworkMode"), ==, "none");
+        /* But a network that policy has allowed. */
+        g_assert_cmpstr(string_in(host, "NetworkMode"), ==,
+                        vm_nics_any_engine(spec->nics) ? "my-multi-host-network" : "none");
         assert_text(host, "RestartPolicy", "{\"Name\":\"no\"}");
         g_assert_null(json_object_get(host, "Binds"));
         /* One folder of our own, which nobody can write through. */
@@ -100,6 +102,28 @@ static void test_fixed(void)
         g_assert_cmpstr(string_in(json_object_get(body, "Labels"), "vmdock.vm"), ==,
                         spec->deploy_id);
     }
+}
+
+/* An address that the engine gave once is asked for again where that is wanted; one that was asked
+ * for, always. */
+static void test_endpoint(void)
+{
+    g_autoptr(VmSpec) spec = own_spec("engine-network");
+    VmNic *nic = vm_nics_find(spec->nics, 1);
+    g_autoptr(json_t) asked = engine_endpoint_body(nic, FALSE);
+    g_assert_cmpstr(string_in(json_object_get(asked, "IPAMConfig"), "IPv4Address"), ==,
+                    "10.77.0.40");
+    g_assert_cmpstr(string_in(asked, "MacAddress"), ==, "02:00:0a:4d:00:28");
+    VmNic *other = vm_nics_find(spec->nics, 1000000);
+    g_autoptr(json_t) nothing = engine_endpoint_body(other, TRUE);
+    g_assert_cmpuint(json_object_size(nothing), ==, 0);
+    VmAddress address = {0};
+    g_assert_true(vm_address_parse("fd05::7/64", &address));
+    vm_nic_learn_address(other, &address);
+    g_autoptr(json_t) modest = engine_endpoint_body(other, FALSE);
+    g_assert_cmpuint(json_object_size(modest), ==, 0);
+    g_autoptr(json_t) again = engine_endpoint_body(other, TRUE);
+    g_assert_cmpstr(string_in(json_object_get(again, "IPAMConfig"), "IPv6Address"), ==, "fd05::7");
 }
 
 static void test_limits(void)
@@ -251,5 +275,6 @@ int main(int argc, char **argv)
     g_test_add_func("/engine_body/changed", test_changed);
     g_test_add_func("/engine_body/changed-back", test_changed_back);
     g_test_add_func("/engine_body/changed-lists", test_changed_lists);
+    g_test_add_func("/engine-body/endpoint", test_endpoint);
     return g_test_run();
 }

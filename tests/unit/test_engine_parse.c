@@ -2,6 +2,7 @@
 /* What Docker Engine 20.10, 26.1 and 28.5 answered (tests/data/engine/record), and hostile answers.
  */
 #include "driver/autoptr.h"
+#include "driver/engine_docker.h"
 #include "driver/engine_docker_parse.h"
 #include "driver/engine_docker_stream.h"
 #include "driver/log.h"
@@ -750,6 +751,62 @@ static void test_pull_layers(void)
     g_assert_cmpuint(told.last.total, ==, 49);
 }
 
+/* What the engine tells of the networks that a container is on. */
+static void test_endpoints(void)
+{
+    static const char text[] =
+        "{\"Id\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\","
+        "\"Created\": \"2026-01-01T00:00:00Z\", \"State\": {\"Status\": \"running\"},"
+        "\"HostConfig\": {\"NetworkMode\": \"multi\"},"
+        "\"NetworkSettings\": {\"Networks\": {\"multi\": {\"IPAMConfig\": {\"IPv4Address\": "
+        "\"10.5.0.7\"}, \"NetworkID\": \"cafe\", \"IPAddress\": \"10.5.0.7\", \"IPPrefixLen\": "
+        "24, \"GlobalIPv6Address\": \"fd05::7\", \"GlobalIPv6PrefixLen\": 64, \"MacAddress\": "
+        "\"02:42:0a:05:00:07\"}, \"off\": {\"IPAMConfig\": null, \"IPAddress\": \"\", "
+        "\"IPPrefixLen\": 0, \"MacAddress\": \"\"}, \"odd\": {\"IPAMConfig\": {\"IPv4Address\": "
+        "\"fd05::7\"}, \"IPAddress\": \"10.5.0.300\", \"MacAddress\": 7}}}}";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(EngineContainer) container = docker_parse_inspect(text, strlen(text), &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(container->network_mode, ==, "multi");
+    g_assert_cmpuint(container->endpoints->len, ==, 3);
+    const EngineEndpoint *multi = engine_endpoint(container, "multi");
+    g_autofree gchar *asked = vm_address_format(&multi->asked[0]);
+    g_autofree gchar *ip4 = vm_address_format(&multi->given[0]);
+    g_autofree gchar *ip6 = vm_address_format(&multi->given[1]);
+    g_assert_cmpstr(asked, ==, "10.5.0.7/32");
+    g_assert_cmpstr(ip4, ==, "10.5.0.7/24");
+    g_assert_cmpstr(ip6, ==, "fd05::7/64");
+    g_assert_cmpint(multi->asked[1].family, ==, 0);
+    g_assert_true(multi->has_mac);
+    g_assert_cmpuint(multi->mac[5], ==, 7);
+    static const char *const others[] = {"off", "odd"};
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+        const EngineEndpoint *other = engine_endpoint(container, others[i]);
+        g_assert_cmpstr(other->id, ==, "");
+        g_assert_false(other->has_mac);
+        for (guint j = 0; j < 2; j++) {
+            g_assert_cmpint(other->asked[j].family, ==, 0);
+            g_assert_cmpint(other->given[j].family, ==, 0);
+        }
+    }
+    g_assert_null(engine_endpoint(container, "mult"));
+}
+
+/* Before API 1.44 a MAC is the container's. */
+static void test_create_body(void)
+{
+    g_autoptr(json_t) body =
+        json_pack("{s:s, s:{s:{s:{s:s}}}}", "Image", "x", "NetworkingConfig", "EndpointsConfig",
+                  "multi", "MacAddress", "02:00:00:00:00:07");
+    g_autoptr(json_t) old = docker_create_body(body, "1.43");
+    g_autoptr(json_t) new = docker_create_body(body, "1.44");
+    g_assert_cmpstr(json_string_value(json_object_get(old, "MacAddress")), ==, "02:00:00:00:00:07");
+    g_assert_true(json_equal(new, body));
+    g_autoptr(json_t) plain = json_pack("{s:s}", "Image", "x");
+    g_autoptr(json_t) same = docker_create_body(plain, "1.41");
+    g_assert_true(json_equal(same, plain));
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
@@ -777,5 +834,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine-parse/push-and-load", test_push_and_load);
     g_test_add_func("/engine-parse/pull-fails", test_pull_fails);
     g_test_add_func("/engine-parse/pull-layers", test_pull_layers);
+    g_test_add_func("/engine-parse/endpoints", test_endpoints);
+    g_test_add_func("/engine-parse/create-body", test_create_body);
     return g_test_run();
 }

@@ -78,6 +78,10 @@ static void test_values_running(void)
                     "PIDS=\"17\"\nTHROTTLED=\"18\"\nOOM_KILLS=\"19\"\nRESTARTS=\"3\"\n"
                     "EXIT_CODE=\"-\"\nDISK_SIZE=[ ID=\"0\", SIZE=\"6\" ]\n"
                     "DISK_SIZE=[ ID=\"2\", SIZE=\"64\" ]\n");
+    gchar address[] = "10.5.0.7";
+    vm.guest_ip = address;
+    g_autofree gchar *more = monitor_vm_values(&vm, &usage, FALSE, disks);
+    g_assert_nonnull(strstr(more, "\nGUEST_IP=\"10.5.0.7\"\nPIDS="));
 }
 
 static void test_values_off(void)

@@ -147,6 +147,17 @@ static void test_networks(void)
         g_assert_cmpint(policy_check(&config, spec, &error), ==, rows[i].may);
         if (!rows[i].may)
             g_assert_error(error, VMDOCK_ERROR, VMDOCK_ERROR_POLICY);
+        /* What is said of the ones allows none of the others. */
+        const Config other = {.path = path, .allow_engine_networks = rows[i].allowed};
+        g_clear_error(&error);
+        g_clear_pointer(&nic->libvirt_network, g_free);
+        nic->engine_network = g_strdup("default");
+        g_assert_cmpint(policy_check(&other, spec, &error), ==, rows[i].may);
+        if (!rows[i].may)
+            g_assert_true(strstr(error->message, "[policy] engine_networks") != NULL);
+        g_assert_cmpint(policy_check(&config, spec, NULL), ==,
+                        strcmp(rows[i].cloud, "opennebula") != 0 &&
+                            strcmp(rows[i].cloud, "nova") != 0);
     }
 }
 

@@ -617,7 +617,10 @@ static pid_t launch(const Host *host, const char *line)
         strstr(whole, "%h") ? replaced(whole, "%h", host->folder) : g_strdup(whole);
     g_auto(GStrv) argv = NULL;
     g_assert_true(g_shell_parse_argv(here, NULL, &argv, NULL));
-    g_autofree gchar *own = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree gchar *beside = at(host, "runtime");
+    g_autofree gchar *own = g_file_test(beside, G_FILE_TEST_EXISTS)
+                                ? g_steal_pointer(&beside)
+                                : g_file_read_link("/proc/self/exe", NULL);
     pid_t child = fork();
     if (child == 0) {
         g_autofree gchar *errors = at(host, "stderr");
@@ -727,6 +730,78 @@ static void test_create_keeps_hook(Host *host, gconstpointer unused)
     g_assert_nonnull(strstr(text, "libnetwork-setkey"));
     g_autofree gchar *path = joined_path(host);
     g_assert_nonnull(path);
+}
+
+/* This program once more, in the folder, where vmdock-plug stands beside it. */
+static void put_plug(const Host *host, const char *end)
+{
+    g_autofree gchar *text =
+        g_strdup_printf("#!/bin/sh\necho plug \"$@\" >>%s/calls\nenv >%s/environment\n%s\n",
+                        host->folder, host->folder, end);
+    g_autofree gchar *own = NULL;
+    gsize length = 0;
+    g_assert_true(g_file_get_contents("/proc/self/exe", &own, &length, NULL));
+    g_autofree gchar *path = at(host, "runtime");
+    g_assert_true(g_file_set_contents(path, own, (gssize)length, NULL));
+    g_assert_cmpint(g_chmod(path, 0755), ==, 0);
+    put(host, "vmdock-plug", text, 0755);
+}
+
+/* What the engine has plugged in is placed before the first instruction, and parked after the last.
+ */
+static void test_plug(Host *host, gconstpointer unused)
+{
+    (void)unused;
+    put_plug(host, "echo trouble >&2; exit 0");
+    put_map(host, "one-42", "one-42", TRUE);
+    g_assert_cmpint(run(host, CREATE), ==, 0);
+    g_assert_cmpint(run(host, "--log %h/log start " ID), ==, 0);
+    g_assert_cmpint(run(host, "state " ID), ==, 0);
+    g_assert_cmpint(run(host, "delete " ID), ==, 0);
+    g_assert_cmpint(run(host, "start " ID), ==, 0); /* not made by it */
+    g_autofree gchar *calls = get(host, "calls");
+    g_autofree gchar *right =
+        g_strdup_printf("runc --log %s/log --log-format json create --bundle %s/bundle " ID "\n"
+                        "plug place " ID "\nrunc --log %s/log start " ID "\nrunc state " ID "\n"
+                        "runc delete " ID "\nplug park " ID "\nrunc start " ID "\n",
+                        host->folder, host->folder, host->folder);
+    g_assert_cmpstr(calls, ==, right);
+    g_autofree gchar *environment = get(host, "environment");
+    g_assert_null(strstr(environment, "HOME="));
+    g_autofree gchar *log = get(host, "log");
+    g_assert_null(log);
+}
+
+/* A VM whose network is not what it shall be does not start; its container can be deleted. */
+static void test_plug_fails(Host *host, gconstpointer unused)
+{
+    (void)unused;
+    put_plug(host, "echo 'VM one-42: NIC 0: no such thing' >&2; exit 16");
+    put_map(host, "one-42", "one-42", TRUE);
+    g_assert_cmpint(run(host, CREATE), ==, 0);
+    g_assert_cmpint(run(host, "--log %h/log --log-format json start " ID), ==, 1);
+    g_autofree gchar *sentence = told(host);
+    g_assert_cmpstr(sentence, ==, "VM one-42: NIC 0: no such thing");
+    g_assert_cmpint(run(host, "delete " ID), ==, 0);
+    g_assert_cmpuint(files_in(host, "run/vmdock/runtime"), ==, 0);
+    g_autofree gchar *calls = get(host, "calls");
+    g_assert_null(strstr(calls, "runc --log %h/log start"));
+    g_assert_null(strstr(calls, " start "));
+    g_autofree gchar *path = at(host, "vmdock-plug");
+    g_unlink(path);
+    g_assert_cmpint(run(host, CREATE), ==, 1); /* its bundle has a path by now */
+}
+
+/* It is nobody's business of other VMs. */
+static void test_plug_no(Host *host, gconstpointer unused)
+{
+    (void)unused;
+    put_plug(host, "exit 1");
+    g_assert_cmpint(run(host, CREATE), ==, 0);
+    g_assert_cmpint(run(host, "start " ID), ==, 0);
+    g_assert_cmpint(run(host, "delete " ID), ==, 0);
+    g_autofree gchar *calls = get(host, "calls");
+    g_assert_null(strstr(calls, "plug"));
 }
 
 /* run and restore read the bundle as create does. */
@@ -1216,6 +1291,9 @@ int main(int argc, char **argv)
     add("/runtime/create", test_create);
     add("/runtime/create/keeps-hook", test_create_keeps_hook);
     add("/runtime/create/other-births", test_other_births);
+    add("/runtime/plug", test_plug);
+    add("/runtime/plug/fails", test_plug_fails);
+    add("/runtime/plug/no", test_plug_no);
     add("/runtime/create/fails", test_create_fails);
     add("/runtime/create/foreign", test_foreign);
     add("/runtime/create/hostile-vm", test_hostile_vm);

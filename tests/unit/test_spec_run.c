@@ -201,6 +201,40 @@ static void test_networks(void)
     g_assert_error(no_name, VMDOCK_ERROR, VMDOCK_ERROR_SPEC);
 }
 
+static void test_engine_networks(void)
+{
+    static char *networks[] = {(char *)"multi=10.5.0.7,fd05::7", (char *)"back.end-1", NULL};
+    static const char *const wrong[] = {"",
+                                        "a/b",
+                                        "-a",
+                                        "none",
+                                        "bridge",
+                                        "host",
+                                        "a=10.0.0.7/8",
+                                        "a=x",
+                                        "a=10.0.0.7,10.0.0.8",
+                                        "container:x",
+                                        "a b"};
+    g_autoptr(GError) error = NULL;
+    RunWish wish = plain();
+    wish.bridge = "br0";
+    wish.addresses = one_address;
+    wish.gateways = one_gateway;
+    wish.engine_networks = networks;
+    g_autoptr(VmSpec) spec = spec_from_run(&wish, &error);
+    g_assert_no_error(error);
+    g_autofree gchar *path = golden_data("golden/run-engine-networks.spec.json");
+    golden_compare(path, vm_spec_to_json(spec));
+    static char *twice[] = {(char *)"multi", (char *)"multi=10.5.0.7", NULL};
+    wish.engine_networks = twice;
+    assert_refused(&wish);
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        char *one[] = {(char *)wrong[i], NULL};
+        wish.engine_networks = one;
+        assert_refused(&wish);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -209,6 +243,7 @@ int main(int argc, char **argv)
     g_test_add_func("/spec-run/nic", test_nic);
     g_test_add_func("/spec-run/network", test_network);
     g_test_add_func("/spec-run/networks", test_networks);
+    g_test_add_func("/spec-run/engine-networks", test_engine_networks);
     g_test_add_func("/spec-run/limits", test_limits);
     g_test_add_func("/spec-run/process", test_process);
     g_test_add_func("/spec-run/refused", test_refused);
