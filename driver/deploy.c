@@ -237,6 +237,7 @@ static Sandbox *create_beside_network(Deploy *deploy, const char *image, RootSiz
         return NULL;
     }
     if (creation.error) {
+        nic_engine_explain(deploy->spec, &creation.error);
         g_propagate_error(error, creation.error);
         return NULL;
     }

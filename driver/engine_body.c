@@ -261,11 +261,15 @@ json_t *engine_endpoint_body(const VmNic *nic, gboolean learned)
     return body;
 }
 
-/* The further ones come by engine_connect(): engines before API 1.44 take one here. */
-static json_t *networking(const VmNic *nic)
+static json_t *networking(const VmSpec *spec)
 {
-    return json_pack("{s:{s:o}}", "EndpointsConfig", nic->engine_network,
-                     engine_endpoint_body(nic, FALSE));
+    json_t *endpoints = json_object();
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = spec->nics->pdata[i];
+        if (nic->engine_network)
+            json_object_set_new(endpoints, nic->engine_network, engine_endpoint_body(nic, FALSE));
+    }
+    return json_pack("{s:o}", "EndpointsConfig", endpoints);
 }
 
 static json_t *host_config(const VmSpec *spec, const Config *config)
@@ -314,9 +318,8 @@ json_t *engine_body(const VmSpec *spec, const Config *config, const char *image)
                process->stop_timeout >= 0 ? process->stop_timeout : (gint64)config->stop_timeout_s);
     json_object_set_new(body, "Labels", labels(spec));
     json_object_set_new(body, "HostConfig", host_config(spec, config));
-    const VmNic *nic = first_engine_nic(spec);
-    if (nic)
-        json_object_set_new(body, "NetworkingConfig", networking(nic));
+    if (vm_nics_any_engine(spec->nics))
+        json_object_set_new(body, "NetworkingConfig", networking(spec));
     return body;
 }
 

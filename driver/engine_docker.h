@@ -75,8 +75,10 @@ gboolean docker_exec_inspect(DockerEngine *docker, const char *exec_id, DockerEx
                              GError **error);
 
 /* engine_docker_network.c */
-/* BODY as an engine of the API version API takes it: the MAC of the container, which an endpoint
- * has had since 1.44. Pure. */
+/*
+ * BODY as an engine of the API version API takes it. Before 1.44 that is one network, whose MAC is
+ * the container's; on the others it is put by engine_connect(), which takes a MAC of none. Pure.
+ */
 json_t *docker_create_body(const json_t *body, const char *api);
 gboolean docker_connect(Engine *engine, const char *id, const char *network, const json_t *body,
                         GError **error);

@@ -5,18 +5,25 @@
 
 #include <string.h>
 
-enum { ENDPOINT_MACS = 44 }; /* the API's minor version since which each endpoint has a MAC */
+/* The API's minor version since which a container can be made for several networks, with a MAC on
+ * each. */
+enum { ENDPOINT_MACS = 44 };
 
 json_t *docker_create_body(const json_t *body, const char *api)
 {
     guint major = 0, minor = 0;
     json_t *fit = json_copy((json_t *)body);
-    const json_t *endpoints =
+    const char *mode =
+        json_string_value(json_object_get(json_object_get(body, "HostConfig"), "NetworkMode"));
+    const json_t *all =
         json_object_get(json_object_get(body, "NetworkingConfig"), "EndpointsConfig");
-    const json_t *first = json_object_iter_value(json_object_iter((json_t *)endpoints));
-    json_t *mac = json_object_get(first, "MacAddress");
-    if (mac && docker_parse_api(api, &major, &minor) && minor < ENDPOINT_MACS)
-        json_object_set(fit, "MacAddress", mac);
+    json_t *first = mode ? json_object_get(all, mode) : NULL;
+    if (!first || !docker_parse_api(api, &major, &minor) || minor >= ENDPOINT_MACS)
+        return fit;
+    json_object_set_new(fit, "NetworkingConfig",
+                        json_pack("{s:{s:O}}", "EndpointsConfig", mode, first));
+    if (json_object_get(first, "MacAddress"))
+        json_object_set(fit, "MacAddress", json_object_get(first, "MacAddress"));
     return fit;
 }
 

@@ -141,17 +141,12 @@ static const VmNic *nic_on(const VmSpec *spec, const char *network)
     return NULL;
 }
 
-/*
- * What a container that runs has is told by the engine; what one that does not will ask for, only
- * as long as it never ran: later the engine keeps there what a swarm's manager has answered.
- */
+/* What a container that runs has, the engine tells; of one that does not, what it will ask for. */
 static gboolean fits(const Sync *sync, const VmNic *nic, const EngineEndpoint *endpoint)
 {
     static const int families[] = {AF_INET, AF_INET6};
     gboolean runs = host_runs(sync->container);
     gboolean learned = vm_nic_learned(nic, VM_LEARNED_ADDRESS);
-    if (!runs && sync->container->started != 0)
-        return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(families) && !(runs && learned); i++) {
         const VmAddress *wanted = vm_nic_address(nic, families[i]);
         const VmAddress *there = runs ? &endpoint->given[i] : &endpoint->asked[i];
@@ -287,8 +282,7 @@ static void tell_mac(const VmSpec *spec, const VmNic *nic, const EngineEndpoint 
     if (!endpoint->has_mac || (nic->has_mac && memcmp(endpoint->mac, nic->mac, 6) == 0))
         return;
     g_autofree gchar *mac = vm_mac_format(endpoint->mac);
-    log_warn("VM %s: NIC %u: its MAC on the engine's network %s is %s: this engine takes a MAC for "
-             "the network alone that the container was made for",
+    log_warn("VM %s: NIC %u: on its network %s the engine has given it a MAC of its own, %s",
              spec->deploy_id, nic->id, nic->engine_network, mac);
 }
 
