@@ -195,9 +195,10 @@ static gboolean detach_locked(Host *host, const char *deploy_id, const guint8 ma
         return network_trim(host, change.spec, error);
     }
     forget_notes(change.spec, nic->id);
+    g_autoptr(VmNic) gone = vm_nic_copy(nic);
     g_ptr_array_remove(change.spec->nics, nic);
     if (!save(&change, undo, error) || !interrupt_check(error) ||
-        !remove_nic(&change, nic_with_mac(change.before->nics, mac), undo, error))
+        !remove_nic(&change, gone, undo, error))
         return FALSE;
     network_unfilter_others(host, change.spec);
     undo_commit(undo);

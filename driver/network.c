@@ -186,7 +186,8 @@ static Sandbox *bring_up(Host *host, const VmSpec *spec, gboolean probe, Undo *u
         return NULL;
     if (sandbox->created)
         push(undo, "the sandbox", undo_sandbox, host, spec, NULL);
-    else if (!nic_remove_others(&place, sandbox, spec->nics, error))
+    else if (!nic_engine_mend(host, sandbox, spec, error) ||
+             !nic_remove_others(&place, sandbox, spec->nics, error))
         return NULL;
     if (!filter(host, spec, undo, error) ||
         (probe && !look_for_duplicates(host, spec, NULL, sandbox, undo, error)))

@@ -68,4 +68,6 @@ gboolean nic_engine_park(Host *host, Sandbox *sandbox, const VmSpec *spec, GErro
 gboolean nic_engine_open(Sandbox *sandbox, GError **error);
 /* Removes what the engine, which does not find it by its name, has left of ENDPOINT. */
 gboolean nic_engine_unplug(Sandbox *sandbox, const EngineEndpoint *endpoint, GError **error);
+/* Places, if an action that was killed has left it open. */
+gboolean nic_engine_mend(Host *host, Sandbox *sandbox, const VmSpec *spec, GError **error);
 gboolean nic_engine_place(Host *host, Sandbox *sandbox, const VmSpec *spec, GError **error);

@@ -384,6 +384,20 @@ gboolean nic_engine_place(Host *host, Sandbox *sandbox, const VmSpec *spec, GErr
     return TRUE;
 }
 
+static void note_waiting(const NetlinkLink *link, gpointer data)
+{
+    gboolean *any = data;
+    *any = *any || g_str_has_prefix(link->name, WAITING_NAME);
+}
+
+gboolean nic_engine_mend(Host *host, Sandbox *sandbox, const VmSpec *spec, GError **error)
+{
+    gboolean any = FALSE;
+    return !vm_nics_any_engine(spec->nics) ||
+           (netlink_link_each(sandbox->netlink, note_waiting, &any, error) &&
+            (!any || nic_engine_place(host, sandbox, spec, error)));
+}
+
 /* ---- out of its way ---------------------------------------------------------------------------
  */
 

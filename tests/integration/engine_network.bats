@@ -333,6 +333,7 @@ live_restore_off() {
 }
 
 @test "what the engine cannot give is one sentence, and everything is as it was" {
+    local nic
     peer taken multi --ip 10.61.0.70
     remember_state
     fails_with NO_BRIDGE "NIC 0: the engine has no network missing" vmdock run --name web --engine-network missing "$IMAGE"
@@ -345,6 +346,11 @@ live_restore_off() {
     nothing_left
     fails_with SPEC "NIC 0: the engine's network auto gives no address that is asked for" \
         vmdock run --name web --engine-network auto=10.61.0.70 "$IMAGE"
+    nothing_left
+    # What cannot be placed ends the start, before the VM's first instruction.
+    nic=$(engine_nic 66 1 multi 10.61.0.66)
+    refused_with "NIC 1: cannot add the route 10.77.0.0/16 via 10.99.0.9" \
+        one_deploy 66 nic=lab0,10.9.0.66 template="${nic/<\/NIC>/$(element ROUTES '10.77.0.0/16 via 10.99.0.9')</NIC>}"
     nothing_left
     # A VM that runs goes on as it was.
     one_deploy 66 nic=lab0,10.9.0.66 template="$(engine_nic 66 1 alpha)"

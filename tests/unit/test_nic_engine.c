@@ -111,13 +111,24 @@ static void place_all(Place *place)
     g_assert_no_error(error);
 }
 
+/* By its flag: what it carries the kernel notes in its own time. */
+static gboolean is_up(const json_t *link)
+{
+    gsize i;
+    const json_t *flag;
+    json_array_foreach (json_object_get(link, "flags"), i, flag)
+        if (strcmp(json_string_value(flag), "UP") == 0)
+            return TRUE;
+    return FALSE;
+}
+
 static void assert_link(const char *name, const char *mac, const char *addresses, gboolean engine)
 {
     g_autoptr(json_t) link = netns_link("one-1", name);
     g_assert_nonnull(link);
     g_assert_cmpstr(json_text(link, "address"), ==, mac);
     g_assert_cmpstr(json_text(link, "ifalias"), ==, engine ? NIC_ENGINE_ALIAS : NULL);
-    g_assert_cmpstr(json_text(link, "operstate"), ==, "UP");
+    g_assert_true(is_up(link));
     g_autofree gchar *there = netns_addresses("one-1", name);
     g_assert_cmpstr(there, ==, addresses);
 }
@@ -207,7 +218,7 @@ static void test_park(Place *place, G_GNUC_UNUSED gconstpointer data)
     g_assert_null(netns_link("one-1", "eth1"));
     g_assert_null(netns_link(NULL, "far0"));
     g_autoptr(json_t) parked = netns_link("one-1", "vmdock0");
-    g_assert_cmpstr(json_text(parked, "operstate"), ==, "DOWN");
+    g_assert_false(is_up(parked));
     g_autoptr(GError) error = NULL;
     network_restore(&place->host, place->spec, &error);
     g_assert_no_error(error);
@@ -235,6 +246,14 @@ static void test_open(Place *place, G_GNUC_UNUSED gconstpointer data)
     assert_link("eth0", MAC_BRIDGE, "10.0.0.2/24 fd00::2/64", FALSE);
     assert_link("eth1", MAC_FIRST, "10.5.0.7/24", TRUE);
     assert_link("eth2", MAC_SECOND, "10.6.0.7/24", TRUE);
+    /* An action that is killed in between leaves it to the next one. */
+    g_autoptr(json_t) before = netns_link(NULL, "one-1-0");
+    g_assert_true(nic_engine_open(place->sandbox, &error));
+    g_assert_true(network_restore(&place->host, place->spec, &error));
+    assert_link("eth0", MAC_BRIDGE, "10.0.0.2/24 fd00::2/64", FALSE);
+    assert_link("eth1", MAC_FIRST, "10.5.0.7/24", TRUE);
+    g_autoptr(json_t) after = netns_link(NULL, "one-1-0");
+    g_assert_cmpint(json_number(after, "ifindex"), ==, json_number(before, "ifindex"));
     /* A link that the engine did not find by its name goes by its address, and no other one. */
     g_assert_true(nic_engine_open(place->sandbox, &error));
     const EngineEndpoint endpoint = {.given = {netns_address("10.5.0.7/24")}};
