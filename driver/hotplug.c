@@ -227,14 +227,25 @@ static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **erro
     return TRUE;
 }
 
+static void tell_unlimited(const VmSpec *spec, const VmNic *nic)
+{
+    if (nic->engine_network &&
+        (nic->inbound.average || nic->inbound.peak || nic->outbound.average || nic->outbound.peak))
+        log_warn("VM %s: NIC %u: its bandwidth is not limited: it is on a network of the engine",
+                 spec->deploy_id, nic->id);
+}
+
 static gboolean apply_limits(Host *host, const VmSpec *spec, GError **error)
 {
     if (!host_netlink(host, error))
         return FALSE;
     NicHost place = {host->netlink, host->config};
-    for (guint i = 0; i < spec->nics->len; i++)
-        if (!nic_limit(&place, spec->deploy_id, g_ptr_array_index(spec->nics, i), error))
+    for (guint i = 0; i < spec->nics->len; i++) {
+        const VmNic *nic = g_ptr_array_index(spec->nics, i);
+        tell_unlimited(spec, nic);
+        if (!nic->engine_network && !nic_limit(&place, spec->deploy_id, nic, error))
             return FALSE;
+    }
     return TRUE;
 }
 

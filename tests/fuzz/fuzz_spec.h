@@ -71,6 +71,14 @@ static void fuzz_spec(const VmSpec *spec)
     fuzz_filter(again);
 }
 
+/* Those that the message has; one more may be the VM's own, on a network of the engine. */
+static inline guint fuzz_cloud_nics(const VmSpec *spec)
+{
+    guint count = spec->nics->len;
+    const VmNic *last = count > 0 ? spec->nics->pdata[count - 1] : NULL;
+    return last && last->id > 999999 ? count - 1 : count;
+}
+
 /* An error is of our domain, and one line. */
 static inline void fuzz_opennebula_text(const char *text, size_t size)
 {
@@ -93,8 +101,8 @@ static inline void fuzz_opennebula_text(const char *text, size_t size)
         return;
     }
     fuzz_must(id && strcmp(id, spec->cloud_id) == 0);
-    fuzz_must(limits && limits->len == spec->nics->len);
-    fuzz_must(rules && rules->len == spec->nics->len);
+    fuzz_must(limits && limits->len == fuzz_cloud_nics(spec));
+    fuzz_must(rules && rules->len == fuzz_cloud_nics(spec));
     fuzz_must(vm_spec_check(spec, NULL));
     fuzz_spec(spec);
 }

@@ -225,6 +225,10 @@ live_restore_off() {
     same "$(ip -n one-62 route show 10.77.0.0/16 | xargs)" "10.77.0.0/16 via 10.61.0.9 dev eth0 proto static"
     has "$(cat "$ERR")" "NIC 0: its bandwidth is not limited"
     has "$(cat "$ERR")" "NIC 0: its security groups and the filters against spoofing are not honoured"
+    # New limits are said likewise; a link of the engine's is not looked for.
+    has "$("$LAB_PREFIX/libexec/vmdock/vmdock-one" set_qos one-62 2>&1 \
+        <<<"<VM><ID>62</ID><TEMPLATE><NIC><NIC_ID>0</NIC_ID><OUTBOUND_AVG_BW>50</OUTBOUND_AVG_BW></NIC></TEMPLATE></VM>")" \
+        "NIC 0: its bandwidth is not limited"
     before=$(vmdock --json poll one-62 | jq '.[0].net_tx_bytes')
     docker exec one-62 ping -c 5 -i 0.1 -s 1000 -q 10.61.0.1
     after=$(vmdock --json poll one-62 | jq '.[0] | .net_tx_bytes')
