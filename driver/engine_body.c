@@ -245,11 +245,11 @@ json_t *engine_endpoint_body(const VmNic *nic, gboolean learned)
 {
     static const char *const keys[] = {"IPv4Address", "IPv6Address"};
     json_t *wish = json_object(), *body = json_object();
-    gboolean ask = learned || !vm_nic_learned(nic, VM_LEARNED_ADDRESS);
-    for (guint i = 0; ask && i < nic->addresses->len; i++) {
+    for (guint i = 0; i < nic->addresses->len; i++) {
         const VmAddress *address = &g_array_index(nic->addresses, VmAddress, i);
         g_autofree gchar *text = vm_address_text(address);
-        set_string(wish, keys[address->family == AF_INET6], text);
+        if (learned || !vm_nic_learned_address(nic, address->family))
+            set_string(wish, keys[address->family == AF_INET6], text);
     }
     if (nic->has_mac) {
         g_autofree gchar *mac = vm_mac_format(nic->mac);

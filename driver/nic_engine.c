@@ -56,6 +56,28 @@ GPtrArray *nic_engine_owners(const Config *config)
 /* ---- what the engine says no to ---------------------------------------------------------------
  */
 
+/* As the engine writes it: "network NAME". */
+static gboolean names_network(const char *message, const char *network)
+{
+    g_autofree gchar *words = g_strconcat("network ", network, NULL);
+    for (const char *at = message; (at = strstr(at, words)); at++) {
+        char next = at[strlen(words)];
+        if (!g_ascii_isalnum(next) && (!next || !strchr("_.-", next)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean names_address(const char *message, const VmNic *nic)
+{
+    for (guint i = 0; i < nic->addresses->len; i++) {
+        g_autofree gchar *text = vm_address_text(&g_array_index(nic->addresses, VmAddress, i));
+        if (strstr(message, text))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* The NIC that MESSAGE speaks of, by its network or an address; else the only one there is. */
 static const VmNic *nic_in(const VmSpec *spec, const char *message)
 {
@@ -65,13 +87,8 @@ static const VmNic *nic_in(const VmSpec *spec, const char *message)
         const VmNic *nic = g_ptr_array_index(spec->nics, i);
         if (!nic->engine_network)
             continue;
-        if (strstr(message, nic->engine_network))
+        if (names_network(message, nic->engine_network) || names_address(message, nic))
             return nic;
-        for (guint j = 0; j < nic->addresses->len; j++) {
-            g_autofree gchar *text = vm_address_text(&g_array_index(nic->addresses, VmAddress, j));
-            if (strstr(message, text))
-                return nic;
-        }
         only = nic;
         count++;
     }
@@ -83,12 +100,12 @@ static const struct {
     VmdockError code;
     const char *meaning; /* of the network */
 } refusals[] = {
-    {" not found", VMDOCK_ERROR_NO_BRIDGE,
+    {"not found", VMDOCK_ERROR_NO_BRIDGE,
      "the engine has no network %s; docker network create makes it"},
     {"attachable", VMDOCK_ERROR_NO_BRIDGE,
      "the engine's network %s is a swarm's that takes no containers; docker network create "
      "--attachable makes one that does"},
-    {"already in use", VMDOCK_ERROR_DUPLICATE,
+    {"Address already in use", VMDOCK_ERROR_DUPLICATE,
      "somebody else has its address on the engine's network %s"},
     {"does not belong to any of this network", VMDOCK_ERROR_SPEC,
      "its address is outside the subnets of the engine's network %s"},
@@ -97,7 +114,7 @@ static const struct {
     {"user configured subnets", VMDOCK_ERROR_SPEC,
      "the engine's network %s gives no address that is asked for, because it was made without a "
      "subnet; docker network create --subnet makes one that does"},
-    {"no available", VMDOCK_ERROR_NETWORK, "the engine's network %s has no address left"},
+    {"no available IP", VMDOCK_ERROR_NETWORK, "the engine's network %s has no address left"},
     {"attaching to network failed", VMDOCK_ERROR_NETWORK,
      "the swarm's managers have not put it on the network %s: they cannot be reached, or the "
      "address that it asks for is taken or outside"},
@@ -109,7 +126,9 @@ void nic_engine_explain(const VmSpec *spec, GError **error)
 {
     const VmNic *nic = error && *error ? nic_in(spec, (*error)->message) : NULL;
     for (gsize i = 0; nic && i < G_N_ELEMENTS(refusals); i++) {
-        if (!strstr((*error)->message, refusals[i].words))
+        gboolean network = refusals[i].code != VMDOCK_ERROR_NO_BRIDGE ||
+                           vmdock_error_is(*error, VMDOCK_ERROR_NO_BRIDGE);
+        if (!network || !strstr((*error)->message, refusals[i].words))
             continue;
         g_auto(GStrv) parts = g_strsplit(refusals[i].meaning, "%s", 2);
         g_autofree gchar *line = vmdock_one_line((*error)->message, MAX_SENTENCE);
@@ -146,11 +165,12 @@ static gboolean fits(const Sync *sync, const VmNic *nic, const EngineEndpoint *e
 {
     static const int families[] = {AF_INET, AF_INET6};
     gboolean runs = host_runs(sync->container);
-    gboolean learned = vm_nic_learned(nic, VM_LEARNED_ADDRESS);
-    for (guint i = 0; i < G_N_ELEMENTS(families) && !(runs && learned); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(families); i++) {
         const VmAddress *wanted = vm_nic_address(nic, families[i]);
         const VmAddress *there = runs ? &endpoint->given[i] : &endpoint->asked[i];
-        if (wanted ? !vm_address_same(wanted, there) : !runs && there->family != 0)
+        if (runs && (!wanted || vm_nic_learned_address(nic, families[i])))
+            continue;
+        if (wanted ? !vm_address_same(wanted, there) : there->family != 0)
             return FALSE;
     }
     return TRUE;
@@ -187,8 +207,7 @@ static gboolean join(const Sync *sync, const VmNic *nic, GError **error)
     g_autoptr(json_t) wish = engine_endpoint_body(nic, TRUE);
     if (engine_connect(engine, id, nic->engine_network, wish, &failure))
         return TRUE;
-    if (vm_nic_learned(nic, VM_LEARNED_ADDRESS) &&
-        strstr(failure->message, "user configured subnets")) {
+    if (nic->learned && strstr(failure->message, "user configured subnets")) {
         g_autoptr(json_t) modest = engine_endpoint_body(nic, FALSE);
         log_warn(
             "VM %s: NIC %u: the engine may choose another address with each start: its network "
@@ -318,14 +337,12 @@ VmSpec *nic_engine_without_learned(const VmSpec *spec)
     g_autoptr(VmSpec) copy = vm_spec_copy(spec, NULL);
     for (guint i = 0; copy && i < copy->nics->len; i++) {
         VmNic *nic = g_ptr_array_index(copy->nics, i);
-        if (!nic->engine_network || !vm_nic_learned(nic, VM_LEARNED_ADDRESS))
+        if (!nic->engine_network || !vm_nic_forget_addresses(nic))
             continue;
-        g_autofree gchar *text = vm_address_text(&g_array_index(nic->addresses, VmAddress, 0));
-        log_warn("VM %s: NIC %u: it may not have its address %s again: the engine has given it to "
-                 "somebody else, or another one of the VM's",
-                 spec->deploy_id, nic->id, text);
-        g_array_set_size(nic->addresses, 0);
         any = TRUE;
+        log_warn("VM %s: NIC %u: it may have another address than before: the engine has given one "
+                 "that it had chosen for the VM to somebody else",
+                 spec->deploy_id, nic->id);
     }
     return any ? g_steal_pointer(&copy) : NULL;
 }
@@ -338,7 +355,7 @@ gchar *nic_engine_address(const Config *config, const char *deploy_id)
         for (guint j = 0; j < spec->nics->len; j++) {
             const VmNic *nic = g_ptr_array_index(spec->nics, j);
             const VmAddress *address = vm_nic_address(nic, families[i]);
-            if (address && nic->engine_network && vm_nic_learned(nic, VM_LEARNED_ADDRESS))
+            if (address && nic->engine_network && vm_nic_learned_address(nic, families[i]))
                 return vm_address_text(address);
         }
     return NULL;

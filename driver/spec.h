@@ -101,6 +101,7 @@ typedef struct {
 typedef enum { VM_PROBE_HOST, VM_PROBE_YES, VM_PROBE_NO } VmProbe; /* HOST: as it is configured */
 
 #define VM_LEARNED_ADDRESS  "address"
+#define VM_LEARNED_ADDRESS6 "address6" /* of IPv6, the engine's */
 #define VM_LEARNED_ROUTES   "routes"
 #define VM_LEARNED_MTU      "mtu"
 #define VM_LEARNED_DNS      "dns"
@@ -272,6 +273,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
 /* The first of its addresses of FAMILY, which belongs to it; NULL if there is none. */
 const VmAddress *vm_nic_address(const VmNic *nic, int family);
 gboolean vm_nic_learned(const VmNic *nic, const char *what);
+/* Whether its address of that family is the network's choice. */
+gboolean vm_nic_learned_address(const VmNic *nic, int family);
 /* Of any of its NICs. */
 gboolean vm_spec_learned(const VmSpec *spec, const char *what);
 /* Whether the container engine plugs in any of NICS. */
@@ -281,6 +284,8 @@ GPtrArray *vm_nics_own(const GPtrArray *nics);
 /* The engine has given it ADDRESS: instead of the one of that family that it learned before. One
  * that was asked for gets its prefix. */
 void vm_nic_learn_address(VmNic *nic, const VmAddress *address);
+/* Takes away those that it has learned; FALSE when there are none. */
+gboolean vm_nic_forget_addresses(VmNic *nic);
 /*
  * The addresses that HAD's NICs have of the container engine's networks, for NICs of the same id
  * and network that ask for none: they are the VM's as long as it is. HAD may be NULL.

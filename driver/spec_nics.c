@@ -68,17 +68,39 @@ GPtrArray *vm_nics_own(const GPtrArray *nics)
     return own;
 }
 
+static const char *learned_word(int family)
+{
+    return family == AF_INET6 ? VM_LEARNED_ADDRESS6 : VM_LEARNED_ADDRESS;
+}
+
+gboolean vm_nic_learned_address(const VmNic *nic, int family)
+{
+    return vm_nic_learned(nic, learned_word(family));
+}
+
 void vm_nics_keep_addresses(GPtrArray *nics, const GPtrArray *had)
 {
     for (guint i = 0; i < nics->len; i++) {
         VmNic *nic = g_ptr_array_index(nics, i);
         const VmNic *old = had && nic->engine_network ? vm_nics_find(had, nic->id) : NULL;
-        if (!old || !vm_nic_learned(old, VM_LEARNED_ADDRESS) ||
-            g_strcmp0(old->engine_network, nic->engine_network) != 0)
+        if (!old || g_strcmp0(old->engine_network, nic->engine_network) != 0)
             continue;
-        for (guint j = 0; j < old->addresses->len; j++)
-            vm_nic_learn_address(nic, &g_array_index(old->addresses, VmAddress, j));
+        for (guint j = 0; j < old->addresses->len; j++) {
+            const VmAddress *address = &g_array_index(old->addresses, VmAddress, j);
+            if (vm_nic_learned_address(old, address->family))
+                vm_nic_learn_address(nic, address);
+        }
     }
+}
+
+static void note_learned(VmNic *nic, const char *what)
+{
+    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+    for (char **word = nic->learned; word && *word; word++)
+        g_strv_builder_add(words, *word);
+    g_strv_builder_add(words, what);
+    g_strfreev(nic->learned);
+    nic->learned = g_strv_builder_end(words);
 }
 
 void vm_nic_learn_address(VmNic *nic, const VmAddress *address)
@@ -87,14 +109,22 @@ void vm_nic_learn_address(VmNic *nic, const VmAddress *address)
         VmAddress *own = &g_array_index(nic->addresses, VmAddress, i);
         if (own->family != address->family)
             continue;
-        if (vm_nic_learned(nic, VM_LEARNED_ADDRESS) || vm_address_same(own, address))
+        if (vm_nic_learned_address(nic, own->family) || vm_address_same(own, address))
             *own = *address;
         return;
     }
-    static const char *const learned[] = {VM_LEARNED_ADDRESS, NULL};
     g_array_append_vals(nic->addresses, address, 1);
-    g_strfreev(nic->learned);
-    nic->learned = g_strdupv((gchar **)learned);
+    if (!vm_nic_learned_address(nic, address->family))
+        note_learned(nic, learned_word(address->family));
+}
+
+gboolean vm_nic_forget_addresses(VmNic *nic)
+{
+    guint had = nic->addresses->len;
+    for (guint i = had; i-- > 0;)
+        if (vm_nic_learned_address(nic, g_array_index(nic->addresses, VmAddress, i).family))
+            g_array_remove_index(nic->addresses, i);
+    return nic->addresses->len < had;
 }
 
 void vm_nics_give_macs(GPtrArray *nics, const GPtrArray *had, gboolean keep)

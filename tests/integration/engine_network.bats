@@ -179,7 +179,7 @@ live_restore_off() {
     peer thief multi --ip "$ip"
     run -0 --separate-stderr vmdock run --name web --engine-network multi "$IMAGE"
     # shellcheck disable=SC2154 # run sets it
-    has "$stderr" "NIC 0: it may not have its address $ip again"
+    has "$stderr" "NIC 0: it may have another address than before"
     [ "$(vm_ip run-web eth0)" != "$ip" ]
     same "$(engine_ip run-web multi)" "$(vm_ip run-web eth0)"
     has "$(saved_ip run-web)" "$(vm_ip run-web eth0)/24"

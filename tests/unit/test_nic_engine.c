@@ -4,6 +4,7 @@
  * does, it counts the names of its links from eth0 on, and fails where one is taken.
  */
 #include "driver/autoptr.h"
+#include "driver/engine_docker_parse.h"
 #include "driver/error.h"
 #include "driver/network.h"
 #include "driver/nic_engine.h"
@@ -275,6 +276,11 @@ static void test_explain(void)
         const char *said, *meant;
         VmdockError code;
     } rows[] = {
+        /* Of other things: the engine's own words stay. */
+        {"exec: \"x\": executable file not found in $PATH", "cannot start the container: exec*",
+         VMDOCK_ERROR_ENGINE_REFUSED},
+        {"the name \"/one-1\" is already in use by container", "cannot start the container: *",
+         VMDOCK_ERROR_ENGINE_REFUSED},
         {"network multi not found", "NIC 1: the engine has no network multi;*",
          VMDOCK_ERROR_NO_BRIDGE},
         {"Could not attach to network multi: rpc error: code = PermissionDenied desc = network "
@@ -286,27 +292,48 @@ static void test_explain(void)
         {"Invalid address 10.9.9.9: It does not belong to any of this network's subnets",
          "NIC 1: its address is outside the subnets of the engine's network multi",
          VMDOCK_ERROR_SPEC},
-        {"port is busy", "port is busy", VMDOCK_ERROR_ENGINE_REFUSED},
+        {"port is busy", "cannot start the container: port is busy", VMDOCK_ERROR_ENGINE_REFUSED},
     };
     g_autoptr(VmSpec) spec = vm_spec_new();
     add_nic(spec, MAC_BRIDGE, NULL, "10.0.0.2/24");
     add_nic(spec, MAC_FIRST, "multi", "10.9.9.9/32");
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         GError *error = NULL;
-        g_set_error(&error, VMDOCK_ERROR, VMDOCK_ERROR_ENGINE_REFUSED,
+        g_set_error(&error, VMDOCK_ERROR, (gint)docker_error_code(404, rows[i].said),
                     "cannot start the container: %s", rows[i].said);
         nic_engine_explain(spec, &error);
         g_assert_error(error, VMDOCK_ERROR, (gint)rows[i].code);
-        if (rows[i].code != VMDOCK_ERROR_ENGINE_REFUSED)
-            g_assert_true(g_pattern_match_simple(rows[i].meant, error->message));
+        g_assert_true(g_pattern_match_simple(rows[i].meant, error->message));
         g_clear_error(&error);
     }
+}
+
+/* A name is not taken for a part of another one's. */
+static void test_explain_which(void)
+{
+    g_autoptr(VmSpec) spec = vm_spec_new();
+    add_nic(spec, MAC_BRIDGE, "net", NULL);
+    add_nic(spec, MAC_FIRST, "net.b", NULL);
+    GError *error = NULL;
+    g_set_error_literal(&error, VMDOCK_ERROR, VMDOCK_ERROR_NO_BRIDGE, "network net.b not found");
+    nic_engine_explain(spec, &error);
+    g_assert_true(g_str_has_prefix(error->message, "NIC 1: the engine has no network net.b;"));
+    g_clear_error(&error);
+    g_set_error_literal(&error, VMDOCK_ERROR, VMDOCK_ERROR_NO_BRIDGE, "network net not found");
+    nic_engine_explain(spec, &error);
+    g_assert_true(g_str_has_prefix(error->message, "NIC 0: the engine has no network net;"));
+    g_clear_error(&error);
 }
 
 /* What the engine has given stays the VM's; what is asked for is not overruled. */
 static void test_addresses(void)
 {
     g_autoptr(VmSpec) spec = vm_spec_new();
+    spec->deploy_id = g_strdup("one-1");
+    spec->cloud = g_strdup("opennebula");
+    spec->cloud_id = g_strdup("1");
+    spec->name = g_strdup("vm");
+    spec->hostname = g_strdup("vm");
     VmNic *nic = add_nic(spec, MAC_BRIDGE, "multi", "10.5.0.7/32");
     const VmAddress same = netns_address("10.5.0.7/24"), other = netns_address("10.5.0.8/24");
     const VmAddress ip6 = netns_address("fd05::7/64"), later = netns_address("fd05::8/64");
@@ -315,15 +342,23 @@ static void test_addresses(void)
     g_assert_cmpuint(nic->addresses->len, ==, 1);
     g_assert_cmpuint(g_array_index(nic->addresses, VmAddress, 0).prefix, ==, 24);
     g_assert_true(vm_address_same(&g_array_index(nic->addresses, VmAddress, 0), &same));
-    g_assert_false(vm_nic_learned(nic, VM_LEARNED_ADDRESS));
+    g_assert_null(nic->learned);
     vm_nic_learn_address(nic, &ip6);
-    g_assert_true(vm_nic_learned(nic, VM_LEARNED_ADDRESS));
+    g_assert_true(vm_nic_learned_address(nic, AF_INET6));
+    g_assert_false(vm_nic_learned_address(nic, AF_INET));
     g_autoptr(VmSpec) again = vm_spec_new();
     VmNic *next = add_nic(again, MAC_BRIDGE, "multi", NULL);
     vm_nics_keep_addresses(again->nics, spec->nics);
-    g_assert_cmpuint(next->addresses->len, ==, 2);
+    g_assert_cmpuint(next->addresses->len, ==, 1);
     vm_nic_learn_address(next, &later);
-    g_assert_true(vm_address_same(&g_array_index(next->addresses, VmAddress, 1), &later));
+    g_assert_true(vm_address_same(&g_array_index(next->addresses, VmAddress, 0), &later));
+    /* What gives way is what nobody asked for. */
+    g_autoptr(VmSpec) modest = nic_engine_without_learned(spec);
+    g_assert_nonnull(modest);
+    const VmNic *rest = vm_nics_find(modest->nics, 0);
+    g_assert_cmpuint(rest->addresses->len, ==, 1);
+    g_assert_true(vm_address_same(&g_array_index(rest->addresses, VmAddress, 0), &same));
+    g_assert_null(nic_engine_without_learned(modest));
     g_autoptr(VmSpec) elsewhere = vm_spec_new();
     VmNic *moved = add_nic(elsewhere, MAC_BRIDGE, "another", NULL);
     vm_nics_keep_addresses(elsewhere->nics, spec->nics);
@@ -334,6 +369,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/nic-engine/explain", test_explain);
+    g_test_add_func("/nic-engine/explain/which", test_explain_which);
     g_test_add_func("/nic-engine/addresses", test_addresses);
     if (!netns_enter())
         return 77; /* automake's word for "skipped" */
