@@ -268,6 +268,11 @@ container_state() {
     docker inspect --format '{{.State.Status}}' "one-$1"
 }
 
+# Which containers the engine has on one of its networks, by name.
+on_network() {
+    docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$1"
+}
+
 container_id() {
     docker inspect --format '{{.Id}}' "one-$1"
 }
