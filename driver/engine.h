@@ -32,14 +32,12 @@ typedef enum {
 /* One of the engine's networks that a container is on, or will be with its next start. */
 typedef struct {
     gchar *network; /* its name, as the container was given it */
-    gchar *id;      /* the network's; "" while the engine has not looked for it */
-    VmAddress asked[2],
-        given[2];     /* of IPv4 and IPv6; family 0 = none, given: while it is plugged */
-    gboolean has_mac; /* while it is plugged */
+    /* Of IPv4 and of IPv6; family 0 = none. */
+    VmAddress asked[2];
+    VmAddress given[2]; /* while it is plugged in */
+    gboolean has_mac;   /* the same */
     guint8 mac[6];
 } EngineEndpoint;
-/* As asked[] and given[] have them. */
-#define ENGINE_FAMILY(family) ((family) == AF_INET6)
 
 typedef struct {
     gchar *id;   /* 64 hex digits */
@@ -61,9 +59,10 @@ typedef struct {
     gboolean terminal;
     gchar *hostname; /* the one it was created with */
     guint restarts;
-    gchar *layer;        /* the folder of its writable layer; NULL if the storage driver has none */
-    gchar *network_mode; /* HostConfig.NetworkMode */
-    GPtrArray *endpoints; /* EngineEndpoint */
+    gchar *layer; /* the folder of its writable layer; NULL if the storage driver has none */
+    /* The network of its creation, and the EngineEndpoints that it has now. */
+    gchar *network_mode;
+    GPtrArray *endpoints;
 } EngineContainer;
 
 /* The endpoint on the network of that name; NULL if there is none. Belongs to the container. */

@@ -195,7 +195,6 @@ static void endpoint_free(gpointer data)
 {
     EngineEndpoint *endpoint = data;
     g_free(endpoint->network);
-    g_free(endpoint->id);
     g_free(endpoint);
 }
 
@@ -215,9 +214,8 @@ static EngineEndpoint *read_endpoint(const char *network, const json_t *json)
 {
     EngineEndpoint *endpoint = g_new0(EngineEndpoint, 1);
     const json_t *wish = json_object_get(json, "IPAMConfig");
-    const char *id = text_at(json, "NetworkID"), *mac = text_at(json, "MacAddress");
+    const char *mac = text_at(json, "MacAddress");
     endpoint->network = g_strdup(network);
-    endpoint->id = g_strdup(id ? id : "");
     endpoint->asked[0] = read_address(wish, "IPv4Address", NULL, AF_INET);
     endpoint->asked[1] = read_address(wish, "IPv6Address", NULL, AF_INET6);
     endpoint->given[0] = read_address(json, "IPAddress", "IPPrefixLen", AF_INET);

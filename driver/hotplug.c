@@ -230,7 +230,7 @@ static gboolean take_limits(VmSpec *spec, const GPtrArray *limits, GError **erro
 static void tell_unlimited(const VmSpec *spec, const VmNic *nic)
 {
     if (nic->engine_network &&
-        (nic->inbound.average || nic->inbound.peak || nic->outbound.average || nic->outbound.peak))
+        (vm_bandwidth_any(&nic->inbound) || vm_bandwidth_any(&nic->outbound)))
         log_warn("VM %s: NIC %u: its bandwidth is not limited: it is on a network of the engine",
                  spec->deploy_id, nic->id);
 }

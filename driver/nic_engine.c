@@ -17,8 +17,7 @@
 
 enum { MAX_SENTENCE = 400 };
 
-/* ---- who has any ------------------------------------------------------------------------------
- */
+/* ---- who has any ----------------------------------------------------------------------------- */
 
 /* The mark stays with the VM; the file, which counters are read by, is gone after a reboot. */
 #define MARK "engine"
@@ -53,8 +52,7 @@ GPtrArray *nic_engine_owners(const Config *config)
     return ids;
 }
 
-/* ---- what the engine says no to ---------------------------------------------------------------
- */
+/* ---- what the engine says no to -------------------------------------------------------------- */
 
 /* As the engine writes it: "network NAME". */
 static gboolean names_network(const char *message, const char *network)
@@ -140,8 +138,7 @@ void nic_engine_explain(const VmSpec *spec, GError **error)
     }
 }
 
-/* ---- from what it is on to what it shall be on ------------------------------------------------
- */
+/* ---- from what it is on to what it shall be on ----------------------------------------------- */
 
 typedef struct {
     Host *host;
@@ -293,8 +290,7 @@ gboolean nic_engine_prepare(Host *host, const VmSpec *spec, const char *containe
            nic_engine_unnote(config, spec->deploy_id, error);
 }
 
-/* ---- what it has given ------------------------------------------------------------------------
- */
+/* ---- what it has given ----------------------------------------------------------------------- */
 
 static void tell_mac(const VmSpec *spec, const VmNic *nic, const EngineEndpoint *endpoint)
 {
@@ -361,8 +357,7 @@ gchar *nic_engine_address(const Config *config, const char *deploy_id)
     return NULL;
 }
 
-/* ---- while it runs ----------------------------------------------------------------------------
- */
+/* ---- while it runs --------------------------------------------------------------------------- */
 
 typedef struct {
     Host *host;

@@ -25,8 +25,7 @@
 #include "sandbox.h"
 #include "undo.h"
 
-/* ---- with the engine (nic_engine.c) -----------------------------------------------------------
- */
+/* ---- with the engine (nic_engine.c) ---------------------------------------------------------- */
 
 /*
  * Before a start of the VM's container: brings the networks that the engine has noted for it to
@@ -58,8 +57,7 @@ GPtrArray *nic_engine_owners(const Config *config);
 /* The sandbox is gone. */
 gboolean nic_engine_unnote(const Config *config, const char *deploy_id, GError **error);
 
-/* ---- in the sandbox (nic_engine_place.c) ------------------------------------------------------
- */
+/* ---- in the sandbox (nic_engine_place.c) ----------------------------------------------------- */
 
 /* The links that the engine has plugged in have this alias, and those that vmdock has, none. */
 #define NIC_ENGINE_ALIAS "vmdock:engine"

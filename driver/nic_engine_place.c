@@ -39,8 +39,7 @@ static Plugged *plugged_at(const View *view, guint i)
     return &g_array_index(view->links, Plugged, i);
 }
 
-/* ---- what is there ----------------------------------------------------------------------------
- */
+/* ---- what is there --------------------------------------------------------------------------- */
 
 /* The kinds that the engine's drivers plug in. */
 static void collect(const NetlinkLink *link, gpointer data)
@@ -85,8 +84,7 @@ static gboolean look(View *view, Host *host, GError **error)
     return TRUE;
 }
 
-/* ---- which is which ---------------------------------------------------------------------------
- */
+/* ---- which is which -------------------------------------------------------------------------- */
 
 static gboolean has_link(const View *view, const VmNic *nic)
 {
@@ -181,8 +179,7 @@ static gboolean tell_apart(View *view, GError **error)
     return TRUE;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* Before Linux 6.2 a link must go down for it, and loses its routes and IPv6 addresses. */
 static gboolean rename_down(Netlink *netlink, const NetlinkLink *link, const char *name,
@@ -273,8 +270,7 @@ static gboolean give_names(View *view, GError **error)
     return TRUE;
 }
 
-/* ---- routes -----------------------------------------------------------------------------------
- */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
 static gboolean has_default(const VmNic *nic, int family)
 {
@@ -336,8 +332,7 @@ static gboolean add_routes(const View *view, const Plugged *plugged, GError **er
     return there != NULL;
 }
 
-/* ---- what is the engine's ---------------------------------------------------------------------
- */
+/* ---- what is the engine's -------------------------------------------------------------------- */
 
 static gboolean settle(const View *view, const Plugged *plugged, GError **error)
 {
@@ -398,8 +393,7 @@ gboolean nic_engine_mend(Host *host, Sandbox *sandbox, const VmSpec *spec, GErro
             (!any || nic_engine_place(host, sandbox, spec, error)));
 }
 
-/* ---- out of its way ---------------------------------------------------------------------------
- */
+/* ---- out of its way -------------------------------------------------------------------------- */
 
 static gboolean park(Netlink *netlink, Plugged *plugged, GError **error)
 {

@@ -134,29 +134,10 @@ static void take_routes(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *l
         g_strv_builder_add(learned, VM_LEARNED_ROUTES);
 }
 
-static GStrv with(const GStrv list, const char *word)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    for (char **item = list; item && *item; item++) {
-        if (strcmp(*item, word) == 0)
-            return g_strdupv(list);
-        g_strv_builder_add(builder, *item);
-    }
-    g_strv_builder_add(builder, word);
-    return g_strv_builder_end(builder);
-}
-
 /* Whether the search domains are the description's, and no network's. */
 static gboolean asks_search(const VmSpec *spec)
 {
     return spec->search && *spec->search && !vm_spec_learned(spec, VM_LEARNED_SEARCH);
-}
-
-static void add_word(GStrv *list, const char *word)
-{
-    GStrv longer = with(*list, word);
-    g_strfreev(*list);
-    *list = longer;
 }
 
 /* libvirt answers at its own address, where the VM has one beside it. Search domains that are asked
@@ -170,14 +151,14 @@ static void take_dns(VmSpec *spec, const VmNic *nic, const LibvirtAnswer *answer
         g_autofree gchar *text = vm_address_text(subnet);
         if (!vm_nic_address(nic, subnet->family))
             continue;
-        add_word(&spec->dns, text);
+        vm_words_add(&spec->dns, text);
         some = TRUE;
     }
     if (!some)
         return;
     g_strv_builder_add(learned, VM_LEARNED_DNS);
     if (answer->domain && !asks_search(spec)) {
-        add_word(&spec->search, answer->domain);
+        vm_words_add(&spec->search, answer->domain);
         g_strv_builder_add(learned, VM_LEARNED_SEARCH);
     }
 }
@@ -193,7 +174,7 @@ static void take_vlan(VmNic *nic, const LibvirtAnswer *answer, GStrvBuilder *lea
 static void take_limits(VmBandwidth *limits, const VmBandwidth *given, const char *what,
                         GStrvBuilder *learned)
 {
-    if (limits->average || limits->peak || limits->burst || (!given->average && !given->peak))
+    if (vm_bandwidth_any(limits) || limits->burst || !vm_bandwidth_any(given))
         return;
     *limits = *given;
     g_strv_builder_add(learned, what);

@@ -252,6 +252,23 @@ const VmAddress *vm_nic_address(const VmNic *nic, int family)
     return NULL;
 }
 
+void vm_words_add(GStrv *list, const char *word)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    if (*list && g_strv_contains((const gchar *const *)*list, word))
+        return;
+    for (char **item = *list; item && *item; item++)
+        g_strv_builder_add(builder, *item);
+    g_strv_builder_add(builder, word);
+    g_strfreev(*list);
+    *list = g_strv_builder_end(builder);
+}
+
+gboolean vm_bandwidth_any(const VmBandwidth *bandwidth)
+{
+    return bandwidth->average != 0 || bandwidth->peak != 0;
+}
+
 gboolean vm_nic_learned(const VmNic *nic, const char *what)
 {
     return nic->learned && g_strv_contains((const gchar *const *)nic->learned, what);

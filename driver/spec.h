@@ -71,11 +71,10 @@ typedef struct {
 } VmRule;
 
 typedef struct {
-    guint id;          /* the cloud's number of the NIC */
-    gchar *host_name;  /* host end of the veth: NIC/TARGET, "one-42-0" */
-    gchar *guest_name; /* guest end: "eth0"; the number is the one the cloud tells the guest */
-    gchar *bridge;     /* the bridge to plug into; NULL = not known yet, it is libvirt_network's, or
-                          none, it is engine_network's */
+    guint id;           /* the cloud's number of the NIC */
+    gchar *host_name;   /* host end of the veth: NIC/TARGET, "one-42-0" */
+    gchar *guest_name;  /* guest end: "eth0"; the number is the one the cloud tells the guest */
+    gchar *bridge;      /* the bridge to plug into; NULL = not known yet, it is libvirt_network's */
     gchar *bridge_type; /* "linux", "openvswitch", … as the cloud wrote it; NULL = linux */
     gchar *network;     /* the cloud's name of the network, for people */
     gboolean has_mac;   /* else a deploy gives it one, to stay */
@@ -93,7 +92,7 @@ typedef struct {
     gchar *portgroup;       /* of that network; NULL = its default one */
     VmVlan vlan;            /* of its port on Open vSwitch; none = vmdock sets none */
     GStrv learned;          /* what here is the network's word: VM_LEARNED_*; NULL = nothing */
-    /* The container engine's, which plugs it in (nic_engine.h); NULL = none. */
+    /* The container engine's, which plugs it in where no bridge is (nic_engine.h); NULL = none. */
     gchar *engine_network;
 } VmNic;
 
@@ -272,6 +271,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmNic, vm_nic_free)
 
 /* The first of its addresses of FAMILY, which belongs to it; NULL if there is none. */
 const VmAddress *vm_nic_address(const VmNic *nic, int family);
+/* Whether a rate is said. */
+gboolean vm_bandwidth_any(const VmBandwidth *bandwidth);
 gboolean vm_nic_learned(const VmNic *nic, const char *what);
 /* Whether its address of that family is the network's choice. */
 gboolean vm_nic_learned_address(const VmNic *nic, int family);
@@ -301,8 +302,12 @@ VmRule *vm_rule_copy(const VmRule *rule);
 GPtrArray *vm_rules_new(void);
 /* Gives NIC copies of RULES, or NULL, in place of its own. */
 void vm_nic_set_rules(VmNic *nic, const GPtrArray *rules);
+/* Adds WORD to a list that may be NULL, unless it is there. */
+void vm_words_add(GStrv *list, const char *word);
 /* The NIC with the number ID; NULL if there is none. Belongs to the list. */
 VmNic *vm_nics_find(const GPtrArray *nics, guint id);
+/* "eth2": the first name in the guest that none of them has. */
+gchar *vm_nics_free_name(const GPtrArray *nics);
 /* By their numbers. */
 void vm_nics_sort(GPtrArray *nics);
 /*

@@ -24,40 +24,23 @@ gboolean spec_network_set(VmNic *nic, const char *text, GError **error)
     return TRUE;
 }
 
-static gboolean is_guest_name(const GPtrArray *nics, const char *name)
+/* Not behind the largest: the number of a VM's own NIC on a network of the engine (ONE_VM_NIC) is
+ * longer than the names of links have room for. */
+static guint free_id(const GPtrArray *nics)
 {
-    for (guint i = 0; i < nics->len; i++)
-        if (strcmp(((const VmNic *)nics->pdata[i])->guest_name, name) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-static gchar *free_guest_name(const GPtrArray *nics)
-{
-    gchar *name = NULL;
-    guint number = 0;
-    do {
-        g_free(name);
-        name = g_strdup_printf("eth%u", number++);
-    } while (is_guest_name(nics, name));
-    return name;
-}
-
-static guint next_id(const GPtrArray *nics)
-{
-    guint next = 0;
-    for (guint i = 0; i < nics->len; i++)
-        next = MAX(next, ((const VmNic *)nics->pdata[i])->id + 1);
-    return next;
+    guint id = nics->len;
+    while (vm_nics_find(nics, id))
+        id++;
+    return id;
 }
 
 gboolean spec_network_add(VmSpec *spec, const GStrv texts, GError **error)
 {
     for (char **text = texts; text && *text; text++) {
         g_autoptr(VmNic) nic = vm_nic_new();
-        nic->id = next_id(spec->nics);
+        nic->id = free_id(spec->nics);
         nic->host_name = vm_nic_host_name(PREFIX, spec->deploy_id, nic->id);
-        nic->guest_name = free_guest_name(spec->nics);
+        nic->guest_name = vm_nics_free_name(spec->nics);
         if (!spec_network_set(nic, *text, error))
             return FALSE;
         g_ptr_array_add(spec->nics, g_steal_pointer(&nic));

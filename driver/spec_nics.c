@@ -14,6 +14,25 @@ VmNic *vm_nics_find(const GPtrArray *nics, guint id)
     return NULL;
 }
 
+static gboolean has_guest_name(const GPtrArray *nics, const char *name)
+{
+    for (guint i = 0; i < nics->len; i++)
+        if (strcmp(((const VmNic *)g_ptr_array_index(nics, i))->guest_name, name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+gchar *vm_nics_free_name(const GPtrArray *nics)
+{
+    gchar *name = NULL;
+    guint number = 0;
+    do {
+        g_free(name);
+        name = g_strdup_printf("eth%u", number++);
+    } while (has_guest_name(nics, name));
+    return name;
+}
+
 static gint compare_ids(gconstpointer a, gconstpointer b)
 {
     guint mine = (*(const VmNic *const *)a)->id, theirs = (*(const VmNic *const *)b)->id;
@@ -93,16 +112,6 @@ void vm_nics_keep_addresses(GPtrArray *nics, const GPtrArray *had)
     }
 }
 
-static void note_learned(VmNic *nic, const char *what)
-{
-    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
-    for (char **word = nic->learned; word && *word; word++)
-        g_strv_builder_add(words, *word);
-    g_strv_builder_add(words, what);
-    g_strfreev(nic->learned);
-    nic->learned = g_strv_builder_end(words);
-}
-
 void vm_nic_learn_address(VmNic *nic, const VmAddress *address)
 {
     for (guint i = 0; i < nic->addresses->len; i++) {
@@ -114,8 +123,7 @@ void vm_nic_learn_address(VmNic *nic, const VmAddress *address)
         return;
     }
     g_array_append_vals(nic->addresses, address, 1);
-    if (!vm_nic_learned_address(nic, address->family))
-        note_learned(nic, learned_word(address->family));
+    vm_words_add(&nic->learned, learned_word(address->family));
 }
 
 gboolean vm_nic_forget_addresses(VmNic *nic)

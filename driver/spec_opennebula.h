@@ -50,5 +50,7 @@ gchar *opennebula_vm_id(const char *xml, gsize length, gsize max_size, GError **
 
 /* The number in OpenNebula's own form of a deploy id ("one-42"); NULL for another's. */
 const char *opennebula_number(const char *deploy_id);
+/* The number of the NIC that a VM's own DOCKER_NETWORK adds: no NIC_ID is so large. */
+#define ONE_VM_NIC    1000000
 /* How the sentence begins that says why a disk is not given to the VM: its number, its target. */
 #define ONE_DISK_NOTE "DISK %s (%s) is not honoured: "

@@ -6,9 +6,6 @@
 
 #define ATTRIBUTE "DOCKER_NETWORK"
 
-/* A NIC's attribute has priority over the VM's, which is a NIC more: its number is no NIC_ID. */
-enum { OWN_ID = 1000000 };
-
 static gchar *in_template(const GPtrArray *parents)
 {
     for (guint i = 0; i < parents->len; i++) {
@@ -27,14 +24,6 @@ static gboolean has_network(const GPtrArray *nics, const char *network)
     return FALSE;
 }
 
-static gboolean has_guest_name(const GPtrArray *nics, const char *name)
-{
-    for (guint i = 0; i < nics->len; i++)
-        if (g_strcmp0(((const VmNic *)nics->pdata[i])->guest_name, name) == 0)
-            return TRUE;
-    return FALSE;
-}
-
 void one_parse_vm_network(OneVm *one)
 {
     GPtrArray *nics = one->spec->nics;
@@ -44,14 +33,10 @@ void one_parse_vm_network(OneVm *one)
     if (!network || has_network(nics, network))
         return;
     VmNic *nic = vm_nic_new();
-    nic->id = OWN_ID;
+    nic->id = ONE_VM_NIC;
     nic->host_name = g_strconcat(one->spec->deploy_id, "-e", NULL);
+    nic->guest_name = vm_nics_free_name(nics);
     nic->engine_network = g_steal_pointer(&network);
-    for (guint number = nics->len; !nic->guest_name || has_guest_name(nics, nic->guest_name);
-         number++) {
-        g_free(nic->guest_name);
-        nic->guest_name = g_strdup_printf("eth%u", number);
-    }
     g_ptr_array_add(nics, nic);
 }
 
@@ -69,17 +54,12 @@ static gboolean is_filtered(const xmlNode *node)
            (groups && strcmp(groups, "0") != 0);
 }
 
-static gboolean is_limited(const VmBandwidth *limit)
-{
-    return limit->average != 0 || limit->peak != 0;
-}
-
 void one_note_engine_nic(OneVm *one, const OneNic *nic)
 {
     const VmNic *is = nic->nic;
     if (strcmp(nic->element, "NIC") != 0 || !is->engine_network)
         return;
-    if (is_limited(&is->inbound) || is_limited(&is->outbound))
+    if (vm_bandwidth_any(&is->inbound) || vm_bandwidth_any(&is->outbound))
         one_note(one, "NIC %u: its bandwidth is not limited: it is on a network of the engine",
                  nic->id);
     if (is_filtered(nic->node))

@@ -106,14 +106,6 @@ static gboolean add_gateways(VmNic *nic, const RunWish *wish, GError **error)
     return TRUE;
 }
 
-static gboolean has_address_of(const VmNic *nic, int family)
-{
-    for (guint i = 0; i < nic->addresses->len; i++)
-        if (g_array_index(nic->addresses, VmAddress, i).family == family)
-            return TRUE;
-    return FALSE;
-}
-
 /* The same at each start, and another one for each VM: 02 is nobody's prefix. */
 static void make_mac(const char *deploy_id, guint8 mac[6])
 {
@@ -161,7 +153,7 @@ static gboolean add_nic(VmSpec *spec, const RunWish *wish, GError **error)
         !add_addresses(nic, wish, error) || !add_gateways(nic, wish, error) ||
         !set_mac(nic, spec, wish, error) || !set_mtu(nic, wish, error))
         return FALSE;
-    if (has_address_of(nic, AF_INET6) && !has_route_of(nic, AF_INET6))
+    if (vm_nic_address(nic, AF_INET6) && !has_route_of(nic, AF_INET6))
         nic->ip6_mode = VM_IP6_ROUTERS;
     return TRUE;
 }

@@ -198,8 +198,7 @@ static int run_child(const Command *command, void (*become_child)(void *data), v
     return status;
 }
 
-/* ---- NICs that the engine plugs in ------------------------------------------------------------
- */
+/* ---- NICs that the engine plugs in ----------------------------------------------------------- */
 
 typedef struct {
     char *program, *verb, *id;
@@ -262,8 +261,7 @@ static bool plug(const Settings *settings, const Command *command, const char *v
     return status == 0;
 }
 
-/* ---- the verbs that are more than the real runtime's -------------------------------------------
- */
+/* ---- the verbs that are more than the real runtime's ----------------------------------------- */
 
 typedef struct {
     const Command *command;

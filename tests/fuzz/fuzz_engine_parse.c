@@ -47,8 +47,7 @@ static void read_containers(const char *text, gsize size)
         abort();
     for (guint i = 0; container && i < container->endpoints->len; i++) {
         const EngineEndpoint *endpoint = container->endpoints->pdata[i];
-        if (!endpoint->network || !endpoint->id || endpoint->given[0].prefix > 32 ||
-            endpoint->given[1].prefix > 128)
+        if (!endpoint->network || endpoint->given[0].prefix > 32 || endpoint->given[1].prefix > 128)
             abort();
     }
     for (guint i = 0; list && i < list->len; i++) {

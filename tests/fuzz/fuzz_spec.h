@@ -76,7 +76,7 @@ static inline guint fuzz_cloud_nics(const VmSpec *spec)
 {
     guint count = spec->nics->len;
     const VmNic *last = count > 0 ? spec->nics->pdata[count - 1] : NULL;
-    return last && last->id > 999999 ? count - 1 : count;
+    return last && last->id == ONE_VM_NIC ? count - 1 : count;
 }
 
 /* An error is of our domain, and one line. */

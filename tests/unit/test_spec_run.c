@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/error.h"
 #include "driver/spec_network.h"
+#include "driver/spec_opennebula.h"
 #include "driver/spec_run.h"
 #include "tests/unit/golden.h"
 
@@ -171,7 +172,7 @@ static void test_network(void)
     assert_refused(&wish);
 }
 
-/* Behind the NICs that a description has. */
+/* Behind the NICs that a description has, whatever their numbers. */
 static void test_networks(void)
 {
     static const char *const texts[] = {"default", "a=b=192.168.122.7", "six=fd12::7", NULL};
@@ -181,6 +182,7 @@ static void test_networks(void)
     wish.bridge = "br0";
     g_autoptr(VmSpec) spec = spec_from_run(&wish, &error);
     g_assert_no_error(error);
+    ((VmNic *)spec->nics->pdata[0])->id = ONE_VM_NIC;
     g_assert_true(spec_network_add(spec, NULL, &error));
     g_assert_true(spec_network_add(spec, (GStrv)texts, &error));
     g_assert_no_error(error);
