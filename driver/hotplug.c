@@ -143,7 +143,7 @@ static gboolean attach_locked(Host *host, const VmSpec *spec, const VmNic *wante
         return FALSE;
     change.sandbox = open_sandbox(host, spec->deploy_id, error);
     VmNic *nic = change.sandbox ? take_in(&change, spec, wanted, error) : NULL;
-    if (!nic || !policy_check_networks(host->config, change.spec, error) ||
+    if (!nic || (nic->engine_network && !policy_check_networks(host->config, change.spec, error)) ||
         !nic_libvirt_join(host->config, change.spec, nic, change.before, undo, error) ||
         !save(&change, undo, error))
         return FALSE;

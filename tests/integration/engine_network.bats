@@ -376,7 +376,8 @@ live_restore_off() {
 
 @test "a template may name what policy allows, and no name is more than a name" {
     cp "$CONF" "$BATS_TEST_TMPDIR/before.conf"
-    local name
+    local name datastores
+    datastores=$(sed -n 's/^datastores = //p' "$CONF")
     for name in host none bridge default 'container:peer' '../multi' '-x' 'a b' ''; do
         refused vmdock run --name web --engine-network "$name" "$IMAGE" 2>/dev/null
     done
@@ -384,9 +385,14 @@ live_restore_off() {
     denied POLICY "asks for the engine's network multi; [policy] engine_networks in" \
         one_deploy 67 template="$(engine_nic 67 0 multi)"
     nothing_left
-    one_deploy 67 nic=lab0,10.9.0.67 template="$(engine_nic 67 1 alpha)"
+    one_deploy 67 nic=lab0,10.9.0.67 user="$(element DOCKER_NETWORK alpha)"
     refused_with "[policy] engine_networks" \
-        attach_nic 67 10.61.0.67 nic=lab0,10.9.0.67 template="$(engine_nic 67 1 alpha)$(engine_nic 67 2 multi 10.61.0.67)"
+        attach_nic 67 10.61.0.67 nic=lab0,10.9.0.67 template="$(engine_nic 67 1 multi 10.61.0.67)" user="$(element DOCKER_NETWORK alpha)"
+    # Its user may write another name while it runs, which the next reconfigure hands on.
+    denied POLICY "[policy] engine_networks" \
+        remote reconfigure one-67 sdb "${datastores:-/var/lib/one/datastores}/102/67/disk.1" 67 node1 \
+        < <(action_data 67 nic=lab0,10.9.0.67 user="$(element DOCKER_NETWORK multi)")
+    same "$(on_network multi)$(on_network alpha)" "one-67 "
     # A container that only looks like a VM of such a network has nothing of it, and its end harms none.
     docker run --detach --name one-68 --hostname one-67 --runtime vmdock --network alpha --label vmdock.vm=one-67 \
         "$IMAGE" sleep 1000 >/dev/null
