@@ -8,6 +8,7 @@
 #include "log.h"
 #include "network.h"
 #include "nic_engine.h"
+#include "process.h"
 #include "state.h"
 #include "stray.h"
 #include "volume.h"
@@ -37,18 +38,42 @@ static gchar *last_output(Host *host, const VmSpec *spec, const char *container_
     return *line ? g_strdup_printf("; its last output: %s", line) : g_strdup("");
 }
 
+/*
+ * The process is watched itself: the engine hears of its end only some time later, and is asked
+ * then how it ended. A container that does not run any more is asked for at once.
+ */
+static gboolean watch_process(Host *host, const char *container_id, gboolean *ended, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(EngineContainer) container = engine_inspect(host->engine, container_id, &failure);
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    *ended = TRUE;
+    return !container || !host_runs(container) ||
+           process_watch(container->pid, (guint)host->config->boot_watch_ms, NULL, ended, error);
+}
+
 static gboolean watch(Host *host, const VmSpec *spec, const char *container_id, GError **error)
 {
-    gboolean ended = FALSE;
+    gboolean ended = FALSE, known = FALSE;
     gint status = 0;
-    if (!engine_watch(host->engine, container_id, (guint)host->config->boot_watch_ms, &ended,
-                      &status, error))
+    if (!watch_process(host, container_id, &ended, error))
         return FALSE;
     if (!ended)
         return TRUE;
+    if (!engine_watch(host->engine, container_id, (guint)host->config->engine_request_ms, &known,
+                      &status, error))
+        return FALSE;
     g_autofree gchar *output = last_output(host, spec, container_id);
-    g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_DEAD,
-                "the container ended at once with status %d%s", status, output);
+    if (known)
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_DEAD,
+                    "the container ended at once with status %d%s", status, output);
+    else
+        g_set_error(error, VMDOCK_ERROR, VMDOCK_ERROR_DEAD,
+                    "the container's first process ended at once, how the engine does not say%s",
+                    output);
     return FALSE;
 }
 

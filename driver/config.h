@@ -36,7 +36,7 @@
     STR(netns_dir, "paths", "netns", "/run/netns")                                                 \
     STR(cgroup_root, "paths", "cgroup", "/sys/fs/cgroup")                                          \
     STR(cgroup_parent, "vm", "cgroup_parent", CONFIG_AUTO)                                         \
-    NUM(boot_watch_ms, "vm", "boot_watch_ms", 50, 0, 60000)                                        \
+    NUM(boot_watch_ms, "vm", "boot_watch_ms", 20, 0, 60000)                                        \
     NUM(boot_output_lines, "vm", "boot_output_lines", 5, 0, 100)                                   \
     NUM(stop_timeout_s, "vm", "stop_timeout_s", 10, 0, 3600)                                       \
     NUM(pids_limit, "vm", "pids_limit", 4096, 0, 4194304)                                          \

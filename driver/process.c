@@ -173,3 +173,31 @@ gboolean process_await(gint pid, gint64 until, int *status, GError **error)
     }
     return TRUE;
 }
+
+/* The same for what is no child. */
+static gboolean is_gone(int process, gint pid, int ms)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+    int found = poll(&ended, 1, process < 0 ? MIN(ms, PAUSE_US / 1000) : ms);
+    return process < 0 ? kill(pid, 0) < 0 && errno == ESRCH : found > 0;
+}
+
+gboolean process_watch(gint pid, guint ms, const gint *given_up, gboolean *ended, GError **error)
+{
+    gint64 until = g_get_monotonic_time() + (gint64)ms * G_TIME_SPAN_MILLISECOND;
+    autofd int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    *ended = process < 0 && errno == ESRCH;
+    if (process < 0 && errno != ESRCH && errno != ENOSYS) {
+        vmdock_error_errno(error, VMDOCK_ERROR_INTERNAL, errno, "cannot watch process %d", pid);
+        return FALSE;
+    }
+    for (gint64 left = ms; !*ended && left > 0;
+         left = (until - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND) {
+        if (!interrupt_check(error))
+            return FALSE;
+        if (given_up && g_atomic_int_get(given_up))
+            return TRUE;
+        *ended = is_gone(process, pid, (int)MIN(left, LOOK_MS));
+    }
+    return TRUE;
+}

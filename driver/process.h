@@ -21,3 +21,9 @@ gboolean process_kill_all(const char *container_id, GError **error);
  * behind it hangs, is left behind. Errors: IO, INTERRUPTED.
  */
 gboolean process_await(gint pid, gint64 until, int *status, GError **error);
+/*
+ * Waits at most MS for the process PID, which is nobody's child, to end; one that is not there has
+ * ended. GIVEN_UP, where it is not NULL, is set by another thread that waits no longer. Errors:
+ * INTERNAL, INTERRUPTED.
+ */
+gboolean process_watch(gint pid, guint ms, const gint *given_up, gboolean *ended, GError **error);

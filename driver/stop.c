@@ -6,6 +6,7 @@
 #include "leftover.h"
 #include "log.h"
 #include "network.h"
+#include "process.h"
 #include "state.h"
 #include "stray.h"
 #include "volume.h"
@@ -34,6 +35,49 @@ static void note_stop(Host *host, const char *deploy_id)
         log_trace("VM %s: %s", deploy_id, failure->message);
 }
 
+/*
+ * A stop by the engine, which goes on clearing away after the container's first process has ended.
+ * From then on nobody uses the VM's network: it goes meanwhile. What fails of that is done once
+ * more when the engine has answered, and told then.
+ */
+typedef struct {
+    Host *host;
+    const EngineContainer *container;
+    gint timeout_s; /* NO_PATIENCE: it is killed */
+    gint answered;  /* atomic */
+    GError *error;
+} Stopping;
+
+enum { NO_PATIENCE = -1 };
+
+static gpointer stop_thread(gpointer data)
+{
+    Stopping *stopping = data;
+    Engine *engine = stopping->host->engine;
+    const char *id = stopping->container->id;
+    if (stopping->timeout_s == NO_PATIENCE)
+        engine_kill(engine, id, &stopping->error);
+    else
+        engine_stop(engine, id, stopping->timeout_s, &stopping->error);
+    g_atomic_int_set(&stopping->answered, TRUE);
+    return NULL;
+}
+
+static gboolean stop_and_unplug(Host *host, const char *deploy_id, const EngineContainer *container,
+                                gint timeout_s, GError **error)
+{
+    Stopping stopping = {.host = host, .container = container, .timeout_s = timeout_s};
+    GThread *thread = g_thread_new("stop", stop_thread, &stopping);
+    gboolean ended = FALSE;
+    if (process_watch(container->pid, G_MAXUINT, &stopping.answered, &ended, NULL) && ended)
+        network_down(host, deploy_id, NULL);
+    g_thread_join(thread);
+    if (!stopping.error)
+        return TRUE;
+    g_propagate_error(error, stopping.error);
+    return FALSE;
+}
+
 static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_s, GError **error)
 {
     g_autoptr(EngineContainer) container = host_container_needed(host, deploy_id, error);
@@ -41,8 +85,8 @@ static gboolean shutdown_locked(Host *host, const char *deploy_id, gint timeout_
         return FALSE;
     if (host_runs(container)) {
         if (!thaw(host, container, error) ||
-            !engine_stop(host->engine, container->id, stop_seconds(host, deploy_id, timeout_s),
-                         error))
+            !stop_and_unplug(host, deploy_id, container, stop_seconds(host, deploy_id, timeout_s),
+                             error))
             return FALSE;
         note_stop(host, deploy_id);
     } else if (!stray_end(host->config, container->id, error)) {
@@ -63,7 +107,7 @@ static gboolean cancel_locked(Host *host, const char *deploy_id, GError **error)
     if (!container || host_is_leftover(container))
         return leftover_clear(host, deploy_id, container, error);
     if (host_runs(container)) {
-        if (!engine_kill(host->engine, container->id, error))
+        if (!stop_and_unplug(host, deploy_id, container, NO_PATIENCE, error))
             return FALSE;
         note_stop(host, deploy_id);
     } else if (!stray_end(host->config, container->id, error)) {

@@ -218,7 +218,7 @@ XML
 
 # ---- the container ------------------------------------------------------------------------------
 
-# What dies "at once" needs longer than 50 ms for it on a slow machine.
+# What dies "at once" needs longer than the default of 20 ms on a slow machine.
 patient() {
     vmdock --config "$(config_with '[vm]' 'boot_watch_ms = 5000')" deploy "$BATS_TEST_TMPDIR/vm.xml"
 }

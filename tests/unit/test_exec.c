@@ -174,6 +174,35 @@ static void test_process_start(void)
     g_assert_cmpuint(process_start(G_MAXINT), ==, 0);
 }
 
+/* What has ended is told as ended, whoever may still have to take note of it. */
+static void test_watch(void)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean ended = TRUE;
+    gint given_up = FALSE;
+    gint64 begin = g_get_monotonic_time();
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    g_assert_true(process_watch(child, 30, NULL, &ended, &error));
+    g_assert_no_error(error);
+    g_assert_false(ended);
+    g_assert_cmpint(g_get_monotonic_time() - begin, >=, 30 * G_TIME_SPAN_MILLISECOND);
+    g_assert_true(process_watch(child, 0, &given_up, &ended, &error));
+    g_assert_false(ended);
+    g_atomic_int_set(&given_up, TRUE);
+    g_assert_true(process_watch(child, 3600 * 1000, &given_up, &ended, &error));
+    g_assert_false(ended);
+    g_assert_cmpint(kill(child, SIGKILL), ==, 0);
+    g_assert_true(process_watch(child, 3600 * 1000, NULL, &ended, &error));
+    g_assert_true(ended);
+    g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+    g_assert_true(process_watch(child, 3600 * 1000, NULL, &ended, &error));
+    g_assert_true(ended);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -182,8 +211,10 @@ int main(int argc, char **argv)
     g_test_add_func("/exec/files", test_files);
     g_test_add_func("/exec/lost-worker", test_lost_worker);
     g_test_add_func("/exec/process-start", test_process_start);
-    /* valgrind knows no pidfd_open; every other stage has this test */
-    if (!g_getenv("VMDOCK_UNDER_VALGRIND"))
+    /* valgrind knows no pidfd_open; every other stage has these tests */
+    if (!g_getenv("VMDOCK_UNDER_VALGRIND")) {
         g_test_add_func("/exec/kill-session", test_kill_session);
+        g_test_add_func("/exec/watch", test_watch);
+    }
     return g_test_run();
 }
