@@ -52,6 +52,12 @@ GPtrArray *nic_engine_owners(const Config *config)
     return ids;
 }
 
+gboolean nic_engine_owns(const Config *config, const char *deploy_id)
+{
+    g_autofree gchar *path = note_path(config, deploy_id);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* ---- what the engine says no to -------------------------------------------------------------- */
 
 /* As the engine writes it: "network NAME". */

@@ -54,6 +54,8 @@ gboolean nic_engine_change(Host *host, const VmSpec *spec, const VmSpec *before,
 gchar *nic_engine_address(const Config *config, const char *deploy_id);
 /* The deploy ids of VMs that have had such a NIC since their sandbox was made; gchar*. */
 GPtrArray *nic_engine_owners(const Config *config);
+/* Whether this one has. */
+gboolean nic_engine_owns(const Config *config, const char *deploy_id);
 /* The sandbox is gone. */
 gboolean nic_engine_unnote(const Config *config, const char *deploy_id, GError **error);
 

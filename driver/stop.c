@@ -6,6 +6,7 @@
 #include "leftover.h"
 #include "log.h"
 #include "network.h"
+#include "nic_engine.h"
 #include "process.h"
 #include "state.h"
 #include "stray.h"
@@ -37,8 +38,8 @@ static void note_stop(Host *host, const char *deploy_id)
 
 /*
  * A stop by the engine, which goes on clearing away after the container's first process has ended.
- * From then on nobody uses the VM's network: it goes meanwhile. What fails of that is done once
- * more when the engine has answered, and told then.
+ * From then on nobody uses the VM's network: it goes meanwhile, unless the engine has a part in it.
+ * What fails of that is done once more when the engine has answered, and told then.
  */
 typedef struct {
     Host *host;
@@ -69,7 +70,8 @@ static gboolean stop_and_unplug(Host *host, const char *deploy_id, const EngineC
     Stopping stopping = {.host = host, .container = container, .timeout_s = timeout_s};
     GThread *thread = g_thread_new("stop", stop_thread, &stopping);
     gboolean ended = FALSE;
-    if (process_watch(container->pid, G_MAXUINT, &stopping.answered, &ended, NULL) && ended)
+    if (!nic_engine_owns(host->config, deploy_id) &&
+        process_watch(container->pid, G_MAXUINT, &stopping.answered, &ended, NULL) && ended)
         network_down(host, deploy_id, NULL);
     g_thread_join(thread);
     if (!stopping.error)
