@@ -217,12 +217,23 @@ static gboolean post_and_accept(Engine *engine, const char *id, const char *rest
     return post(engine, id, rest, timeout_ms, &answer, error) && docker_accept(&answer, error);
 }
 
-/* The second half of what a caller knows as one creation, so it gets the same time. A container
- * that runs answers 304. */
+/*
+ * The second half of what a caller knows as one creation, so it gets the same time. A container
+ * that runs answers 304. An engine that has just come back may still hold the terminal of the
+ * container's last life, and let go of it when the next one is made: that hangs up on the first
+ * process before its first instruction. The engine clears away after itself, and no terminal is
+ * left to do so twice.
+ */
 static gboolean docker_start(Engine *engine, const char *id, GError **error)
 {
     const Config *config = ((DockerEngine *)engine)->config;
-    return post_and_accept(engine, id, "/start", config->engine_create_ms, error);
+    g_autoptr(GError) failure = NULL;
+    if (post_and_accept(engine, id, "/start", config->engine_create_ms, &failure))
+        return TRUE;
+    if (docker_ended_unstarted(failure->message))
+        return post_and_accept(engine, id, "/start", config->engine_create_ms, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
 }
 
 static gboolean docker_stop(Engine *engine, const char *id, gint timeout_s, GError **error)

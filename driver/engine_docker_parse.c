@@ -429,6 +429,14 @@ VmdockError docker_error_code(guint status, const char *message)
     return VMDOCK_ERROR_ENGINE_REFUSED;
 }
 
+gboolean docker_ended_unstarted(const char *message)
+{
+    /* runc's words, and crun's. */
+    static const char *const ended[] = {"cannot start a container that has stopped",
+                                        "` is not running", NULL};
+    return says(message, ended);
+}
+
 VmdockError docker_pull_error_code(guint status, const char *message)
 {
     /* Some registries say "denied" of what is not there; who says both means the image. */

@@ -69,5 +69,7 @@ void docker_log_warnings(const char *text, gsize length);
 gchar *docker_parse_message(guint status, const char *text, gsize length);
 /* Which kind of failure STATUS and MESSAGE are. */
 VmdockError docker_error_code(guint status, const char *message);
-/* The same for a pull, where the registry speaks through the engine. */
+/* Whether a start failed since the container's first process had ended before it was started. */
+gboolean docker_ended_unstarted(const char *message);
+/* The error code of a pull, where the registry speaks through the engine. */
 VmdockError docker_pull_error_code(guint status, const char *message);

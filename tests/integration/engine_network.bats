@@ -509,6 +509,21 @@ docker_pid_of() {
 
 # ---- overlay ------------------------------------------------------------------------------------
 
+# Whether what the host has is the same a second later: no container needs to be there for the engine to be at it.
+settled() {
+    local before
+    before=$(host_state)
+    sleep 1
+    same "$(host_state)" "$before"
+}
+
+# The engine's own namespaces of that network are gone, and with them the links that it makes there.
+left_by_engine() {
+    local id
+    id=$(docker network inspect --format '{{slice .Id 0 9}}' "$1")
+    ! grep -o "/netns/[^ ]*${id}[^ ]*" /proc/self/mountinfo
+}
+
 @test "overlay: VMs of two hosts in one swarm reach each other by address and name; each keeps its own" {
     far_start
     swarm_start
@@ -516,6 +531,9 @@ docker_pid_of() {
     docker network create --driver overlay closed
     # What the engine makes for the first of all, and keeps.
     docker run --rm --network over "$IMAGE" true
+    # What it makes for a run it takes away in its own time.
+    within 20 left_by_engine over
+    within 5 settled
     remember_state
     vmdock run --name near --engine-network over=10.64.0.40 "$IMAGE"
     same "$(vm_ip run-near eth0)" 10.64.0.40

@@ -228,6 +228,8 @@ host_state() {
 # Clears whatever a failed test left, by means of docker and ip, not of vmdock.
 sweep() {
     local name
+    # Of a failed test its last action's own words.
+    [ -n "${BATS_TEST_COMPLETED-}" ] || [ ! -s "$BATS_TEST_TMPDIR/err" ] || cat "$BATS_TEST_TMPDIR/err"
     docker ps --all --quiet | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1
     docker images --format '{{.Repository}}:{{.Tag}}' | grep '^vmdock/' | xargs --no-run-if-empty docker rmi >/dev/null 2>&1
     for name in /run/netns/*; do
@@ -348,7 +350,9 @@ within() {
     local tries=$(($1 * 20))
     shift
     until "$@" &>/dev/null; do
-        [ $((tries -= 1)) -gt 0 ] || fail "still not so: $*" || return 1
+        [ $((tries -= 1)) -gt 0 ] || break
         sleep 0.05
     done
+    # The last look is shown: it tells what is not so.
+    [ "$tries" -gt 0 ] || "$@" || fail "still not so: $*"
 }

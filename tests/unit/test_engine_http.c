@@ -392,6 +392,37 @@ static void test_lost_answer(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
     assert_recovers(bench);
 }
 
+/* A first process that was hung up on before its start is made anew, once. */
+static void test_ended_unstarted(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
+{
+    static const char *const ended[] = {
+        CLOSING("500 Oops",
+                "{\"message\":\"OCI runtime start failed: cannot start a container that "
+                "has stopped: unknown\"}"),
+        CLOSING("500 Oops", "{\"message\":\"OCI runtime start failed: container `4f` is not "
+                            "running\"}"),
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(ended); i++) {
+        guint before = fake_engine_requests(bench->fake, "POST");
+        answer_with(bench, ended[i], FAKE_CLOSE);
+        answer_with(bench, "HTTP/1.1 204 No Content\r\n\r\n", FAKE_KEEP);
+        g_assert_true(engine_start(bench->engine, ID, &bench->error));
+        g_assert_no_error(bench->error);
+        g_assert_cmpuint(fake_engine_requests(bench->fake, "POST"), ==, before + 2);
+    }
+    answer_with(bench, ended[0], FAKE_CLOSE);
+    answer_with(bench, ended[0], FAKE_CLOSE);
+    assert_failed(bench, engine_start(bench->engine, ID, &bench->error),
+                  VMDOCK_ERROR_ENGINE_REFUSED, "cannot start a container that has stopped");
+    answer_with(bench, CLOSING("500 Oops", "{\"message\":\"exec: \\\"x\\\": not found\"}"),
+                FAKE_CLOSE);
+    guint before = fake_engine_requests(bench->fake, "POST");
+    assert_failed(bench, engine_start(bench->engine, ID, &bench->error),
+                  VMDOCK_ERROR_ENGINE_REFUSED, "not found");
+    g_assert_cmpuint(fake_engine_requests(bench->fake, "POST"), ==, before + 1);
+    assert_recovers(bench);
+}
+
 /* The answer that comes after the time-out must not be the answer to the next question. */
 static void test_late_answer(Bench *bench, gconstpointer unused G_GNUC_UNUSED)
 {
@@ -1355,6 +1386,7 @@ int main(int argc, char **argv)
     ADD("keeps-connection", test_keeps_connection);
     ADD("idle-close", test_idle_close);
     ADD("lost-answer", test_lost_answer);
+    ADD("ended-unstarted", test_ended_unstarted);
     ADD("late-answer", test_late_answer);
     ADD("watch", test_watch);
     ADD("times", test_times);
