@@ -432,19 +432,13 @@ nothing_left_but_the_name() {
 
 # A deploy of VM 50 whose engine goes down, without a word, when it has started the container.
 start_given_up() {
-    local socket=$BATS_TEST_TMPDIR/between.sock orders=$BATS_TEST_TMPDIR/orders between at
+    local socket=$BATS_TEST_TMPDIR/between.sock between at
     between=$(config_with '[engine]' "socket = $socket")
     vm_xml 50 "$NIC" | xml_file
     for at in 1 2 3 4 5 6; do
-        rm -f "$orders"
-        mkfifo "$orders"
-        python3 "$BATS_TEST_DIRNAME/../nova/between.py" "$socket" /run/docker.sock <"$orders" >"$orders.told" 3>&- &
-        exec 7>"$orders"
-        printf '{"at": %d, "how": "after"}\n' "$at" >&7
-        within 5 test -s "$orders.told"
+        engine_between "$socket" "{\"at\": $at, \"how\": \"after\"}"
         fails_with ENGINE_DOWN "" vmdock --config "$between" deploy "$XML"
-        exec 7>&-
-        wait $!
+        end_between
         [ "$(container_state 50)" != running ] || return 0
         vmdock purge one-50
     done

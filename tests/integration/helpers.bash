@@ -321,6 +321,24 @@ remember_state() {
     STATE_BEFORE=$(host_state)
 }
 
+# engine_between SOCKET ORDER: the engine, at SOCKET too, fails as ORDER has it (tests/nova/between.py), until end_between.
+engine_between() {
+    local orders=$BATS_TEST_TMPDIR/orders
+    # What an earlier one told goes, or it would be taken for this one's.
+    rm -f "$orders" "$orders.told"
+    mkfifo "$orders"
+    python3 "$BATS_TEST_DIRNAME/../nova/between.py" "$1" /run/docker.sock <"$orders" >"$orders.told" 3>&- &
+    BETWEEN=$!
+    exec 7>"$orders"
+    printf '%s\n' "$2" >&7
+    within 5 test -s "$orders.told"
+}
+
+end_between() {
+    exec 7>&-
+    wait "$BETWEEN"
+}
+
 # The host is as it was when remember_state was called.
 nothing_left() {
     diff <(printf '%s\n' "$STATE_BEFORE") <(host_state) || fail "something is left (>) or gone (<)"
