@@ -16,13 +16,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,7 +53,7 @@ static int open_as_owner(const Config *config, int datastores, const char *path,
         return -1;
     }
     int before = setfsuid(user->pw_uid);
-    int fd = (int)syscall(SYS_openat2, datastores, path, how, sizeof *how);
+    int fd = file_open_within(datastores, path, how);
     int why = errno;
     setfsuid((uid_t)before);
     errno = why;
@@ -76,12 +74,10 @@ static int open_image(const Config *config, const char *path, GError **error)
         return -1;
     }
     how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    autofd int datastores =
-        (int)syscall(SYS_openat2, AT_FDCWD, config->opennebula_datastores, &how, sizeof how);
+    autofd int datastores = file_open_within(AT_FDCWD, config->opennebula_datastores, &how);
     how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     how.resolve |= RESOLVE_BENEATH;
-    autofd int fd =
-        datastores < 0 ? -1 : (int)syscall(SYS_openat2, datastores, path, &how, sizeof how);
+    autofd int fd = datastores < 0 ? -1 : file_open_within(datastores, path, &how);
     if (datastores >= 0 && fd < 0 && errno == EACCES)
         fd = open_as_owner(config, datastores, path, &how);
     struct stat status;

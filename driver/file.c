@@ -12,11 +12,15 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Between a file's name and the letters of what is written beside it. */
 #define DRAFT   ".draft-"
 #define LETTERS "XXXXXX"
+
+/* A look-up takes microseconds: a host that renames all the time leaves room for one of these. */
+enum { MAX_LOOK_UPS = 1000, BETWEEN_LOOK_UPS_US = 100 };
 
 gboolean file_make_folder(const char *path, int mode, GError **error)
 {
@@ -128,6 +132,18 @@ gchar *file_read(const char *path, gsize max, gsize *length, GError **error)
     if (length)
         *length = text->len;
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+int file_open_within(int folder, const char *path, const struct open_how *how)
+{
+    int fd = -1;
+    for (int i = 0; i < MAX_LOOK_UPS; i++) {
+        fd = (int)syscall(SYS_openat2, folder, path, how, sizeof *how);
+        if (fd >= 0 || errno != EAGAIN)
+            break;
+        g_usleep(BETWEEN_LOOK_UPS_US);
+    }
+    return fd;
 }
 
 gboolean file_remove(const char *path, GError **error)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <glib.h>
+#include <linux/openat2.h>
 #include <sys/types.h>
 
 /* Makes PATH and its parents (0755); the last one with MODE. Fine if it is there. */
@@ -34,6 +35,14 @@ gboolean file_sync(const char *path, GError **error);
 
 /* The whole of PATH, at most MAX bytes, ending in NUL; a file that is not there is an IO error. */
 gchar *file_read(const char *path, gsize max, gsize *length, GError **error);
+
+/*
+ * openat2(2) with HOW: the descriptor, or -1 with errno set. A path with ".." (a link's, too) that
+ * is held within FOLDER by RESOLVE_BENEATH or RESOLVE_IN_ROOT is looked up once more when the
+ * kernel cannot vouch for it because something was renamed or mounted anywhere on the host just
+ * then (EAGAIN).
+ */
+int file_open_within(int folder, const char *path, const struct open_how *how);
 
 /* Removes PATH; fine if it is not there. */
 gboolean file_remove(const char *path, GError **error);

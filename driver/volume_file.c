@@ -3,14 +3,13 @@
 
 #include "autoptr.h"
 #include "error.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 enum { MAX_LINKS = 8, MAX_SHOWN = 200 };
 
@@ -57,7 +56,7 @@ static int open_beneath(int root, const char *path, guint64 flags)
 {
     struct open_how how = {.flags = flags | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return file_open_within(root, path, &how);
 }
 
 /* Where the link PATH leads, as a path below ROOT; NULL with errno set if it leads elsewhere. */

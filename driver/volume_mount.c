@@ -11,11 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 enum { MAX_MOUNTINFO = 16 * 1024 * 1024, MAX_HOLDERS = 3 };
@@ -192,7 +190,7 @@ static int open_in(int root, const char *path)
 {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return file_open_within(root, path, &how);
 }
 
 /* Opens the folder PATH of the container, with those of its parts made that are missing. */
@@ -272,7 +270,7 @@ static gboolean find(gpointer data, GError **error)
     autofd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (guint i = it->places->len; root >= 0 && i-- > 0;) {
         const char *place = g_ptr_array_index(it->places, i);
-        autofd int fd = (int)syscall(SYS_openat2, root, place, &how, sizeof how);
+        autofd int fd = file_open_within(root, place, &how);
         struct stat status;
         if (fd < 0 || fstat(fd, &status) < 0 || status.st_dev != it->device)
             continue;

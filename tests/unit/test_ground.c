@@ -7,6 +7,7 @@
 #include "driver/undo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -179,6 +180,52 @@ static void test_remove_tree_keeps_link_targets(Scratch *scratch, gconstpointer 
     g_assert_true(file_remove_tree(top, NULL));
 }
 
+typedef struct {
+    gchar *names[2];
+    gint ended;
+} Renames;
+
+static gpointer rename_on(gpointer data)
+{
+    Renames *it = data;
+    for (guint i = 0; !g_atomic_int_get(&it->ended); i++)
+        g_assert_cmpint(g_rename(it->names[i % 2], it->names[(i + 1) % 2]), ==, 0);
+    if (!g_file_test(it->names[0], G_FILE_TEST_EXISTS))
+        g_assert_cmpint(g_rename(it->names[1], it->names[0]), ==, 0);
+    return NULL;
+}
+
+/* What is renamed elsewhere on the host has the kernel refuse "..", which is no error of the
+ * path's. */
+static void test_open_within(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
+{
+    enum { OPENS = 20000 };
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    g_autofree gchar *inner = g_build_filename(scratch->folder, "inner", NULL);
+    g_autofree gchar *one = g_build_filename(scratch->folder, "one", NULL);
+    g_autofree gchar *two = g_build_filename(scratch->folder, "two", NULL);
+    g_assert_true(file_make_folder(inner, 0700, NULL));
+    g_assert_true(g_file_set_contents(one, "x", -1, NULL));
+    Renames renames = {{one, two}, 0};
+    GThread *thread = g_thread_new("renames", rename_on, &renames);
+    int root = open(scratch->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(root, >=, 0);
+    for (int i = 0; i < OPENS; i++) {
+        int fd = file_open_within(root, "inner/../inner/../../../inner", &how);
+        if (fd < 0)
+            g_error("open %d: %s", i, g_strerror(errno));
+        close(fd);
+    }
+    g_atomic_int_set(&renames.ended, 1);
+    g_thread_join(thread);
+    g_assert_cmpint(file_open_within(root, "inner/../one", &how), ==, -1);
+    g_assert_cmpint(errno, ==, ENOTDIR);
+    g_assert_cmpint(file_open_within(root, "nowhere", &how), ==, -1);
+    g_assert_cmpint(errno, ==, ENOENT);
+    close(root);
+}
+
 static void test_lock(Scratch *scratch, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree gchar *path = g_build_filename(scratch->folder, "lock", NULL);
@@ -340,6 +387,7 @@ int main(int argc, char **argv)
                tear_down);
     g_test_add("/file/lock", Scratch, NULL, set_up, test_lock, tear_down);
     g_test_add("/file/lock-of-the-dead", Scratch, NULL, set_up, test_lock_of_the_dead, tear_down);
+    g_test_add("/file/open-within", Scratch, NULL, set_up, test_open_within, tear_down);
     g_test_add_func("/undo", test_undo);
     g_test_add_func("/interrupt", test_interrupt_in_child);
     g_test_add_func("/log", test_log);
